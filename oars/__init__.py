@@ -1,0 +1,1 @@
+"""OARS: the method. PyTorch, diffusers and transformers only; imports no Ray, no vLLM, no DeepSpeed."""

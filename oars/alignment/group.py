@@ -1,0 +1,89 @@
+"""What travels between the roles: a group's order, its echo, and what the learner trains on.
+
+A group is one LR image with K candidates. The conductor writes `GroupOrder`; a rollout worker answers with three
+values that travel apart: `SampleEcho` (small, read by the conductor), the candidate images (read by the judge) and
+`TrainingSample` (read by the learner).
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from oars.config import StageName
+
+
+@dataclass(frozen=True)
+class GroupOrder:
+    """One LR image to sample. Candidate k's initial noise is `seeded_noise(shape, seed, "initial", k)`."""
+
+    group_id: str
+    attempt: int
+    stage: StageName
+    lr: NDArray[np.uint8]
+    """[h, w, 3]"""
+    gt: NDArray[np.uint8] | None
+    """[h * scale, w * scale, 3]; None in the reference-free stage."""
+    seed: int
+    candidates: int
+    version: int
+    """The policy version that the conductor expects the worker to hold."""
+
+
+@dataclass(frozen=True)
+class SampleEcho:
+    """Who sampled the group, with what: the proof that the published adapter arrived."""
+
+    group_id: str
+    attempt: int
+    worker: str
+    version: int
+    digest: str
+    """Digest of the adapter tensors as installed in the worker's transformer, not as received."""
+    bound_tensors: int
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Seconds by phase: encode, denoise, decode, old_velocity."""
+    images_norm: dict[str, float] = field(default_factory=dict)
+    """Drift monitors: x0_norm, velocity_norm, colour_shift (mean absolute difference of channel means to the LR)."""
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What depends on the LR image alone; computed once a group, shared by its K candidates."""
+
+    prompt_embeds: Tensor
+    """[L, D]"""
+    image_latents: Tensor
+    """[N, C]: the LR, resized to the output size, as packed VAE latents."""
+    grid: tuple[int, int]
+    """Packed latent rows and columns of the output; N = rows * columns."""
+
+
+@dataclass(frozen=True)
+class TrainingSample:
+    """A sampled group as the learner needs it. Training noise j of candidate k is
+    `seeded_noise(shape, seed, "train", k, j)`; x_t = (1 - t) x_0 + t noise."""
+
+    group_id: str
+    seed: int
+    version: int
+    conditioning: Conditioning
+    x0: Tensor
+    """[K, N, C] clean latents of the candidates."""
+    t: Tensor
+    """[K, T] training timesteps in (0, 1]."""
+    v_old: Tensor
+    """[K, T, N, C] velocity of the sampling adapter at the training points."""
+    v_ref: Tensor | None
+    """[K, T, N, C] velocity with the adapter off; None when the KL weight is 0."""
+
+
+@dataclass(frozen=True)
+class PolicySnapshot:
+    """A published adapter: one version of `old`."""
+
+    version: int
+    digest: str
+    tensors: dict[str, Tensor]
+    """Adapter tensors by peft state-dict name, float32, on the CPU."""

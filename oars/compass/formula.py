@@ -1,0 +1,27 @@
+"""The COMPASS reward (paper, section on the process-aware reward)."""
+
+from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Scored
+
+FIDELITY_RANGE = (0.0, 1.0)
+QUALITY_RANGE = (1.0, 5.0)
+
+
+def compass_reward(fidelity: float, q_lr: float, q_sr: float, gamma: float = 7.0) -> float:
+    """R = F * Q_LR + F^(Q_LR / gamma) * (Q_SR - Q_LR), F in [0, 1], Q in [1, 5].
+
+    A good input (high Q_LR) punishes lost fidelity hard; a poor one leaves room for enhancement. F = 1 gives Q_SR;
+    returning the input itself (F = 1, Q_SR = Q_LR) gives Q_LR.
+    """
+    return fidelity * q_lr + fidelity ** (q_lr / gamma) * (q_sr - q_lr)
+
+
+def outcome(fidelity: float, q_lr: float, q_sr: float, confidence: float, gamma: float, min_confidence: float) -> CandidateOutcome:
+    """Turn raw slot readings into a score, or into the failure that they are. NaN fails every comparison below."""
+    low, high = FIDELITY_RANGE
+    q_low, q_high = QUALITY_RANGE
+    if not (low <= fidelity <= high and q_low <= q_lr <= q_high and q_low <= q_sr <= q_high):
+        return Failed(reason=FailureReason.NON_FINITE, detail=f"F={fidelity} Q_LR={q_lr} Q_SR={q_sr}")
+    if not confidence >= min_confidence:
+        return Failed(reason=FailureReason.LOW_CONFIDENCE, detail=f"{confidence:.3f} < {min_confidence}")
+    reward = compass_reward(fidelity, q_lr, q_sr, gamma)
+    return Scored(fidelity=fidelity, q_lr=q_lr, q_sr=q_sr, reward=reward, confidence=min(confidence, 1.0))

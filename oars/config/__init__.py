@@ -1,0 +1,28 @@
+"""One frozen pydantic tree: what a run depends on, and nothing else. Importable without torch."""
+
+from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StageName, StagesConfig
+from oars.config.cluster import ControlConfig, LearnerConfig, ResourcesConfig, RolloutConfig
+from oars.config.compass import JudgeConfig, RewardClientConfig, RewardConfig
+from oars.config.generator import GeneratorConfig, LoraConfig, SamplerConfig
+from oars.config.run import BadConfig, DataConfig, RunConfig, load_profile
+
+__all__ = [
+    "BadConfig",
+    "ControlConfig",
+    "DataConfig",
+    "GeneratorConfig",
+    "JudgeConfig",
+    "LearnerConfig",
+    "LoraConfig",
+    "ObjectiveConfig",
+    "OptimiserConfig",
+    "ResourcesConfig",
+    "RewardClientConfig",
+    "RewardConfig",
+    "RolloutConfig",
+    "RunConfig",
+    "SamplerConfig",
+    "StageName",
+    "StagesConfig",
+    "load_profile",
+]

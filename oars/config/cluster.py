@@ -1,0 +1,48 @@
+"""Config of the roles that run on the cluster: rollout workers, learner, control plane."""
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from oars.config.base import Config
+
+
+class ResourcesConfig(Config):
+    """What Ray reserves for one actor of a role."""
+
+    num_cpus: NonNegativeFloat = 1.0
+    num_gpus: NonNegativeFloat = 0.0
+    threads: PositiveInt = 1
+    """torch threads of the process."""
+    label_selector: dict[str, str] = Field(default_factory=dict)
+    """Ray node labels that the actor needs, e.g. {"oars-pool": "rollout"}."""
+
+
+class RolloutConfig(Config):
+    workers: PositiveInt = 1
+    candidates: PositiveInt = 24
+    """K, candidates per LR image (paper: 24)."""
+    resources: ResourcesConfig = ResourcesConfig()
+    max_restarts: NonNegativeInt = 3
+
+
+class LearnerConfig(Config):
+    ranks: PositiveInt = 1
+    zero_stage: Literal[0, 1, 2, 3] = 0
+    precision: Literal["fp32", "bf16"] = "bf16"
+    resources: ResourcesConfig = ResourcesConfig()
+
+
+class ControlConfig(Config):
+    """The conductor: admission, deadlines, checkpoints, watchdog."""
+
+    max_staleness: NonNegativeInt = 1
+    """S: how many versions behind a group may be when it is trained; 0 is the synchronous algorithm."""
+    group_deadline_s: PositiveFloat = 300.0
+    group_attempts: PositiveInt = 3
+    checkpoint_every: PositiveInt = 10
+    """Optimiser steps between checkpoints."""
+    stall_s: PositiveFloat = 600.0
+    """Seconds without progress after which the watchdog stops the run."""
+    start_deadline_s: PositiveFloat = 600.0
+    """Seconds that actors may take to come up."""

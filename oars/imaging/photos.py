@@ -1,0 +1,116 @@
+"""Where photos come from, and the one visible list that splits them into train and evaluation.
+
+The split is by photo, never by crop: no pixel of an evaluation photo reaches the training of the generator or of the
+judge. Both halves of a stereo pair are one photo. A folder of the user's own is split by a stable hash of the name.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Split = Literal["train", "evaluation"]
+
+# name -> split, for the photos that ordinary packages carry (scikit-image, scikit-learn).
+PACKAGE_PHOTOS: dict[str, Split] = {
+    "skimage/data/coffee.png": "train",
+    "skimage/data/motorcycle_left.png": "train",
+    "skimage/data/motorcycle_right.png": "train",
+    "skimage/data/rocket.jpg": "train",
+    "sklearn/datasets/images/china.jpg": "train",
+    "skimage/data/astronaut.png": "evaluation",
+    "skimage/data/chelsea.png": "evaluation",
+    "sklearn/datasets/images/flower.jpg": "evaluation",
+}
+
+# Debian package lomiri-wallpapers-16.04 (CC-BY-4.0, CC-BY-SA-4.0 and CC0; authors are in the file names).
+WALLPAPER_DIR = Path("/usr/share/backgrounds")
+WALLPAPER_PHOTOS: dict[str, Split] = {
+    "aitzgorri_by_Aitzol_Berasategi.jpg": "train",
+    "Bridge_by_Sander_Klootwijk.jpg": "train",
+    "Dragonfly_by_Bolly.jpg": "train",
+    "free_by_Peter_Nerlich.jpg": "train",
+    "friends_by_Aitzol_Berasategi.jpg": "train",
+    "greentock_by_Peter_Nerlich.jpg": "train",
+    "picosdeeuropa_by_Aitzol_Berasategi.jpg": "train",
+    "seeding_by_Clements_Engelhardt.jpg": "train",
+    "sunset_by_Aitzol_Berasategi.jpg": "train",
+    "umang_by_Abhishek_Mudgal.jpg": "train",
+    "life_by_Aitzol_Berasategi.jpg": "evaluation",
+    "Picture_0B_by_freespace.jpg": "evaluation",
+    "Wine_by_Jakkub_Mede.jpg": "evaluation",
+}
+# The wallpapers are soft at 100 %: ground truth is the photo at half size (ours); the full-size pixels serve as
+# honest real low-quality inputs.
+WALLPAPER_REDUCTION = 2
+
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One source photo: `name` identifies it in manifests and group ids; `reduction` shrinks it to sharp pixels."""
+
+    name: str
+    path: Path
+    reduction: int = 1
+
+    def pixels(self, full_size: bool = False) -> NDArray[np.uint8]:
+        """RGB, uint8 [H, W, 3]; at `1 / reduction` of the size unless `full_size`."""
+        with Image.open(self.path) as image:
+            rgb = image.convert("RGB")
+        if self.reduction > 1 and not full_size:
+            rgb = rgb.reduce(self.reduction)
+        return np.asarray(rgb)
+
+
+class NoPhotos(ValueError):
+    """The named source holds no photo of the wanted split."""
+
+
+def find_photos(source: str, split: Split) -> list[Photo]:
+    """Photos of one split from `packages`, `wallpapers`, `all` (both) or a folder, in a stable order.
+
+    Raises NoPhotos naming the source if there are none.
+    """
+    finders = {"packages": _package_photos, "wallpapers": _wallpaper_photos}
+    if source == "all":
+        photos = [*_package_photos(split), *_wallpaper_photos(split)]
+    else:
+        photos = list(finders[source](split)) if source in finders else list(_folder_photos(Path(source), split))
+    if not photos:
+        raise NoPhotos(f"no {split} photos in {source!r}: expected 'packages', 'wallpapers', 'all' or a folder of images")
+    return photos
+
+
+def _package_photos(split: Split) -> Iterator[Photo]:
+    for name, part in PACKAGE_PHOTOS.items():
+        package = name.split("/", 1)[0]
+        spec = find_spec(package)
+        if part == split and spec is not None and spec.origin is not None:
+            yield Photo(name, Path(spec.origin).parents[1] / name)
+
+
+def _wallpaper_photos(split: Split) -> Iterator[Photo]:
+    for name, part in WALLPAPER_PHOTOS.items():
+        path = WALLPAPER_DIR / name
+        if part == split and path.exists():
+            yield Photo(name, path, WALLPAPER_REDUCTION)
+
+
+def _folder_photos(folder: Path, split: Split) -> Iterator[Photo]:
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES):
+        name = path.relative_to(folder).as_posix()
+        if folder_split(name) == split:
+            yield Photo(name, path)
+
+
+def folder_split(name: str) -> Split:
+    """One photo in five is for evaluation (ours), by a hash of its name, so adding photos moves no other photo."""
+    return "evaluation" if hashlib.sha256(name.encode()).digest()[0] % 5 == 0 else "train"
