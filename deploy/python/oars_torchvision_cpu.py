@@ -58,11 +58,13 @@ def _declare_missing_operators(torchvision_dir: Path) -> None:
         except OSError:
             # The extension's CUDA libraries are absent: the case this module is for.
             pass
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for schema in _SCHEMAS:
-        library.define(schema)
-    _declared.append(library)
+    if not _declared:
+        _declared.append(library := torch.library.Library("torchvision", "FRAGMENT"))
+        for schema in _SCHEMAS:
+            library.define(schema)
 
 
 def install() -> None:
-    sys.meta_path.insert(0, _Prepare())
+    """Idempotent: site-packages may be processed twice, by an editable and by a plain installation."""
+    if not any(isinstance(finder, _Prepare) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Prepare())
