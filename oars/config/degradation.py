@@ -152,3 +152,29 @@ class DegradationConfig(Config):
             "noise": NoiseConfig(sigma=(0.5, 3.0), poisson_scale=(0.02, 0.2)),
         })
         return cls(sharpen=SharpenConfig(weight=0.0), first=stage, second=gentle, final_sinc=0.2)
+
+
+class LowQualityConfig(Config):
+    """Inputs of the reference-free stage, where a photo has no soft full-size pixels of its own (ours).
+
+    The photo's own pixels, shrunk little or not at all, then one light order: no ground truth exists for them.
+    """
+
+    shrink: Interval = (1.0, 2.0)
+    """Factor by which the photo is reduced, antialiased."""
+    stage: StageConfig = StageConfig(
+        blur=0.5,
+        kernel=KernelConfig(size=(7, 13), sinc=0.0, sigma=(0.2, 1.2)),
+        resize=ResizeConfig(up=0.0, down=0.0),
+        noise=NoiseConfig(sigma=(1.0, 10.0), poisson_scale=(0.05, 0.8)),
+        jpeg_quality=(50, 95),
+    )
+    """Defocus, noise and compression; its resize must keep the size."""
+
+    @model_validator(mode="after")
+    def _keeps_size(self) -> Self:
+        if self.shrink[0] < 1:
+            raise ValueError("shrink is at least 1")
+        if self.stage.resize.up + self.stage.resize.down > 0:
+            raise ValueError("stage.resize must keep the size: up = down = 0")
+        return self

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.signal import fftconvolve
 
 from oars.alignment.seeds import derive_seed
 from oars.config.degradation import DegradationConfig, NoiseConfig, ResizeConfig, SharpenConfig, StageConfig
@@ -37,6 +38,13 @@ def degrade(gt: Pixels, config: DegradationConfig, seed: int, scale: int) -> Pix
     image = _stage(sharpen(_unit(gt), config.sharpen), config.first, (height, width), rng)
     image = _stage(image, config.second, small, rng, jpeg=False)
     return np.rint(_finish(image, config, small, rng) * 255).astype(np.uint8)
+
+
+def degrade_once(image: Pixels, config: StageConfig, seed: int) -> Pixels:
+    """One order alone on uint8 [H, W, 3], without sharpening; the size follows the order's own resize."""
+    rng = np.random.default_rng(derive_seed("degradation", seed))
+    degraded = _stage(_unit(image), config, image.shape[:2], rng)
+    return np.rint(degraded * 255).astype(np.uint8)
 
 
 def _stage(image: Floats, config: StageConfig, reference: tuple[int, int], rng: np.random.Generator,
@@ -103,8 +111,9 @@ def _correlate(image: Floats, kernel: Kernel) -> Floats:
     rows, columns = kernel.shape[0] // 2, kernel.shape[1] // 2
     # numpy reflects repeatedly where the kernel is larger than the image; torch would refuse.
     padded = np.pad(image, ((rows, rows), (columns, columns), (0, 0)), mode="reflect")
-    weight = torch.from_numpy(kernel.astype(np.float32))[None, None]
-    return _to_array(F.conv2d(_to_tensor(padded).transpose(0, 1), weight).transpose(0, 1))
+    # By FFT: several times faster than a direct 21x21 sum, and in one thread.
+    flipped = kernel[::-1, ::-1, None].astype(np.float32)
+    return np.asarray(fftconvolve(padded, flipped, mode="valid", axes=(0, 1)), np.float32)
 
 
 def resize(image: Floats, size: tuple[int, int], mode: str) -> Floats:
@@ -128,8 +137,9 @@ def add_noise(image: Floats, config: NoiseConfig, rng: np.random.Generator) -> F
 def _poisson(image: Floats, grey: bool, rng: np.random.Generator) -> Floats:
     """Shot noise of the 8-bit image: Poisson counts at 2^ceil(log2(number of distinct levels)) photons for white."""
     light = image @ _LUMA[:, None] if grey else image
-    light = np.rint(np.clip(light, 0, 1) * 255) / 255
-    photons = 2.0 ** np.ceil(np.log2(len(np.unique(light))))
+    levels = np.rint(np.clip(light, 0, 1) * 255).astype(np.uint8)
+    photons = 2.0 ** np.ceil(np.log2(np.count_nonzero(np.bincount(levels.ravel()))))
+    light = levels / np.float32(255)
     return np.asarray(rng.poisson(light * photons) / photons - light, np.float32)
 
 
