@@ -5,7 +5,7 @@ Everything that loads a Qwen3-VL checkpoint (transformers, vLLM) loads this one 
 level is one token. The sizes are ours.
 """
 
-import json
+import copy
 from pathlib import Path
 
 import torch
@@ -171,9 +171,7 @@ def save_judge(model: Qwen3VLForConditionalGeneration, path: Path) -> None:
     tokenizer = build_tokenizer()
     ScoreTokens.of(tokenizer)
     build_processor(tokenizer).save_pretrained(path)
-    state = {name: tensor.to(torch.bfloat16).contiguous() for name, tensor in model.state_dict().items()}
-    model.config.dtype = torch.bfloat16
-    model.save_pretrained(path, state_dict=state)
+    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(path)
 
 
 def build_judge(path: Path, seed: int) -> None:
