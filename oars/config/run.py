@@ -10,6 +10,7 @@ from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StagesConfig
 from oars.config.base import Config
 from oars.config.cluster import ControlConfig, LearnerConfig, RolloutConfig
 from oars.config.compass import JudgeConfig, RewardClientConfig
+from oars.config.degradation import DegradationConfig
 from oars.config.generator import GeneratorConfig, SamplerConfig
 
 
@@ -24,6 +25,8 @@ class DataConfig(Config):
     evaluation_crop: PositiveInt = 512
     evaluation_crops: PositiveInt = 100
     """Held-out crops that `held_out` in summary.json is measured on."""
+    degradation: DegradationConfig = DegradationConfig()
+    """GT -> LR of the paired stages and of the evaluation."""
 
 
 class RunConfig(Config):
