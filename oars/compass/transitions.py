@@ -66,7 +66,7 @@ def draw_lr(gt: Pixels, rng: np.random.Generator) -> Pixels:
     return to_pixels(reduced + rng.uniform(0, 6) * rng.normal(size=reduced.shape).astype(np.float32))
 
 
-def detailed_crop(pixels: Pixels, size: int, rng: np.random.Generator, tries: int = 4) -> Pixels:
+def detailed_crop(pixels: Pixels, size: int, rng: np.random.Generator, tries: int = 8) -> Pixels:
     """The most detailed of `tries` random crops: a flat or defocused one says nothing about quality."""
     height, width = pixels.shape[:2]
     crops = []
