@@ -65,4 +65,6 @@ def _declare_missing_operators(torchvision_dir: Path) -> None:
 
 
 def install() -> None:
-    sys.meta_path.insert(0, _Prepare())
+    # A virtual environment's .pth files run twice: `site` visits its site-packages once for the venv and once as usual.
+    if not any(isinstance(finder, _Prepare) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Prepare())

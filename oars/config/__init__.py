@@ -3,6 +3,7 @@
 from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StageName, StagesConfig
 from oars.config.cluster import ControlConfig, LearnerConfig, ResourcesConfig, RolloutConfig
 from oars.config.compass import JudgeConfig, RewardClientConfig, RewardConfig
+from oars.config.degradation import DegradationConfig, LowQualityConfig
 from oars.config.generator import GeneratorConfig, LoraConfig, SamplerConfig
 from oars.config.run import BadConfig, DataConfig, RunConfig, load_profile
 
@@ -10,10 +11,12 @@ __all__ = [
     "BadConfig",
     "ControlConfig",
     "DataConfig",
+    "DegradationConfig",
     "GeneratorConfig",
     "JudgeConfig",
     "LearnerConfig",
     "LoraConfig",
+    "LowQualityConfig",
     "ObjectiveConfig",
     "OptimiserConfig",
     "ResourcesConfig",

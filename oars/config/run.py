@@ -10,6 +10,7 @@ from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StagesConfig
 from oars.config.base import Config
 from oars.config.cluster import ControlConfig, LearnerConfig, RolloutConfig
 from oars.config.compass import JudgeConfig, RewardClientConfig
+from oars.config.degradation import DegradationConfig, LowQualityConfig
 from oars.config.generator import GeneratorConfig, SamplerConfig
 
 
@@ -24,6 +25,10 @@ class DataConfig(Config):
     evaluation_crop: PositiveInt = 512
     evaluation_crops: PositiveInt = 100
     """Held-out crops that `held_out` in summary.json is measured on."""
+    degradation: DegradationConfig = DegradationConfig()
+    """GT -> LR of the paired stages and of the evaluation."""
+    low_quality: LowQualityConfig = LowQualityConfig()
+    """Inputs of the reference-free stage."""
 
 
 class RunConfig(Config):
@@ -82,4 +87,6 @@ def _assign(tree: dict[str, Any], override: str) -> None:
     *parents, leaf = dotted.strip().split(".")
     for parent in parents:
         tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            raise BadConfig(f"override {override!r}: {parent} is not a group of fields")
     tree[leaf] = yaml.safe_load(value)

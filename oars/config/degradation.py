@@ -1,0 +1,180 @@
+"""Config of the Real-ESRGAN second-order degradation; the defaults are the published `x4plus` training set.
+
+Source: Wang et al., "Real-ESRGAN", 2021, section 3 and its released x4plus options. Fields marked *ours* are not in it.
+`DegradationConfig.mild()` is our gentle variant, for pretraining a base model on general restoration.
+"""
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, model_validator
+
+from oars.config.base import Config
+
+
+def _ordered(interval: tuple[float, float]) -> tuple[float, float]:
+    if not 0 <= interval[0] <= interval[1]:
+        raise ValueError("expected 0 <= low <= high")
+    return interval
+
+
+def _odd(sizes: tuple[int, int]) -> tuple[int, int]:
+    if sizes[0] % 2 == 0 or sizes[1] % 2 == 0:
+        raise ValueError("kernel sizes are odd")
+    return sizes
+
+
+def _jpeg(quality: tuple[int, int]) -> tuple[int, int]:
+    if not 1 <= quality[0] <= quality[1] <= 100:
+        raise ValueError("JPEG quality is in 1..100")
+    return quality
+
+
+Interval = Annotated[tuple[float, float], AfterValidator(_ordered)]
+"""Bounds of a uniform draw."""
+Sizes = Annotated[tuple[int, int], AfterValidator(_ordered), AfterValidator(_odd)]
+"""Smallest and largest odd kernel side; all odd sides between are equally likely."""
+Quality = Annotated[tuple[int, int], AfterValidator(_jpeg)]
+"""Bounds of libjpeg's quality, inclusive."""
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class KernelConfig(Config):
+    """How a blur kernel is drawn: a sinc with probability `sinc`, else one of six Gaussian-like shapes."""
+
+    size: Sizes = (7, 21)
+    sinc: Probability = 0.1
+    isotropic: Probability = 0.45
+    anisotropic: Probability = 0.25
+    generalised_isotropic: Probability = 0.12
+    generalised_anisotropic: Probability = 0.03
+    plateau_isotropic: Probability = 0.12
+    plateau_anisotropic: Probability = 0.03
+    sigma: Interval = (0.2, 3.0)
+    """Standard deviation along each axis, pixels."""
+    beta_generalised: Interval = (0.5, 4.0)
+    """Shape exponent of the generalised Gaussian; below and above 1 are equally likely."""
+    beta_plateau: Interval = (1.0, 2.0)
+    """Shape exponent of the plateau; below and above 1 are equally likely where the bounds allow both."""
+
+    @model_validator(mode="after")
+    def _shapes_sum_to_one(self) -> Self:
+        if abs(sum(self.shapes.values()) - 1) > 1e-6:
+            raise ValueError(f"probabilities of the six kernel shapes sum to {sum(self.shapes.values()):g}, not 1")
+        return self
+
+    @property
+    def shapes(self) -> dict[str, float]:
+        """Shape name -> probability, given that the kernel is not a sinc."""
+        names = ("isotropic", "anisotropic")
+        return {f"{family}{name}": getattr(self, f"{family}{name}")
+                for family in ("", "generalised_", "plateau_") for name in names}
+
+
+class ResizeConfig(Config):
+    """Random resize: enlarge, reduce, or (the rest of the probability) keep."""
+
+    up: Probability = 0.2
+    down: Probability = 0.7
+    factor: Interval = (0.15, 1.5)
+    """Smallest and largest factor; reducing draws from (low, 1), enlarging from (1, high)."""
+
+    @model_validator(mode="after")
+    def _at_most_one(self) -> Self:
+        if self.up + self.down > 1 + 1e-6:
+            raise ValueError("up + down exceed 1")
+        return self
+
+
+class NoiseConfig(Config):
+    """Additive Gaussian noise with probability `gaussian`, else Poisson noise."""
+
+    gaussian: Probability = 0.5
+    sigma: Interval = (1.0, 30.0)
+    """Standard deviation of the Gaussian, 8-bit levels."""
+    poisson_scale: Interval = (0.05, 3.0)
+    """Multiplier of the Poisson noise."""
+    grey: Probability = 0.4
+    """Chance that the noise is the same in the three channels."""
+
+
+class StageConfig(Config):
+    """One order of the degradation: blur, resize, noise, JPEG."""
+
+    blur: Probability = 1.0
+    kernel: KernelConfig = KernelConfig()
+    resize: ResizeConfig = ResizeConfig()
+    noise: NoiseConfig = NoiseConfig()
+    jpeg_quality: Quality = (30, 95)
+    """Drawn as a whole number; chroma is 4:2:0."""
+
+
+class SharpenConfig(Config):
+    """Unsharp mask of the GT before it is degraded; the target itself stays as it is."""
+
+    weight: NonNegativeFloat = 0.5
+    """0 switches it off."""
+    radius: NonNegativeInt = 50
+    """Side of the Gaussian window, pixels (made odd); its sigma follows as 0.3 ((side - 1) / 2 - 1) + 0.8."""
+    threshold: NonNegativeFloat = 10.0
+    """8-bit levels of detail below which nothing is sharpened."""
+
+
+class DegradationConfig(Config):
+    """Two orders, then resize to `1 / scale`, final sinc and JPEG in one of two sequences."""
+
+    sharpen: SharpenConfig = SharpenConfig()
+    first: StageConfig = StageConfig()
+    second: StageConfig = StageConfig(
+        blur=0.8,
+        kernel=KernelConfig(sigma=(0.2, 1.5)),
+        resize=ResizeConfig(up=0.3, down=0.4, factor=(0.3, 1.2)),
+        noise=NoiseConfig(sigma=(1.0, 25.0), poisson_scale=(0.05, 2.5)),
+    )
+    """Its resize factor and the JPEG work at `1 / scale` of the GT's size."""
+    final_size: Sizes = (7, 21)
+    final_sinc: Probability = 0.8
+    """Chance of the final sinc filter."""
+    jpeg_last: Probability = 0.5
+    """Chance of (resize, sinc, JPEG); otherwise (JPEG, resize, sinc)."""
+    margin: NonNegativeInt = 32
+    """GT pixels of surroundings that are degraded with a crop and then cut off, so that its borders see true
+    neighbours (ours; a multiple of the scale)."""
+
+    @classmethod
+    def mild(cls) -> Self:
+        """Ours: slight blur, light noise, high JPEG quality, no sharpening; what a general restorer sees."""
+        kernel = KernelConfig(size=(7, 13), sinc=0.0, sigma=(0.2, 1.2))
+        resize = ResizeConfig(up=0.1, down=0.1, factor=(0.7, 1.2))
+        noise = NoiseConfig(sigma=(0.5, 6.0), poisson_scale=(0.02, 0.4))
+        stage = StageConfig(blur=0.7, kernel=kernel, resize=resize, noise=noise, jpeg_quality=(75, 98))
+        gentle = stage.model_copy(update={
+            "blur": 0.2, "kernel": kernel.model_copy(update={"sigma": (0.2, 0.6)}),
+            "noise": NoiseConfig(sigma=(0.5, 3.0), poisson_scale=(0.02, 0.2)),
+        })
+        return cls(sharpen=SharpenConfig(weight=0.0), first=stage, second=gentle, final_sinc=0.2)
+
+
+class LowQualityConfig(Config):
+    """Inputs of the reference-free stage, where a photo has no soft full-size pixels of its own (ours).
+
+    The photo's own pixels, shrunk little or not at all, then one light order: no ground truth exists for them.
+    """
+
+    shrink: Interval = (1.0, 2.0)
+    """Factor by which the photo is reduced, antialiased."""
+    stage: StageConfig = StageConfig(
+        blur=0.5,
+        kernel=KernelConfig(size=(7, 13), sinc=0.0, sigma=(0.2, 1.2)),
+        resize=ResizeConfig(up=0.0, down=0.0),
+        noise=NoiseConfig(sigma=(1.0, 10.0), poisson_scale=(0.05, 0.8)),
+        jpeg_quality=(50, 95),
+    )
+    """Defocus, noise and compression; its resize must keep the size."""
+
+    @model_validator(mode="after")
+    def _keeps_size(self) -> Self:
+        if self.shrink[0] < 1:
+            raise ValueError("shrink is at least 1")
+        if self.stage.resize.up + self.stage.resize.down > 0:
+            raise ValueError("stage.resize must keep the size: up = down = 0")
+        return self

@@ -1,0 +1,167 @@
+"""LR-GT pairs out of photos: which window, and how it became low quality. Everything follows from (seed, index).
+
+Training windows are random, the more textured of two (flat sky teaches nothing), mirrored half of the time.
+Evaluation windows are cells of a grid, disjoint as long as there are enough of them; the flattest third of each
+photo's cells is left out, and the photos take turns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain, zip_longest
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from oars.alignment.seeds import derive_seed
+from oars.config.run import DataConfig
+from oars.imaging.degradation import degrade, degrade_once
+from oars.imaging.photos import Photo, find_photos
+
+Pixels = NDArray[np.uint8]
+
+_TRAINING_CANDIDATES = 2
+_KEPT_SHARE = 2 / 3
+_CACHED_PHOTOS = 32  # bounds memory: 0.4 GiB of half-size wallpapers
+
+
+class PhotoTooSmall(ValueError):
+    """A photo that holds no window of the wanted size; the message names both."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One input of the aligner: an LR and, in the paired stages, its ground truth."""
+
+    image_id: str
+    """Photo, window and (for training) index: unique within a run's stage, the same in every process."""
+    lr: Pixels
+    """[h, w, 3]"""
+    gt: Pixels | None
+    """[h * scale, w * scale, 3], or None."""
+
+
+@dataclass(frozen=True)
+class _Window:
+    top: int
+    left: int
+    side: int
+
+    def of(self, pixels: Pixels) -> Pixels:
+        return pixels[self.top : self.top + self.side, self.left : self.left + self.side]
+
+
+def training_pair(photos: Sequence[Photo], data: DataConfig, seed: int, index: int) -> Pair:
+    """Pair number `index` of the paired stages; `gt` is `data.crop` pixels square, `lr` its degradation.
+
+    Raises PhotoTooSmall if the drawn photo holds no such window.
+    """
+    rng = np.random.default_rng(derive_seed("training_pair", seed, index))
+    photo = photos[rng.integers(len(photos))]
+    pixels = _pixels(photo, False)
+    candidates = [_random_window(photo, pixels, data.crop, rng) for _ in range(_TRAINING_CANDIDATES)]
+    window = max(candidates, key=lambda candidate: texture(candidate.of(pixels)))
+    lr, gt = _degraded(pixels, window, data, derive_seed("training_pair", seed, index, "degradation"))
+    if rng.random() < 0.5:
+        lr, gt = lr[:, ::-1], gt[:, ::-1]
+    return Pair(f"{_window_id(photo, window)}#{index}", np.ascontiguousarray(lr), np.ascontiguousarray(gt))
+
+
+def evaluation_pairs(data: DataConfig, seed: int) -> list[Pair]:
+    """`data.evaluation_crops` degraded pairs of `data.evaluation_crop` pixels from the evaluation photos.
+
+    The windows overlap by half, three quarters ... only where the photos have too few disjoint ones.
+    Raises PhotoTooSmall, or NoPhotos if the source has no evaluation photo.
+    """
+    photos = find_photos(data.photos, "evaluation")
+    stride = data.evaluation_crop
+    while len(chosen := _spread(photos, data.evaluation_crop, stride, seed)) < data.evaluation_crops and stride > 1:
+        stride //= 2
+    return [_evaluation_pair(photo, window, data, seed) for photo, window in chosen[: data.evaluation_crops]]
+
+
+def low_quality_input(photos: Sequence[Photo], data: DataConfig, seed: int, index: int) -> Pair:
+    """Input number `index` of the reference-free stage, `data.crop / data.scale` pixels square, without GT.
+
+    A photo with a reduction is soft and noisy at full size: its own full-size pixels are the input, untouched. Any
+    other photo is shrunk by `data.low_quality.shrink` and passes one light order of degradation.
+    """
+    rng = np.random.default_rng(derive_seed("low_quality", seed, index))
+    photo = photos[rng.integers(len(photos))]
+    side = data.crop // data.scale
+    soft = photo.reduction > 1
+    pixels = _pixels(photo, soft)
+    source = side if soft else round(side * rng.uniform(*data.low_quality.shrink))
+    source = max(side, min(source, *pixels.shape[:2]))
+    window = _random_window(photo, pixels, source, rng)
+    lr = window.of(pixels)
+    if not soft:
+        shrunk = np.asarray(Image.fromarray(lr).resize((side, side), Image.Resampling.BICUBIC))
+        lr = degrade_once(shrunk, data.low_quality.stage, derive_seed("low_quality", seed, index, "degradation"))
+    return Pair(f"{_window_id(photo, window)}#{index}", np.ascontiguousarray(lr), None)
+
+
+def texture(pixels: Pixels) -> float:
+    """Mean absolute difference of neighbouring pixels, 8-bit levels: how much there is to restore."""
+    levels = pixels.astype(np.int16)
+    return float(np.abs(np.diff(levels, axis=0)).mean() + np.abs(np.diff(levels, axis=1)).mean())
+
+
+@lru_cache(maxsize=_CACHED_PHOTOS)
+def _pixels(photo: Photo, full_size: bool) -> Pixels:
+    pixels = photo.pixels(full_size)
+    pixels.setflags(write=False)
+    return pixels
+
+
+def _random_window(photo: Photo, pixels: Pixels, side: int, rng: np.random.Generator) -> _Window:
+    height, width = pixels.shape[:2]
+    if min(height, width) < side:
+        raise PhotoTooSmall(f"{photo.name}: {width}x{height} px holds no {side} px crop")
+    return _Window(int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1)), side)
+
+
+def _degraded(pixels: Pixels, window: _Window, data: DataConfig, seed: int) -> tuple[Pixels, Pixels]:
+    """LR and GT of a window, degraded with the surroundings that the photo has."""
+    scale = data.scale
+    before = [min(data.degradation.margin, start) // scale * scale for start in (window.top, window.left)]
+    ends = (window.top + window.side, window.left + window.side)
+    after = [min(data.degradation.margin, size - end) // scale * scale
+             for size, end in zip(pixels.shape, ends, strict=False)]
+    surroundings = pixels[window.top - before[0] : ends[0] + after[0], window.left - before[1] : ends[1] + after[1]]
+    degraded = degrade(surroundings, data.degradation, seed, scale)
+    lr = _Window(before[0] // scale, before[1] // scale, window.side // scale).of(degraded)
+    return lr, window.of(pixels)
+
+
+def _spread(photos: Sequence[Photo], side: int, stride: int, seed: int) -> list[tuple[Photo, _Window]]:
+    """Textured grid cells of all photos, shuffled within each photo, the photos taking turns."""
+    queues = [[(photo, cell) for cell in _textured_cells(photo, side, stride, seed)] for photo in photos]
+    turns = chain.from_iterable(zip_longest(*queues))
+    return [entry for entry in turns if entry is not None]
+
+
+def _textured_cells(photo: Photo, side: int, stride: int, seed: int) -> list[_Window]:
+    pixels = _pixels(photo, False)
+    rng = np.random.default_rng(derive_seed("evaluation", seed, photo.name))
+    height, width = pixels.shape[:2]
+    if min(height, width) < side:
+        raise PhotoTooSmall(f"{photo.name}: {width}x{height} px holds no {side} px crop")
+    # The grid is centred, so that the remainder is split between the two borders.
+    tops = range((height - side) % stride // 2, height - side + 1, stride)
+    lefts = range((width - side) % stride // 2, width - side + 1, stride)
+    cells = [_Window(top, left, side) for top in tops for left in lefts]
+    cells.sort(key=lambda cell: texture(cell.of(pixels)), reverse=True)
+    kept = cells[: max(1, round(len(cells) * _KEPT_SHARE))]
+    return [kept[i] for i in rng.permutation(len(kept))]
+
+
+def _evaluation_pair(photo: Photo, window: _Window, data: DataConfig, seed: int) -> Pair:
+    image_id = _window_id(photo, window)
+    lr, gt = _degraded(_pixels(photo, False), window, data, derive_seed("evaluation", seed, image_id))
+    return Pair(image_id, np.ascontiguousarray(lr), np.ascontiguousarray(gt))
+
+
+def _window_id(photo: Photo, window: _Window) -> str:
+    return f"{photo.name}@{window.left},{window.top}+{window.side}"
