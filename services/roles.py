@@ -1,0 +1,89 @@
+"""What the conductor needs of the other roles. The Ray pools and the Serve client satisfy these; unit tests use fakes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from oars.alignment.group import GroupOrder, PolicySnapshot, SampleEcho
+from oars.compass.outcome import CandidateOutcome
+from oars.imaging.crops import Pair
+from services.policy_store import Published
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A sampled group: the echo, and references to what travels on."""
+
+    echo: SampleEcho
+    images: object
+    """ObjectRef of uint8 [K, H, W, 3]."""
+    sample: object
+    """ObjectRef of the TrainingSample."""
+    queued_s: float
+    """Wait for a free worker."""
+
+
+@dataclass(frozen=True)
+class AttemptFailed:
+    """An attempt at sampling that came to nothing; another worker may do better."""
+
+    error: str
+    timed_out: bool
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One outcome a candidate, in order, and where they come from."""
+
+    outcomes: list[CandidateOutcome]
+    provenance: dict[str, str]
+
+
+@dataclass(frozen=True)
+class TrainingGroup:
+    """A group as the learner takes it."""
+
+    sample: object
+    """ObjectRef of the TrainingSample."""
+    optimality: tuple[float | None, ...]
+    """[K] in [0, 1]; None for a candidate without a score, which is not trained on."""
+
+
+class Rollouts(Protocol):
+    """The pool of rollout workers."""
+
+    @property
+    def workers(self) -> int: ...
+
+    def publish(self, policy: Published) -> None:
+        """Workers install this version before their next group."""
+
+    async def sample(self, order: GroupOrder, deadline_s: float) -> Sampled | AttemptFailed:
+        """Wait for a free worker, then sample. Raises AdapterMismatch if the version cannot be installed."""
+
+
+class Judge(Protocol):
+    """COMPASS."""
+
+    async def score(self, request_id: str, pair: Pair, images: object) -> Judgement:
+        """Never raises for a candidate or an outage: those are `Failed` outcomes."""
+
+
+class Learner(Protocol):
+    """The learner's ranks as one."""
+
+    async def cold_start_step(self, pairs: list[Pair]) -> dict[str, float]: ...
+
+    async def save_sft(self, path: Path) -> None: ...
+
+    async def begin_rl(self) -> None: ...
+
+    async def train(self, groups: Sequence[TrainingGroup]) -> dict[str, float]: ...
+
+    async def publish(self, version: int) -> PolicySnapshot: ...
+
+    async def snapshot(self, version: int) -> PolicySnapshot:
+        """The evaluation average (`ema`)."""
+
+    async def save(self, path: Path, meta: dict[str, object]) -> None: ...
