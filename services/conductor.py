@@ -80,6 +80,7 @@ class Conductor:
             snapshot = await run.wait("conductor", f"version {version}", answer, run.config.control.step_deadline_s)
             published = self._store.publish(snapshot)
             self._rollouts.publish(published)
+        run.versions_published = self._store.versions
         run.telemetry.event("published", version=version, digest=published.digest, bytes=published.bytes)
         run.telemetry.observe("publish_seconds", time.monotonic() - start)
         run.telemetry.gauge("publish_bytes", published.bytes)

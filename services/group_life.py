@@ -20,6 +20,9 @@ from services.roles import AttemptFailed, Judge, Judgement, Rollouts, Sampled
 from services.run import Run
 from services.source import AdmittedGroup
 
+# What of a score's provenance is the same for the whole run, and goes to summary.json.
+_IDENTITY = ("judge_digest", "prompt_version", "gamma")
+
 
 @dataclass(frozen=True)
 class Dropped:
@@ -108,7 +111,7 @@ class GroupLife:
                     run.telemetry.observe(name, getattr(outcome, name))
         if any(isinstance(outcome, Scored) for outcome in judgement.outcomes):
             run.watchdog.beat()
-            run.provenance |= judgement.provenance
+            run.provenance |= {name: judgement.provenance[name] for name in _IDENTITY if name in judgement.provenance}
         if self.brake.record(judgement.outcomes, time.monotonic()) is BrakeState.STOPPED:
             raise RewardsFailing(self.brake.reason)
         run.telemetry.gauge("failure_rate", self.brake.failure_rate)

@@ -56,6 +56,9 @@ class Run:
     stages: list[Stage] = field(default_factory=list)
     provenance: dict[str, str] = field(default_factory=dict)
     """Of the scores: judge digest, prompt version."""
+    started: float = field(default_factory=time.time)
+    """Unix time."""
+    versions_published: int = 0
 
     async def wait(self, who: str, what: str, answer: Awaitable[T], deadline_s: float) -> T:
         """Await with a name and a deadline. Raises RunStalled when it passes."""

@@ -55,21 +55,24 @@ class Waits:
 
 
 class Watchdog:
-    """Runs from `start` to `stop`; `on_stall(message)` must make the run end, or the process is ended after `grace_s`."""
+    """Runs from `start` to `stop`; the process is ended if the run does not end within `grace_s` of a stall."""
 
-    def __init__(self, limit_s: float, on_stall: Callable[[str], None], grace_s: float = 60.0) -> None:
+    def __init__(self, limit_s: float, grace_s: float = 60.0) -> None:
         self.waits = Waits(time.monotonic())
-        self._limit_s, self._on_stall, self._grace_s = limit_s, on_stall, grace_s
+        self._limit_s, self._grace_s = limit_s, grace_s
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
+    def start(self, on_stall: Callable[[str], None]) -> None:
+        """`on_stall(message)` is called in the watchdog's thread, once, and must make the run end."""
         self.beat()
+        self._thread = threading.Thread(target=self._watch, args=(on_stall,), name="watchdog", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         self._stopped.set()
-        self._thread.join(timeout=5.0)
+        if self._thread:
+            self._thread.join(timeout=5.0)
 
     def beat(self) -> None:
         """Something got done."""
@@ -84,11 +87,11 @@ class Watchdog:
         finally:
             self.waits.end(token)
 
-    def _watch(self) -> None:
+    def _watch(self, on_stall: Callable[[str], None]) -> None:
         # Twenty looks per limit: a stall is reported at most 5 % late.
         while not self._stopped.wait(self._limit_s / 20):
             if message := self.waits.stall(time.monotonic(), self._limit_s):
-                self._on_stall(message)
+                on_stall(message)
                 self._end_the_process(message)
                 return
 

@@ -33,8 +33,8 @@ def test_an_idle_run_is_reported_once_and_a_stopped_watchdog_ends() -> None:
         messages.append(message)
         reported.set()
 
-    watchdog = Watchdog(limit_s=0.05, on_stall=on_stall)
-    watchdog.start()
+    watchdog = Watchdog(limit_s=0.05)
+    watchdog.start(on_stall)
     with watchdog.waiting("learner", "groups"):
         assert reported.wait(5.0)
     watchdog.stop()
