@@ -1,0 +1,1 @@
+"""Flow matching, DiffusionNFT and what they need: optimality, group filter, old-policy schedules, seeds."""

@@ -1,0 +1,24 @@
+"""Where on its path a candidate is trained: rollout timesteps that the group's seed picks, with noise that it writes.
+
+The rollout worker evaluates v_old at these points and the learner rebuilds them, so both must agree to the bit.
+"""
+
+import torch
+from torch import Tensor
+
+from oars.alignment.flow_matching import interpolate
+from oars.alignment.seeds import derive_seed, seeded_noise
+
+
+def training_times(times: Tensor, seed: int, candidate: int, count: int) -> Tensor:
+    """`count` distinct times out of the rollout's own [steps + 1] `times` (the final 0 excluded), descending."""
+    own = times[:-1]
+    generator = torch.Generator().manual_seed(derive_seed(seed, "times", candidate))
+    picks = torch.randperm(len(own), generator=generator)[: min(count, len(own))]
+    return own[picks.sort().values]
+
+
+def training_point(x0: Tensor, t: Tensor, seed: int, candidate: int, point: int) -> Tensor:
+    """x_t [N, C] of one candidate at its point number `point`, time `t` (scalar)."""
+    noise = seeded_noise(tuple(x0.shape), seed, "train", candidate, point)
+    return interpolate(x0.unsqueeze(0), noise.to(x0).unsqueeze(0), t.reshape(1).to(x0))[0]

@@ -1,0 +1,51 @@
+"""Pictures to packed latents and back, exactly as `QwenImageEditPlusPipeline` does it.
+
+Invariant: `encode` takes the mean of the posterior (the pipeline's `sample_mode="argmax"`), normalises with the VAE's
+`latents_mean` and `latents_std`, and packs 2x2 latent patches, so a token covers `pixels_per_token` pixels a side.
+"""
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLQwenImage, QwenImageEditPlusPipeline
+from numpy.typing import NDArray
+from torch import Tensor
+
+Grid = tuple[int, int]
+
+
+class Codec:
+    """Owns the VAE. Pictures are uint8 [B, H, W, 3] with H and W multiples of `pixels_per_token`."""
+
+    def __init__(self, vae: AutoencoderKLQwenImage) -> None:
+        self.vae = vae.eval().requires_grad_(False)
+        self.pixels_per_token = 2 * 2 ** len(vae.temperal_downsample)
+        self.channels = 4 * vae.config.z_dim
+        view = (1, vae.config.z_dim, 1, 1, 1)
+        self._mean = torch.tensor(vae.config.latents_mean).view(view)
+        self._std = torch.tensor(vae.config.latents_std).view(view)
+
+    def grid(self, height: int, width: int) -> Grid:
+        """Rows and columns of tokens. Raises ValueError for a side that is no multiple of a token."""
+        if height % self.pixels_per_token or width % self.pixels_per_token:
+            raise ValueError(f"{height}x{width} pixels: sides must be multiples of {self.pixels_per_token}")
+        return height // self.pixels_per_token, width // self.pixels_per_token
+
+    @torch.no_grad()
+    def encode(self, images: NDArray[np.uint8] | Tensor) -> Tensor:
+        """uint8 [B, H, W, 3] -> float32 [B, N, C], N = rows * columns, C = 4 * z."""
+        pixels = torch.as_tensor(images).permute(0, 3, 1, 2).to(self.vae.dtype) / 127.5 - 1.0
+        rows, columns = self.grid(*pixels.shape[-2:])
+        mean = self.vae.encode(pixels.unsqueeze(2).to(self.vae.device)).latent_dist.mode().float()
+        latents = (mean - self._mean.to(mean.device)) / self._std.to(mean.device)
+        batch, z = latents.shape[:2]
+        return QwenImageEditPlusPipeline._pack_latents(latents, batch, z, 2 * rows, 2 * columns)
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor, grid: Grid) -> NDArray[np.uint8]:
+        """float [B, N, C] -> uint8 [B, H, W, 3], rounded, clipped."""
+        height, width = (side * self.pixels_per_token for side in grid)
+        spatial = QwenImageEditPlusPipeline._unpack_latents(latents.float(), height, width, self.pixels_per_token // 2)
+        spatial = spatial * self._std.to(spatial.device) + self._mean.to(spatial.device)
+        pixels = self.vae.decode(spatial.to(self.vae.dtype), return_dict=False)[0][:, :, 0].float()
+        rounded = ((pixels + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        return rounded.permute(0, 2, 3, 1).cpu().numpy()

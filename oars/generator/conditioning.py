@@ -1,0 +1,52 @@
+"""What the generator sees of the LR image: its VAE latents at the output size, and the text encoder's view of it.
+
+Both depend on the LR alone and are computed once a group. The LR is resized to the output size before it enters the
+editor (paper). Text and picture go through the pipeline's own `encode_prompt`.
+"""
+
+import math
+
+import numpy as np
+import torch
+from diffusers import QwenImageEditPlusPipeline
+from numpy.typing import NDArray
+from PIL import Image
+
+from oars.alignment.group import Conditioning
+from oars.config import GeneratorConfig
+from oars.generator.codec import Codec
+
+# The text encoder's processor works in steps of this many pixels (patch 14, merged 2 x 2).
+_TEXT_STEP = 28
+
+
+def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Bicubic, uint8 [h, w, 3] -> [height, width, 3]; the baseline that every model is compared with, too."""
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+
+
+class Conditioner:
+    """Computes `Conditioning` with the pipeline's text encoder and processor."""
+
+    def __init__(self, pipeline: QwenImageEditPlusPipeline, config: GeneratorConfig, codec: Codec) -> None:
+        self._pipeline = pipeline
+        self._config = config
+        self._codec = codec
+
+    @torch.no_grad()
+    def condition(self, lr: NDArray[np.uint8], height: int, width: int) -> Conditioning:
+        """`lr` uint8 [h, w, 3]; output of height x width pixels, multiples of a token."""
+        grid = self._codec.grid(height, width)
+        resized = resize(lr, height, width)
+        embeds, _ = self._pipeline.encode_prompt(
+            prompt=self._config.prompt,
+            image=[self._text_view(resized)],
+            device=self._pipeline.text_encoder.device,
+        )
+        return Conditioning(embeds[0].float().cpu(), self._codec.encode(resized[None])[0].cpu(), grid)
+
+    def _text_view(self, resized: NDArray[np.uint8]) -> Image.Image:
+        height, width = resized.shape[:2]
+        ratio = math.sqrt(self._config.text_image_area / (height * width))
+        size = [max(_TEXT_STEP, round(side * ratio / _TEXT_STEP) * _TEXT_STEP) for side in (width, height)]
+        return Image.fromarray(resized).resize((size[0], size[1]), Image.Resampling.BICUBIC)

@@ -1,0 +1,1 @@
+"""How the miniature generator is made: the very classes of the full-size pipeline, trained from scratch on photo crops."""

@@ -1,0 +1,157 @@
+"""The policy: base transformer weights plus LoRA adapters by role.
+
+Roles: `current` is trained, `old` samples and is what gets published, `ema` is evaluated, and the reference is the
+base with every adapter off. Invariants: every adapter tensor that is installed is bound to a parameter of the model, or
+`AdapterMismatch` is raised and nothing changes; `digest` is computed from the tensors as they sit in the model.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import torch
+from diffusers import QwenImageEditPlusPipeline, QwenImageTransformer2DModel
+from peft import LoraConfig as PeftLoraConfig
+from torch import Tensor, nn
+
+from oars.alignment.group import Conditioning, PolicySnapshot
+from oars.alignment.seeds import derive_seed
+from oars.config import GeneratorConfig, LoraConfig
+from oars.miniature import resolve_model
+
+Role = Literal["current", "old", "ema"]
+ROLES: tuple[Role, ...] = ("current", "old", "ema")
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class AdapterMismatch(RuntimeError):
+    """An adapter did not bind to the model tensor by tensor, or is not the one that was announced."""
+
+
+def load_pipeline(config: GeneratorConfig) -> QwenImageEditPlusPipeline:
+    """The pipeline directory named by the config, float32 on the CPU."""
+    return QwenImageEditPlusPipeline.from_pretrained(resolve_model(config.path, "generator"), torch_dtype=torch.float32)
+
+
+def load_transformer(config: GeneratorConfig, weights: Path | None = None) -> QwenImageTransformer2DModel:
+    """The base transformer, or the one in `weights` (a diffusers transformer directory, such as SFT weights)."""
+    directory = weights or resolve_model(config.path, "generator") / "transformer"
+    return QwenImageTransformer2DModel.from_pretrained(directory, torch_dtype=torch.float32)
+
+
+class Policy:
+    """A transformer with adapters. Parameters stay float32; arithmetic runs under autocast in the config's dtype."""
+
+    def __init__(
+        self, transformer: QwenImageTransformer2DModel, config: GeneratorConfig, roles: tuple[Role, ...], seed: int
+    ) -> None:
+        self.transformer = transformer.requires_grad_(False)
+        self.roles = roles
+        self._dtype = DTYPES[config.dtype]
+        for role in roles:
+            add_adapter(transformer, config.lora, role, seed)
+
+    @property
+    def device(self) -> torch.device:
+        return self.transformer.device
+
+    def velocity(self, x_t: Tensor, t: Tensor, conditioning: Conditioning, role: Role | None) -> Tensor:
+        """v_theta(x_t, t | LR): x_t [B, N, C], t [B] in (0, 1] -> float32 [B, N, C]. Role None: adapter off."""
+        with self.using(role):
+            return predict_velocity(self.transformer, x_t, t, [conditioning] * len(x_t), self._dtype)
+
+    @contextmanager
+    def using(self, role: Role | None) -> Iterator[None]:
+        """Route forward passes through one adapter, or through none; which parameters are trained stays as it was."""
+        if not self.roles:
+            yield
+            return
+        trained = [parameter for parameter in self.transformer.parameters() if parameter.requires_grad]
+        if role is None:
+            self.transformer.disable_adapters()
+        else:
+            self.transformer.enable_adapters()
+            self.transformer.set_adapter(role)
+        self.transformer.requires_grad_(False)
+        for parameter in trained:
+            parameter.requires_grad_(True)
+        yield
+
+    def named_parameters(self, role: Role) -> dict[str, nn.Parameter]:
+        """The role's adapter tensors by a name that does not contain the role."""
+        marker = f".{role}."
+        return {n.replace(marker, "."): p for n, p in self.transformer.named_parameters() if marker in n}
+
+    def digest(self, role: Role) -> str:
+        return tensors_digest({name: p.detach() for name, p in self.named_parameters(role).items()})
+
+    def snapshot(self, role: Role, version: int) -> PolicySnapshot:
+        tensors = {name: p.detach().float().cpu().clone() for name, p in self.named_parameters(role).items()}
+        return PolicySnapshot(version, tensors_digest(tensors), tensors)
+
+    @torch.no_grad()
+    def install(self, snapshot: PolicySnapshot, role: Role) -> int:
+        """Copy the snapshot into the role's adapter; returns the number of bound tensors, never 0."""
+        bound = self.named_parameters(role)
+        if not bound or bound.keys() != snapshot.tensors.keys():
+            missing, unknown = bound.keys() - snapshot.tensors.keys(), snapshot.tensors.keys() - bound.keys()
+            raise AdapterMismatch(
+                f"version {snapshot.version}: {len(bound.keys() & snapshot.tensors.keys())} tensors bind, "
+                f"{len(missing)} missing, {len(unknown)} unknown, e.g. {next(iter(missing | unknown), 'no adapter')}"
+            )
+        for name, parameter in bound.items():
+            parameter.copy_(snapshot.tensors[name])
+        if (installed := self.digest(role)) != snapshot.digest:
+            raise AdapterMismatch(f"version {snapshot.version}: installed {installed}, announced {snapshot.digest}")
+        return len(bound)
+
+    @torch.no_grad()
+    def blend(self, target: Role, source: Role, eta: float) -> None:
+        """target <- eta * target + (1 - eta) * source."""
+        sources = self.named_parameters(source)
+        for name, parameter in self.named_parameters(target).items():
+            parameter.lerp_(sources[name], 1.0 - eta)
+
+
+def add_adapter(transformer: QwenImageTransformer2DModel, lora: LoraConfig, role: Role, seed: int) -> None:
+    """A fresh adapter, A Gaussian and B zero, the same for every role and every process with this seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed("lora", seed))
+        transformer.add_adapter(
+            PeftLoraConfig(
+                r=lora.rank, lora_alpha=lora.alpha, target_modules=list(lora.targets), init_lora_weights="gaussian"
+            ),
+            adapter_name=role,
+        )
+
+
+def predict_velocity(
+    transformer: nn.Module, x_t: Tensor, t: Tensor, conditioning: list[Conditioning], dtype: torch.dtype
+) -> Tensor:
+    """One forward pass over B samples of one grid. x_t [B, N, C], t [B], one conditioning a sample -> [B, N, C]."""
+    device = x_t.device
+    grid = conditioning[0].grid
+    image = torch.stack([c.image_latents for c in conditioning]).to(device, x_t.dtype)
+    prompt = torch.stack([c.prompt_embeds for c in conditioning]).to(device, x_t.dtype)
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        output: Tensor = transformer(
+            hidden_states=torch.cat([x_t, image], dim=1),
+            timestep=t,
+            encoder_hidden_states=prompt,
+            encoder_hidden_states_mask=None,
+            img_shapes=[[(1, *grid), (1, *grid)]] * len(x_t),
+            return_dict=False,
+        )[0]
+    return output[:, : x_t.shape[1]].float()
+
+
+def tensors_digest(tensors: dict[str, Tensor]) -> str:
+    """sha256 over names, shapes and float32 bytes, in name order; first 16 hex digits."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().float().cpu().contiguous()
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()[:16]
