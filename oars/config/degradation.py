@@ -138,7 +138,7 @@ class DegradationConfig(Config):
     """Chance of (resize, sinc, JPEG); otherwise (JPEG, resize, sinc)."""
     margin: NonNegativeInt = 32
     """GT pixels of surroundings that are degraded with a crop and then cut off, so that its borders see true
-    neighbours (ours; a multiple of the scale)."""
+    neighbours (ours; rounded down to the scale)."""
 
     @classmethod
     def mild(cls) -> Self:

@@ -1,10 +1,10 @@
 """The root of the config tree and its loading. A profile is a YAML file of this tree."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
-from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
 from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StagesConfig
 from oars.config.base import Config
@@ -29,6 +29,13 @@ class DataConfig(Config):
     """GT -> LR of the paired stages and of the evaluation."""
     low_quality: LowQualityConfig = LowQualityConfig()
     """Inputs of the reference-free stage."""
+
+    @model_validator(mode="after")
+    def _scale_divides_crops(self) -> Self:
+        for field in ("crop", "evaluation_crop"):
+            if getattr(self, field) % self.scale:
+                raise ValueError(f"{field} {getattr(self, field)} is no multiple of scale {self.scale}")
+        return self
 
 
 class RunConfig(Config):

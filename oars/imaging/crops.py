@@ -58,7 +58,7 @@ def training_pair(photos: Sequence[Photo], data: DataConfig, seed: int, index: i
     Raises PhotoTooSmall if the drawn photo holds no such window.
     """
     rng = np.random.default_rng(derive_seed("training_pair", seed, index))
-    photo = photos[rng.integers(len(photos))]
+    photo = photos[int(rng.integers(len(photos)))]
     pixels = _pixels(photo, False)
     candidates = [_random_window(photo, pixels, data.crop, rng) for _ in range(_TRAINING_CANDIDATES)]
     window = max(candidates, key=lambda candidate: texture(candidate.of(pixels)))
@@ -88,7 +88,7 @@ def low_quality_input(photos: Sequence[Photo], data: DataConfig, seed: int, inde
     other photo is shrunk by `data.low_quality.shrink` and passes one light order of degradation.
     """
     rng = np.random.default_rng(derive_seed("low_quality", seed, index))
-    photo = photos[rng.integers(len(photos))]
+    photo = photos[int(rng.integers(len(photos)))]
     side = data.crop // data.scale
     soft = photo.reduction > 1
     pixels = _pixels(photo, soft)

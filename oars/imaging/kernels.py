@@ -6,6 +6,7 @@ Every kernel is float64 [size, size], symmetric under a half turn, and sums to 1
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import j1
 
 from oars.config.degradation import Interval, KernelConfig, Sizes
 
@@ -81,16 +82,9 @@ def sinc_kernel(size: int, cutoff: float) -> Kernel:
     axis = np.arange(size) - (size - 1) / 2
     radius = np.hypot(*np.meshgrid(axis, axis))
     radius[size // 2, size // 2] = 1.0
-    kernel = cutoff * _bessel_j1(cutoff * radius) / (2 * _PI * radius)
+    kernel = cutoff * j1(cutoff * radius) / (2 * _PI * radius)
     kernel[size // 2, size // 2] = cutoff**2 / (4 * _PI)
     return _normalised(kernel)
-
-
-def _bessel_j1(x: Kernel) -> Kernel:
-    """J1(x) = 1/pi integral of cos(theta - x sin theta) over [0, pi]; the midpoint rule converges geometrically."""
-    nodes = 96  # exact to rounding for |x| < 90; the largest argument is about 47
-    theta = (np.arange(nodes) + 0.5) * (_PI / nodes)
-    return np.asarray(np.cos(theta - x[..., None] * np.sin(theta)).mean(-1))
 
 
 def _normalised(kernel: Kernel) -> Kernel:

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from oars.imaging.image_io import read_image
+
 Split = Literal["train", "evaluation"]
 
 # name -> split, for the photos that ordinary packages carry (scikit-image, scikit-learn).
@@ -62,12 +64,11 @@ class Photo:
     reduction: int = 1
 
     def pixels(self, full_size: bool = False) -> NDArray[np.uint8]:
-        """RGB, uint8 [H, W, 3]; at `1 / reduction` of the size unless `full_size`."""
-        with Image.open(self.path) as image:
-            rgb = image.convert("RGB")
+        """RGB, uint8 [H, W, 3]; at `1 / reduction` of the size unless `full_size`. Raises BadImage naming the file."""
+        pixels = read_image(self.path)
         if self.reduction > 1 and not full_size:
-            rgb = rgb.reduce(self.reduction)
-        return np.asarray(rgb)
+            return np.asarray(Image.fromarray(pixels).reduce(self.reduction))
+        return pixels
 
 
 class NoPhotos(ValueError):
@@ -85,7 +86,8 @@ def find_photos(source: str, split: Split) -> list[Photo]:
     else:
         photos = list(finders[source](split)) if source in finders else list(_folder_photos(Path(source), split))
     if not photos:
-        raise NoPhotos(f"no {split} photos in {source!r}: expected 'packages', 'wallpapers', 'all' or a folder of images")
+        expected = "'packages', 'wallpapers', 'all' or a folder of images"
+        raise NoPhotos(f"no {split} photos in {source!r}: expected {expected}")
     return photos
 
 

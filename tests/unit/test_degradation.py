@@ -1,20 +1,25 @@
 """Kernels, noise, JPEG and the two orders of the Real-ESRGAN degradation."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from oars.config.degradation import DegradationConfig, KernelConfig, NoiseConfig, SharpenConfig, StageConfig
 from oars.imaging.degradation import add_noise, blur, compress, degrade, resize, sharpen
 from oars.imaging.kernels import draw_final_sinc, draw_kernel, gaussian_kernel, sinc_kernel, squared_distance
 
+Pixels = NDArray[np.uint8]
+
 FULL, MILD = DegradationConfig(), DegradationConfig.mild()
 SEEDS = st.integers(0, 2**32)
 
 
-def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+def picture(height: int, width: int, seed: int = 0) -> Pixels:
     """A smooth colourful image with an edge."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width] / 16
@@ -24,7 +29,7 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 @given(SEEDS, st.sampled_from([FULL.first.kernel, FULL.second.kernel, MILD.first.kernel]))
-def test_kernels_sum_to_one_and_are_half_turn_symmetric(seed, config):
+def test_kernels_sum_to_one_and_are_half_turn_symmetric(seed: int, config: KernelConfig) -> None:
     kernel = draw_kernel(config, np.random.default_rng(seed))
     assert kernel.sum() == pytest.approx(1)
     assert kernel.shape[0] == kernel.shape[1] and kernel.shape[0] % 2 == 1
@@ -33,40 +38,39 @@ def test_kernels_sum_to_one_and_are_half_turn_symmetric(seed, config):
 
 
 @given(SEEDS)
-def test_final_sinc_sums_to_one(seed):
+def test_final_sinc_sums_to_one(seed: int) -> None:
     assert draw_final_sinc((7, 21), np.random.default_rng(seed)).sum() == pytest.approx(1)
 
 
-@given(st.sampled_from(range(7, 22, 2)), st.floats(0.2, 3), st.floats(0.2, 3), st.floats(-3, 3))
-def test_gaussian_has_the_axes_it_was_asked_for(size, sigma_x, sigma_y, angle):
+@given(st.floats(0.8, 3), st.floats(0.8, 3), st.floats(-3, 3))
+def test_gaussian_has_the_axes_it_was_asked_for(sigma_x: float, sigma_y: float, angle: float) -> None:
     kernel = gaussian_kernel(squared_distance(41, sigma_x, sigma_y, angle))
     axis = np.arange(41) - 20
     x, y = np.meshgrid(axis, axis)
     along = x * np.cos(angle) + y * np.sin(angle)
-    if min(sigma_x, sigma_y) > 0.8:  # below that the pixel grid, not sigma, sets the width
-        assert (kernel * along**2).sum() == pytest.approx(sigma_x**2, rel=0.02)
+    assert (kernel * along**2).sum() == pytest.approx(sigma_x**2, rel=0.02)
 
 
-def test_sinc_at_the_widest_cutoff_is_sharper_than_at_a_low_one():
+def test_sinc_at_the_widest_cutoff_is_sharper_than_at_a_low_one() -> None:
     assert sinc_kernel(21, np.pi)[10, 10] > 3 * sinc_kernel(21, np.pi / 3)[10, 10]
 
 
 @settings(max_examples=20, deadline=None)
 @given(SEEDS, st.sampled_from([FULL, MILD]), st.sampled_from([(8, 8), (16, 40), (64, 64)]))
-def test_output_size_type_and_determinism(seed, config, size):
+def test_output_size_type_and_determinism(seed: int, config: DegradationConfig, size: tuple[int, int]) -> None:
     gt = picture(*size)
     lr = degrade(gt, config, seed, 4)
     assert lr.shape == (size[0] // 4, size[1] // 4, 3) and lr.dtype == np.uint8
     np.testing.assert_array_equal(lr, degrade(gt, config, seed, 4))
 
 
-def test_seeds_differ():
+def test_seeds_differ() -> None:
     gt = picture(64, 64)
     outputs = {degrade(gt, FULL, seed, 4).tobytes() for seed in range(20)}
     assert len(outputs) == 20
 
 
-def test_the_image_survives_on_average():
+def test_the_image_survives_on_average() -> None:
     """Averaged over many draws the noise cancels: the LR shows the GT, neither shifted in space nor in colour."""
     gt = picture(64, 64)
     mean = np.mean([degrade(gt, FULL, seed, 4) for seed in range(80)], 0)
@@ -75,23 +79,23 @@ def test_the_image_survives_on_average():
     assert np.corrcoef(mean.ravel(), reference.ravel())[0, 1] > 0.97
 
 
-def test_mild_is_milder():
+def test_mild_is_milder() -> None:
     gt = picture(64, 64)
     reference = gt.reshape(16, 4, 16, 4, 3).mean((1, 3))
 
-    def error(config):
-        return np.mean([np.square(degrade(gt, config, seed, 4) - reference).mean() for seed in range(30)])
+    def error(config: DegradationConfig) -> float:
+        return float(np.mean([np.square(degrade(gt, config, seed, 4) - reference).mean() for seed in range(30)]))
 
     assert error(MILD) < error(FULL) / 3
 
 
-def test_size_that_the_scale_does_not_divide_is_refused():
+def test_size_that_the_scale_does_not_divide_is_refused() -> None:
     with pytest.raises(ValueError, match="multiples"):
         degrade(picture(30, 64), FULL, 0, 4)
 
 
 @given(SEEDS, st.integers(1, 9))
-def test_blur_keeps_a_constant_image(seed, side):
+def test_blur_keeps_a_constant_image(seed: int, side: int) -> None:
     image = np.full((side, side + 3, 3), 0.25, np.float32)
     kernel = draw_kernel(FULL.first.kernel, np.random.default_rng(seed))
     np.testing.assert_allclose(blur(image, kernel), image, atol=1e-5)
@@ -99,7 +103,7 @@ def test_blur_keeps_a_constant_image(seed, side):
 
 @pytest.mark.parametrize("grey", [0.0, 1.0])
 @pytest.mark.parametrize("gaussian", [0.0, 1.0])
-def test_noise_is_grey_or_coloured_and_of_the_stated_size(grey, gaussian):
+def test_noise_is_grey_or_coloured_and_of_the_stated_size(grey: float, gaussian: float) -> None:
     image = np.full((128, 128, 3), 0.5, np.float32)
     image[::2] = 0.4
     config = NoiseConfig(gaussian=gaussian, grey=grey, sigma=(10, 10), poisson_scale=(0.05, 0.05))
@@ -110,19 +114,19 @@ def test_noise_is_grey_or_coloured_and_of_the_stated_size(grey, gaussian):
         assert noise.std() * 255 == pytest.approx(10, rel=0.05)
 
 
-def test_lower_quality_compresses_worse():
-    image = picture(64, 64).astype(np.float32) / 255
+def test_lower_quality_compresses_worse() -> None:
+    image = picture(64, 64).astype(np.float32) / np.float32(255)
     errors = [np.square(compress(image, quality) - image).mean() for quality in (95, 60, 30)]
     assert errors == sorted(errors)
 
 
 @pytest.mark.parametrize("mode", ["area", "bilinear", "bicubic"])
-def test_resize_keeps_a_constant_image(mode):
+def test_resize_keeps_a_constant_image(mode: str) -> None:
     image = np.full((13, 17, 3), 0.3, np.float32)
     np.testing.assert_allclose(resize(image, (5, 29), mode), 0.3, atol=1e-5)
 
 
-def test_sharpen_raises_contrast_at_edges_only():
+def test_sharpen_raises_contrast_at_edges_only() -> None:
     image = np.full((96, 96, 3), 0.3, np.float32)
     image[:, 48:] = 0.7
     sharp = sharpen(image, SharpenConfig())
@@ -137,6 +141,6 @@ def test_sharpen_raises_contrast_at_edges_only():
     lambda: NoiseConfig(sigma=(5, 1)),
     lambda: StageConfig(jpeg_quality=(0, 95)),
 ])
-def test_impossible_settings_are_refused(bad):
+def test_impossible_settings_are_refused(bad: Callable[[], object]) -> None:
     with pytest.raises(ValidationError):
         bad()
