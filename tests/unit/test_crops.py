@@ -51,7 +51,9 @@ def test_evaluation_crops_are_disjoint_while_there_are_enough():
 
 
 def test_more_evaluation_crops_than_cells_overlap_but_never_repeat():
-    pairs = evaluation_pairs(DATA.model_copy(update={"evaluation_crops": 60, "degradation": DegradationConfig.mild()}), 0)
+    pairs = evaluation_pairs(
+        DATA.model_copy(update={"evaluation_crops": 60, "degradation": DegradationConfig.mild()}), 0
+    )
     assert len({pair.image_id for pair in pairs}) == 60
 
 
