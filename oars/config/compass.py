@@ -1,8 +1,9 @@
 """Config of the reward: formula, judge, how it is called, how it is served."""
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from oars.config.base import Config
+from oars.config.cluster import ResourcesConfig
 
 
 class RewardConfig(Config):
@@ -39,10 +40,14 @@ class JudgeConfig(Config):
     dtype: str = "bfloat16"
     max_model_len: PositiveInt = 4096
     max_num_seqs: PositiveInt = 64
-    block_size: PositiveInt = 16
-    """KV block, tokens; small enough that a group's shared LR prefix fills whole blocks."""
+    block_size: PositiveInt = 32
+    """KV block, tokens; small enough that a group's shared LR prefix fills whole blocks. vLLM's CPU attention takes
+    multiples of 32 only."""
     tensor_parallel: PositiveInt = 1
     gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
+    """Share of the GPU that weights, activations and KV cache may take; unused on a CPU."""
+    cpu_kv_cache_gib: PositiveFloat = 0.5
+    """KV cache on a CPU; unused on a GPU."""
     enforce_eager: bool = False
     min_pixels: PositiveInt = 64 * 64
     max_pixels: PositiveInt = 1024 * 1024
@@ -50,5 +55,6 @@ class JudgeConfig(Config):
     max_candidates: PositiveInt = 64
     reward: RewardConfig = RewardConfig()
     warmup: NonNegativeInt = 2
-    """Groups scored before the replica reports ready."""
-    self_test_tolerance: NonNegativeFloat = 0.5
+    """Groups scored before the replica reports ready. If none of their candidates gets a score, it never does."""
+    resources: ResourcesConfig = ResourcesConfig()
+    """What Ray reserves for one replica, engine included."""
