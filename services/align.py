@@ -14,6 +14,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import ray
@@ -55,14 +56,17 @@ async def align(run: Run) -> Results | None:
     """The algorithm. None if a stop was requested before the evaluation."""
     stages, judge = run.config.stages, connect_compass(run.config)
     source, store = InputSource(run.config, run.id), PolicyStore(ray.put)
-    async with LearnerGroup.started(run.config, run.directory) as learner:
+    async with AsyncExitStack() as actors:
+        learner = await LearnerGroup.start(run.config)
+        actors.callback(learner.stop)
         sft = await cold_start(run, source, learner)
         await learner.begin_rl()
-        async with RolloutPool.started(run.config) as rollouts:
-            conductor = Conductor(run, source, rollouts, learner, store, GroupLife(run, rollouts, judge, store))
-            await conductor.publish(version=0)
-            await conductor.run_stage("fr_rl", stages.fr_rl)
-            await conductor.run_stage("nr_rl", stages.nr_rl)
+        rollouts = await RolloutPool.start(run.config)
+        actors.push_async_callback(rollouts.stop)
+        conductor = Conductor(run, source, rollouts, learner, store, GroupLife(run, rollouts, judge, store))
+        await conductor.publish(version=0)
+        await conductor.run_stage("fr_rl", stages.fr_rl)
+        await conductor.run_stage("nr_rl", stages.nr_rl)
         await conductor.checkpoint()
         aligned = await learner.snapshot(store.current.version)
     return None if run.stop.requested else await evaluate(run, judge, sft, aligned)

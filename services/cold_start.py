@@ -4,11 +4,13 @@ import asyncio
 import time
 from pathlib import Path
 
+from oars.imaging.crops import Pair
 from services.progress import ProgressLine
 from services.roles import Learner
 from services.run import Run
 from services.source import InputSource
 from services.summary import Stage
+from services.telemetry import step_numbers
 
 
 async def cold_start(run: Run, source: InputSource, learner: Learner) -> Path:
@@ -22,8 +24,9 @@ async def cold_start(run: Run, source: InputSource, learner: Learner) -> Path:
         answer = learner.cold_start_step(pairs)
         report = await run.wait("learner", "a cold-start step", answer, run.config.control.step_deadline_s)
         steps += 1
-        run.telemetry.step("cold_start", steps, report)
-        run.progress.update(ProgressLine("cold_start", steps, config.steps, f"loss {report['loss']:.4f}"))
+        numbers = step_numbers(report)
+        run.telemetry.step("cold_start", steps, numbers)
+        run.progress.update(ProgressLine("cold_start", steps, config.steps, f"loss {numbers['loss']:.4f}"))
     await upcoming
     path = run.directory / "sft"
     await run.wait("conductor", "the SFT weights", learner.save_sft(path), run.config.control.step_deadline_s)
@@ -31,6 +34,6 @@ async def cold_start(run: Run, source: InputSource, learner: Learner) -> Path:
     return path
 
 
-async def _batch(run: Run, source: InputSource, step: int) -> list:  # type: ignore[type-arg]
+async def _batch(run: Run, source: InputSource, step: int) -> list[Pair]:
     size = run.config.stages.cold_start.batch
     return await asyncio.to_thread(source.pairs, "cold_start", step * size, size)

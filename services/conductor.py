@@ -29,6 +29,7 @@ from services.roles import Learner, Rollouts, TrainingGroup
 from services.run import Run
 from services.source import InputSource
 from services.summary import Stage
+from services.telemetry import step_numbers
 
 # So many batches' worth of groups dropped in a row, and the stage is going nowhere.
 _HOPELESS_BATCHES = 8
@@ -94,11 +95,11 @@ class Conductor:
             limit = run.config.control.max_staleness
             rule, buffer = Admission(limit, config.groups), ExperienceBuffer(config.groups, limit)
             stage = _Stage(name, config, tasks, rule, buffer)
-            lag = tasks.create_task(self._measure_lag())
+            clocks = tasks.create_task(self._watch_clocks())
             while stage.step < config.steps and (batch := await self._next_batch(stage)):
                 await self._train(stage, batch)
             self._abandon(stage)
-            lag.cancel()
+            clocks.cancel()
         seconds = time.monotonic() - start
         run.clocks.rl += seconds
         run.stages.append(Stage(name=name, steps=stage.step, seconds=seconds))
@@ -180,7 +181,7 @@ class Conductor:
         stage.drops_in_a_row.clear()
         stage.step, self.steps = stage.step + 1, self.steps + 1
         await self.publish(version + 1)
-        self._report(stage, batch, groups, behind, report | {"step_seconds": time.monotonic() - start})
+        self._report(stage, batch, groups, behind, step_numbers(report), time.monotonic() - start)
         if self.steps % run.config.control.checkpoint_every == 0:
             await self.checkpoint()
 
@@ -201,11 +202,13 @@ class Conductor:
         groups: list[TrainingGroup],
         behind: dict[str, int],
         report: dict[str, float],
+        seconds: float,
     ) -> None:
         telemetry = self._run.telemetry
         numbers = batch_numbers(batch) | {
             "staleness_mean": float(np.mean(list(behind.values()))),
             "version": float(self._store.current.version),
+            "step_seconds": seconds,
             **report,
         }
         telemetry.step(stage.name, stage.step, numbers)
@@ -213,17 +216,20 @@ class Conductor:
             telemetry.observe("staleness", value)
         for r in (r for group in groups for r in group.optimality if r is not None):
             telemetry.observe("optimality", r)
-        telemetry.observe("learner_step_seconds", report["step_seconds"])
+        telemetry.observe("learner_step_seconds", report["seconds"])
         if telemetry.prometheus:
             telemetry.prometheus.group_left("trained", len(batch))
         note = f"reward {numbers['reward_mean']:.3f}  staleness {numbers['staleness_mean']:.1f}"
         self._run.progress.update(ProgressLine(stage.name, stage.step, stage.config.steps, note))
 
-    async def _measure_lag(self) -> None:
+    async def _watch_clocks(self) -> None:
         while True:
             expected = time.monotonic() + _LAG_EVERY_S
             await asyncio.sleep(_LAG_EVERY_S)
-            self._run.telemetry.gauge("event_loop_lag_seconds", max(0.0, time.monotonic() - expected))
+            telemetry = self._run.telemetry
+            telemetry.gauge("event_loop_lag_seconds", max(0.0, time.monotonic() - expected))
+            telemetry.gauge("reward_unavailable_seconds", self._life.unanswered(time.monotonic()))
+            telemetry.gauge("learner_idle_seconds", self._run.clocks.learner_idle)
 
 
 def training_groups(batch: list[ScoredGroup], config: OptimalityConfig) -> list[TrainingGroup]:

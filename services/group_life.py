@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from oars.alignment.optimality import is_degenerate
 from oars.compass.outcome import Scored
+from rollout_workers.pool import AttemptFailed, Sampled
 from services.brake import Brake, BrakeState, RewardsFailing
 from services.drops import DropReason
 from services.experience import ScoredGroup
 from services.policy_store import PolicyStore
 from services.retry import GiveUp, after_failure
-from services.roles import AttemptFailed, Judge, Judgement, Rollouts, Sampled
+from services.roles import Judge, Judgement, Rollouts
 from services.run import Run
 from services.source import AdmittedGroup
 
@@ -39,6 +40,8 @@ class GroupLife:
         self._run, self._rollouts, self._judge, self._store = run, rollouts, judge, store
         reward, control = run.config.reward, run.config.control
         self.brake = Brake(reward.max_failure_rate, reward.failure_window, control.pause_s)
+        self._asked: dict[str, float] = {}
+        self._answered = 0.0
 
     async def live(self, group: AdmittedGroup) -> ScoredGroup | Dropped:
         sampled = await self._sampled(group)
@@ -46,6 +49,10 @@ class GroupLife:
             return sampled
         judgement = await self._judged(group, sampled)
         return self._filtered(group, sampled, judgement)
+
+    def unanswered(self, now: float) -> float:
+        """Seconds for which requests have been waiting without a single score coming back; 0 if none waits."""
+        return max(0.0, now - max(self._answered, min(self._asked.values()))) if self._asked else 0.0
 
     async def _sampled(self, group: AdmittedGroup) -> Sampled | Dropped:
         attempt, control = 0, self._run.config.control
@@ -92,7 +99,11 @@ class GroupLife:
         run, start = self._run, time.monotonic()
         with run.watchdog.waiting(f"group {group.group_id}", "its scores"):
             request = f"{group.group_id}.{sampled.echo.attempt}"
-            judgement = await self._judge.score(request, group.pair, sampled.images)
+            self._asked[request] = start
+            try:
+                judgement = await self._judge.score(request, group.pair, sampled.images)
+            finally:
+                del self._asked[request]
         run.clocks.score += time.monotonic() - start
         run.telemetry.observe("score_seconds", time.monotonic() - start)
         run.ledger.scored(group.group_id, judgement.outcomes, dict(judgement.provenance))
@@ -110,11 +121,16 @@ class GroupLife:
                 for name in ("reward", "fidelity", "q_lr", "q_sr", "confidence"):
                     run.telemetry.observe(name, getattr(outcome, name))
         if any(isinstance(outcome, Scored) for outcome in judgement.outcomes):
+            self._answered = time.monotonic()
             run.watchdog.beat()
             run.provenance |= {name: judgement.provenance[name] for name in _IDENTITY if name in judgement.provenance}
         if self.brake.record(judgement.outcomes, time.monotonic()) is BrakeState.STOPPED:
             raise RewardsFailing(self.brake.reason)
         run.telemetry.gauge("failure_rate", self.brake.failure_rate)
+        if run.telemetry.prometheus:
+            run.telemetry.prometheus.retried("reward", int(judgement.provenance.get("attempt", 0)))
+        if judgement.divergence is not None:
+            run.telemetry.gauge("judge_divergence", judgement.divergence)
 
     def _filtered(self, group: AdmittedGroup, sampled: Sampled, judgement: Judgement) -> ScoredGroup | Dropped:
         config, outcomes = self._run.config, tuple(judgement.outcomes)

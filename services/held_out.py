@@ -150,9 +150,7 @@ async def _scores(judge: Judge, request: str, images: list[Pixels], pairs: list[
 
     async def one(image: Pixels, pair: Pair) -> CandidateOutcome:
         async with turn:
-            # Judged without GT, also where there is one: held-out rewards are COMPASS's own.
-            blind = Pair(pair.image_id, pair.lr, None)
-            return (await judge.score(f"{request}.{pair.image_id}", blind, image[None])).outcomes[0]
+            return await judge.score_one(f"{request}.{pair.image_id}", pair, image)
 
     return await asyncio.gather(*(one(image, pair) for image, pair in zip(images, pairs, strict=True)))
 

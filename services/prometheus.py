@@ -10,7 +10,7 @@ from oars.compass.outcome import FailureReason
 from services.drops import DropReason
 
 PHASES = ("starting", "cold_start", "fr_rl", "nr_rl", "evaluating", "finished")
-ROLES = ("rollout", "learner")
+LOSS_PARTS = ("total", "policy", "positive", "negative", "kl")
 
 _SECONDS = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0]
 _UNIT = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
@@ -32,6 +32,7 @@ GAUGES = {
     "judge_divergence": "Mean absolute difference of judged and measured fidelity",
     "last_step_timestamp_seconds": "Unix time of the last optimiser step",
     "event_loop_lag_seconds": "How late the conductor's event loop runs its timers",
+    "learner_idle_seconds": "Seconds that the learner has waited for groups, over the run",
     "failure_rate": "Share of candidates without a score, over the brake's window",
     "reward_unavailable_seconds": "Seconds since the reward service last answered while a request waits",
 }
@@ -64,14 +65,13 @@ class Prometheus:
         self._groups = Counter("oars_groups", "Groups that left, by exit", tag_keys=("exit",))
         self._candidates = Counter("oars_candidates", "Candidates by outcome", tag_keys=("outcome",))
         self._retries = Counter("oars_retries", "Repeated attempts, by role", tag_keys=("role",))
-        self._idle = Counter("oars_idle_seconds", "Seconds without work, by role", tag_keys=("role",))
         self._seed()
 
     def _seed(self) -> None:
         for gauge in self._gauges.values():
             gauge.set(0.0)
         self.phase("starting")
-        for part in ("policy", "kl", "total"):
+        for part in LOSS_PARTS:
             self._loss.set(0.0, {"part": part})
         for exit_ in ("trained", *DropReason):
             self.group_left(str(exit_), 0)
@@ -79,8 +79,6 @@ class Prometheus:
             self.candidate(str(outcome), 0)
         for role in ("rollout", "reward"):
             self.retried(role, 0)
-        for role in ROLES:
-            self.idle(role, 0.0)
 
     def set(self, name: str, value: float) -> None:
         self._gauges[name].set(value)
@@ -103,9 +101,6 @@ class Prometheus:
 
     def retried(self, role: str, count: int = 1) -> None:
         _add(self._retries, count, {"role": role})
-
-    def idle(self, role: str, seconds: float) -> None:
-        _add(self._idle, seconds, {"role": role})
 
 
 def _add(counter: Counter, value: float, tags: dict[str, str]) -> None:

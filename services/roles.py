@@ -1,35 +1,19 @@
-"""What the conductor needs of the other roles. The Ray pools and the Serve client satisfy these; unit tests use fakes."""
+"""What the conductor needs of the other roles: the Ray pools and the Serve client satisfy these protocols."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from oars.alignment.group import GroupOrder, PolicySnapshot, SampleEcho
+import numpy as np
+from numpy.typing import NDArray
+
+from learner.report import StepReport
+from oars.alignment.group import GroupOrder, PolicySnapshot
 from oars.compass.outcome import CandidateOutcome
 from oars.imaging.crops import Pair
+from rollout_workers.pool import AttemptFailed, Sampled
 from services.policy_store import Published
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """A sampled group: the echo, and references to what travels on."""
-
-    echo: SampleEcho
-    images: object
-    """ObjectRef of uint8 [K, H, W, 3]."""
-    sample: object
-    """ObjectRef of the TrainingSample."""
-    queued_s: float
-    """Wait for a free worker."""
-
-
-@dataclass(frozen=True)
-class AttemptFailed:
-    """An attempt at sampling that came to nothing; another worker may do better."""
-
-    error: str
-    timed_out: bool
 
 
 @dataclass(frozen=True)
@@ -37,7 +21,9 @@ class Judgement:
     """One outcome a candidate, in order, and where they come from."""
 
     outcomes: list[CandidateOutcome]
-    provenance: dict[str, str]
+    provenance: dict[str, Any]
+    divergence: float | None = None
+    """Mean absolute difference of judged and measured F; None where F was not measured."""
 
 
 @dataclass(frozen=True)
@@ -66,24 +52,26 @@ class Rollouts(Protocol):
 class Judge(Protocol):
     """COMPASS."""
 
-    async def score(self, request_id: str, pair: Pair, images: object) -> Judgement:
-        """Never raises for a candidate or an outage: those are `Failed` outcomes."""
+    async def score(self, request_id: str, pair: Pair, images: Any) -> Judgement:
+        """Of an ObjectRef of uint8 [K, H, W, 3]. Never raises for a candidate or an outage: those are `Failed`."""
+
+    async def score_one(self, request_id: str, pair: Pair, image: NDArray[np.uint8]) -> CandidateOutcome: ...
 
 
 class Learner(Protocol):
     """The learner's ranks as one."""
 
-    async def cold_start_step(self, pairs: list[Pair]) -> dict[str, float]: ...
+    async def cold_start_step(self, pairs: list[Pair]) -> StepReport: ...
 
     async def save_sft(self, path: Path) -> None: ...
 
     async def begin_rl(self) -> None: ...
 
-    async def train(self, groups: Sequence[TrainingGroup]) -> dict[str, float]: ...
+    async def train(self, groups: Sequence[TrainingGroup]) -> StepReport: ...
 
     async def publish(self, version: int) -> PolicySnapshot: ...
 
     async def snapshot(self, version: int) -> PolicySnapshot:
         """The evaluation average (`ema`)."""
 
-    async def save(self, path: Path, meta: dict[str, object]) -> None: ...
+    async def save(self, path: Path, meta: dict[str, Any]) -> None: ...

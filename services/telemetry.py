@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
-from services.prometheus import GAUGES, Prometheus
+from learner.report import StepReport
+from services.prometheus import GAUGES, LOSS_PARTS, Prometheus
 
 _LOGGER = "oars"
 
@@ -74,9 +75,9 @@ class Telemetry:
             self._board.add_scalar(f"{stage}/{name}", value, step)
         for name in GAUGES.keys() & scalars.keys():
             self.gauge(name, scalars[name])
-        for name in (name for name in scalars if name.startswith("loss")):
-            if self.prometheus:
-                self.prometheus.loss(name.removeprefix("loss_").replace("loss", "total"), scalars[name])
+        for part in LOSS_PARTS:
+            if self.prometheus and (name := _loss_name(part)) in scalars:
+                self.prometheus.loss(part, scalars[name])
         self.gauge("last_step_timestamp_seconds", time.time())
 
     def gauge(self, name: str, value: float) -> None:
@@ -90,3 +91,13 @@ class Telemetry:
     def image(self, tag: str, step: int, pixels: NDArray[np.uint8]) -> None:
         """uint8 [H, W, 3]"""
         self._board.add_image(tag, pixels, step, dataformats="HWC")
+
+
+def step_numbers(report: StepReport) -> dict[str, float]:
+    """What the learner reports of a step, flat: `loss` is the total, its parts are `loss_<part>`."""
+    losses = {_loss_name(part): value for part, value in report.loss.items()}
+    return {**losses, **report.drift, "grad_norm": report.grad_norm, "seconds": report.seconds, "eta": report.eta}
+
+
+def _loss_name(part: str) -> str:
+    return "loss" if part == "total" else f"loss_{part}"
