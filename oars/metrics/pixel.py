@@ -1,5 +1,7 @@
 """PSNR and SSIM on RGB, uint8, all pixels (no border is cut, no luma conversion)."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
@@ -14,7 +16,7 @@ def psnr(sr: Pixels, gt: Pixels) -> float:
     """Peak signal-to-noise ratio, dB, of uint8 [H, W, 3]; at most PSNR_CAP. Raises ValueError if shapes differ."""
     _check_shapes(sr, gt)
     error = float(np.square(sr.astype(np.float64) - gt).mean())
-    return PSNR_CAP if error == 0 else min(PSNR_CAP, 10 * np.log10(255**2 / error))
+    return PSNR_CAP if error == 0 else min(PSNR_CAP, 10 * math.log10(255**2 / error))
 
 
 def ssim(sr: Pixels, gt: Pixels) -> float:
