@@ -56,32 +56,36 @@ def test_declares_nothing_where_the_extension_loads(
 
 
 def _wheel(root: Path, package: str, library: str, content: bytes) -> Path:
-    directory = root / package
-    (directory / "lib").mkdir(parents=True)
-    (directory / "lib" / library).write_bytes(content)
-    return directory
+    path = root / package / library
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    return root / package
 
 
 @pytest.mark.parametrize(
-    ("torch_library", "audio_links", "hidden"),
+    ("package", "library"), [("torchaudio", "lib/_torchaudio.so"), ("torchcodec", "libtorchcodec_image0.so")]
+)
+@pytest.mark.parametrize(
+    ("torch_library", "links", "hidden"),
     [
-        ("libc10.so", b"..libc10_cuda.so..", True),
-        ("libc10.so", b"..libc10.so..", False),
-        ("libc10_cuda.so", b"..libc10_cuda.so..", False),
+        ("lib/libc10.so", b"..libc10_cuda.so..", True),
+        ("lib/libc10.so", b"..libc10.so..", False),
+        ("lib/libc10_cuda.so", b"..libc10_cuda.so..", False),
     ],
 )
-def test_hides_torchaudio_only_where_it_cannot_load(
+def test_hides_a_package_only_where_it_cannot_load(
     hook: ModuleType,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    package: str,
+    library: str,
     torch_library: str,
-    audio_links: bytes,
+    links: bytes,
     hidden: bool,
 ) -> None:
     torch_dir = _wheel(tmp_path, "torch", torch_library, b"")
-    audio_dir = _wheel(tmp_path, "torchaudio", "_torchaudio.so", audio_links)
-    monkeypatch.setattr(hook, "_package_dir", lambda name: audio_dir)
-    monkeypatch.delitem(sys.modules, "torchaudio", raising=False)
-    hook._hide_torchaudio_without_cuda(torch_dir)
-    assert ("torchaudio" in sys.modules) is hidden
-    sys.modules.pop("torchaudio", None)
+    directory = _wheel(tmp_path, package, library, links)
+    monkeypatch.setattr(hook, "_package_dir", {package: directory}.get)
+    monkeypatch.setattr(sys, "modules", {name: module for name, module in sys.modules.items() if name != package})
+    hook._hide_packages_that_need_cuda(torch_dir)
+    assert (package in sys.modules) is hidden
