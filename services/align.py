@@ -18,11 +18,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import ray
+from learner.group import LearnerGroup
+from rollout_workers.pool import RolloutPool
 from setproctitle import setproctitle
 
-from learner.group import LearnerGroup
 from oars.config import RunConfig, load_profile
-from rollout_workers.pool import RolloutPool
 from services.cluster import NAMESPACE, NoCluster
 from services.cold_start import cold_start
 from services.compass import connect_compass
@@ -175,7 +175,9 @@ def connect() -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level="warning", namespace=NAMESPACE)
     except ConnectionError as error:
-        raise NoCluster(f"no Ray cluster at {address!r}: start one with `ray start --head`, or use `oars align`") from error
+        raise NoCluster(
+            f"no Ray cluster at {address!r}: start one with `ray start --head`, or use `oars align`"
+        ) from error
 
 
 if __name__ == "__main__":

@@ -140,7 +140,9 @@ class Conductor:
         stage.drops_in_a_row[dropped.reason] += 1
         if stage.drops_in_a_row.total() >= _HOPELESS_BATCHES * stage.config.groups:
             reasons = ", ".join(f"{reason} {count}" for reason, count in stage.drops_in_a_row.most_common())
-            raise NothingTrainable(f"{stage.name}: the last {stage.drops_in_a_row.total()} groups were dropped ({reasons})")
+            raise NothingTrainable(
+                f"{stage.name}: the last {stage.drops_in_a_row.total()} groups were dropped ({reasons})"
+            )
         stage.changed.set()
         self._admit(stage)
 
@@ -156,7 +158,10 @@ class Conductor:
     async def _next_batch(self, stage: _Stage) -> list[ScoredGroup]:
         """Wait for a whole batch; empty when a stop was requested."""
         run = self._run
-        with run.clocks.measure("learner_idle"), run.watchdog.waiting("learner", f"{stage.config.groups} scored groups"):
+        with (
+            run.clocks.measure("learner_idle"),
+            run.watchdog.waiting("learner", f"{stage.config.groups} scored groups"),
+        ):
             while not run.stop.requested:
                 self._admit(stage)
                 batch = stage.buffer.take(self._store.current.version)
@@ -246,7 +251,9 @@ def batch_numbers(batch: list[ScoredGroup]) -> dict[str, float]:
     """What the batch's scores were: means over candidates; spreads within groups, averaged over groups."""
     scored = [outcome for group in batch for outcome in group.scored]
     spreads = [float(group.rewards.std()) for group in batch]
-    means = {name: float(np.mean([getattr(s, name) for s in scored])) for name in ("fidelity", "q_lr", "q_sr", "confidence")}
+    means = {
+        name: float(np.mean([getattr(s, name) for s in scored])) for name in ("fidelity", "q_lr", "q_sr", "confidence")
+    }
     return {
         "reward_mean": float(np.mean([outcome.reward for outcome in scored])),
         "reward_std": float(np.mean(spreads)),

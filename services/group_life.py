@@ -9,9 +9,10 @@ import random
 import time
 from dataclasses import dataclass
 
+from rollout_workers.pool import AttemptFailed, Sampled
+
 from oars.alignment.optimality import is_degenerate
 from oars.compass.outcome import Scored
-from rollout_workers.pool import AttemptFailed, Sampled
 from services.brake import Brake, BrakeState, RewardsFailing
 from services.drops import DropReason
 from services.experience import ScoredGroup
@@ -114,9 +115,8 @@ class GroupLife:
         """Metrics, and the brake. Raises RewardsFailing."""
         run = self._run
         for outcome in judgement.outcomes:
-            scored = isinstance(outcome, Scored)
             if run.telemetry.prometheus:
-                run.telemetry.prometheus.candidate("scored" if scored else str(outcome.reason))
+                run.telemetry.prometheus.candidate("scored" if isinstance(outcome, Scored) else str(outcome.reason))
             if isinstance(outcome, Scored):
                 for name in ("reward", "fidelity", "q_lr", "q_sr", "confidence"):
                     run.telemetry.observe(name, getattr(outcome, name))

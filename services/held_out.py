@@ -126,7 +126,9 @@ async def _evaluated(run: Run, judge: Judge, name: ModelName, weights: Weights |
     if weights is None:
         images = [resize(pair.lr, *pair.gt.shape[:2]) for pair in pairs if pair.gt is not None]
     else:
-        images = await run.wait("evaluation", f"outputs of {name}", _task(run, restore, run.config, weights, pairs), deadline)
+        images = await run.wait(
+            "evaluation", f"outputs of {name}", _task(run, restore, run.config, weights, pairs), deadline
+        )
     panel = run.wait("evaluation", f"metrics of {name}", _task(run, measure, images, pairs), deadline)
     scores = run.wait("evaluation", f"scores of {name}", _scores(judge, f"{run.id}.{name}", images, pairs), deadline)
     metrics, outcomes = await asyncio.gather(panel, scores)
@@ -172,5 +174,9 @@ def _summarised(evaluated: Evaluated, seed: int) -> HeldOut:
 def _difference(a: Evaluated, b: Evaluated, seed: int) -> dict[str, Interval]:
     """a - b, crop by crop, for the crops where both have the metric."""
     rows = list(zip(a.metrics, b.metrics, strict=True))
-    both = {name: [(x[name], y[name]) for x, y in rows if name in x and name in y] for name in a.metrics[0]}
-    return {name: paired_difference(*zip(*pairs, strict=True), seed=seed) for name, pairs in both.items() if pairs}
+    differences = {}
+    for name in dict.fromkeys(name for crop in a.metrics for name in crop):
+        both = [(x[name], y[name]) for x, y in rows if name in x and name in y]
+        if both:
+            differences[name] = paired_difference([x for x, _ in both], [y for _, y in both], seed)
+    return differences

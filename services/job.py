@@ -31,7 +31,9 @@ class AlignJob:
     runtime_env: dict[str, object] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, profile: Path, overrides: list[str], run_id: str | None, config: RunConfig, where: Cluster) -> "AlignJob":
+    def of(
+        cls, profile: Path, overrides: list[str], run_id: str | None, config: RunConfig, where: Cluster
+    ) -> "AlignJob":
         """On a cluster of our own the job uses this Python and these files; elsewhere the code travels with it."""
         run_id = run_id or new_run_id(config.name)
         python = sys.executable if where.own else "python"

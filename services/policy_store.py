@@ -52,9 +52,7 @@ class PolicyStore:
             raise AdapterMismatch(f"version {snapshot.version} has no tensors")
         size = sum(tensor.numel() * tensor.element_size() for tensor in snapshot.tensors.values())
         self._digests[snapshot.version] = snapshot.digest
-        self._current = Published(
-            snapshot.version, snapshot.digest, self._put(snapshot), size, len(snapshot.tensors)
-        )
+        self._current = Published(snapshot.version, snapshot.digest, self._put(snapshot), size, len(snapshot.tensors))
         return self._current
 
     def check(self, echo: SampleEcho, oldest: int) -> None:

@@ -21,9 +21,9 @@ class GiveUp:
 
 
 def backoff(attempt: int, base_s: float, cap_s: float, draw: float) -> float:
-    """Wait after failed attempt number `attempt` (from 0): doubles up to `cap_s`; `draw` in [0, 1) takes off up to half.
+    """Wait after failed attempt number `attempt` (from 0): doubles up to `cap_s`.
 
-    The jitter keeps groups that failed together from coming back together.
+    `draw` in [0, 1) takes off up to half, which keeps groups that failed together from coming back together.
     """
     return float(min(cap_s, base_s * 2.0 ** min(attempt, 32)) * (1.0 - 0.5 * draw))
 

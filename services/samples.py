@@ -30,6 +30,8 @@ def write_samples(
         files = {name: f"{number:02d}_{name}.png" for name in pictures}
         for name, pixels in pictures.items():
             Image.fromarray(pixels).save(folder / files[name])
-        scores = {name: {score: metrics[number].get(score) for score in _SCORES} for name, (_, metrics) in models.items()}
+        scores = {
+            name: {score: metrics[number].get(score) for score in _SCORES} for name, (_, metrics) in models.items()
+        }
         index.append({"image_id": pair.image_id, "images": files, "scores": scores})
     (folder / "index.json").write_text(json.dumps(index, indent=1) + "\n")

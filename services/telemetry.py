@@ -1,6 +1,6 @@
 """Where a run's numbers, pictures and events go: metrics.jsonl, TensorBoard, Prometheus, log.jsonl.
 
-`log.jsonl` carries one JSON object a line with run and group ids; stdout gets few, human lines (`services/progress.py`).
+`log.jsonl` carries one JSON object a line with run and group ids; stdout gets few, human lines (see `progress.py`).
 """
 
 import json

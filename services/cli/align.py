@@ -16,7 +16,8 @@ Profile = Annotated[Path | None, typer.Option(help="Run profile, YAML. Default: 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one config field.")]
 RunId = Annotated[str | None, typer.Option(help="Name of the run directory. Default: profile name and time.")]
 Address = Annotated[
-    str | None, typer.Option(envvar="RAY_ADDRESS", help="Cluster to join. Default: the one on this machine, or a new one.")
+    str | None,
+    typer.Option(envvar="RAY_ADDRESS", help="Cluster to join. Default: the one on this machine, or a new one."),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")]
 

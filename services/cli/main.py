@@ -1,16 +1,16 @@
-"""The `oars` command: one place that names every sub-command and turns the user's mistakes into one line, exit code 2."""
+"""The `oars` command: names every sub-command, and turns the user's mistakes into one line with exit code 2."""
 
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from services.cli import align, doctor, miniature, runs, score, serve, upscale
+from services.cli import align, doctor, runs
 from services.errors import BAD_INPUT, one_line
 
 
 class _OneLineErrors(TyperGroup):
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except Exception as error:
@@ -29,13 +29,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command()(align.align)
-app.command()(serve.serve)
-app.command()(score.score)
-app.command()(upscale.upscale)
 app.command()(runs.report)
 app.command()(doctor.doctor)
 app.add_typer(runs.app, name="runs")
-app.add_typer(miniature.app, name="miniature")
 
 if __name__ == "__main__":
     app()

@@ -15,13 +15,13 @@ RunName = Annotated[str, typer.Argument(help="Run id, or path of a run directory
 def list_(runs: Runs = Path("runs")) -> None:
     """One line a run, the oldest first."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from services.run_directory import list_runs
     from services.summary import read_summary
     from services.tables import reward_of
 
-    table = Table("run", "status", "seconds", "trained groups", "reward: sft", "aligned")
+    table = Table(Column("run", overflow="fold", min_width=16), "status", "seconds", "trained groups", "reward: sft", "aligned")
     for directory in list_runs(runs):
         if not (directory / "summary.json").exists():
             table.add_row(directory.name, "unfinished")
@@ -60,4 +60,3 @@ def report(run: RunName, runs: Runs = Path("runs")) -> None:
     from services.run_directory import find_run
 
     typer.echo(write_report(find_run(runs, run)))
-

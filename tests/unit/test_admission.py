@@ -22,7 +22,9 @@ def test_groups_trained_in_order_are_never_staler_than_the_bound(
     version, trained, queue = 0, 0, []
     while version < steps:
         for _ in range(data.draw(st.integers(0, 3))):
-            queue += [Group(version)] * min(rule.capacity(len(queue), steps - version), data.draw(st.integers(0, batch)))
+            queue += [Group(version)] * min(
+                rule.capacity(len(queue), steps - version), data.draw(st.integers(0, batch))
+            )
         if len(queue) < batch:
             queue += [Group(version)] * rule.capacity(len(queue), steps - version)
         leaving = queue[:batch]

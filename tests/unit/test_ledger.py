@@ -88,8 +88,8 @@ def test_the_ledger_survives_being_reopened(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.sampled_from(["trained", "in flight", *DropReason]), max_size=12))
-def test_counts_add_up(tmp_path_factory: pytest.TempPathFactory, exits: list[str]) -> None:
-    ledger = Ledger(tmp_path_factory.mktemp("ledger") / "ledger.sqlite")
+def test_counts_add_up(exits: list[str]) -> None:
+    ledger = Ledger(Path(":memory:"))
     for ordinal, leaving in enumerate(exits):
         live(ledger, str(ordinal), [SCORE], ordinal)
         if leaving == "trained":
