@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+Optimality = tuple[float | None, ...]
+"""[K] in [0, 1]; None for a candidate without a score, which is not trained on."""
 
 
 class NothingToTrain(ValueError):
@@ -32,8 +34,8 @@ class Dealt(Generic[T]):
     counted: bool
 
 
-def micro_batches(optimality: Sequence[Sequence[float | None]], points: int, size: int) -> list[MicroBatch]:
-    """All points of all scored candidates, `size` at a time. `optimality` is [groups][K], None where there is no score.
+def micro_batches(optimality: Sequence[Optimality], points: int, size: int) -> list[MicroBatch]:
+    """All points of all scored candidates, `size` at a time.
 
     Raises NothingToTrain.
     """

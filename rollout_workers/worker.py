@@ -16,7 +16,6 @@ import ray
 import torch
 from numpy.typing import NDArray
 from ray.util.metrics import Counter, Gauge
-from setproctitle import setproctitle
 from torch import Tensor
 
 from oars.alignment.group import Conditioning, GroupOrder, PolicySnapshot, SampleEcho, TrainingSample
@@ -27,8 +26,6 @@ from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
 from oars.generator.policy import Policy, Role, load_pipeline
 from oars.generator.sampler import denoise, flow_times
-
-PHASES = ("encode", "denoise", "decode", "old_velocity")
 
 
 class WrongVersion(RuntimeError):
@@ -48,7 +45,8 @@ class RolloutWorker:
     """Runs as a Ray actor; every method but `ping` runs alone and in order."""
 
     def __init__(self, config: RunConfig, name: str) -> None:
-        setproctitle(f"oars:{name}")
+        # Ray titles the process after the actor's class, again after every call.
+        type(self).__name__ = f"oars:{name}"
         torch.set_num_threads(config.rollout.resources.threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
         self._config, self._name = config, name
@@ -66,6 +64,9 @@ class RolloutWorker:
     def ping(self) -> Installed | None:
         """What the worker holds; answers while a group is being sampled. None before the first installation."""
         return self._held
+
+    def drain(self) -> None:
+        """Answers when everything that was ordered before is done."""
 
     def install(self, snapshot: PolicySnapshot) -> Installed:
         """Bind a published adapter and answer with what is bound. Raises AdapterMismatch unless every tensor binds

@@ -29,7 +29,8 @@ class RolloutConfig(Config):
 class LearnerConfig(Config):
     ranks: PositiveInt = 1
     zero_stage: Literal[0, 1, 2, 3] = 0
-    precision: Literal["fp32", "bf16"] = "bf16"
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, about a third more time."""
     resources: ResourcesConfig = ResourcesConfig()
 
 
