@@ -10,7 +10,6 @@ import time
 from fastapi import FastAPI, HTTPException
 from ray import serve
 from ray.serve import Application
-from setproctitle import setproctitle
 
 from oars.compass.prompt import PROMPT_VERSION
 from oars.config import JudgeConfig
@@ -30,7 +29,6 @@ http = FastAPI(title="COMPASS", docs_url=None, redoc_url=None)
 @serve.ingress(http)
 class Compass:
     async def __init__(self, config: JudgeConfig) -> None:
-        setproctitle("oars:compass")
         directory = judge_directory(config.path)
         self._config = config
         self._digest = judge_digest(directory)

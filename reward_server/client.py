@@ -7,12 +7,13 @@ attempt that is given up is cancelled: work whose answer nobody awaits would mul
 import asyncio
 import itertools
 import random
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import ray
 from ray import serve
-from ray.exceptions import ObjectLostError, RayActorError, TaskCancelledError, WorkerCrashedError
+from ray.exceptions import ObjectLostError, RayActorError, RayTaskError, TaskCancelledError, WorkerCrashedError
 from ray.serve.exceptions import RayServeException
 
 from oars.compass.outcome import Failed, FailureReason
@@ -40,9 +41,14 @@ def failure_of(error: Exception) -> FailureReason | None:
 class CompassClient:
     """One per process. Any number of groups may be scored at once."""
 
-    def __init__(self, config: RewardClientConfig, draw: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        config: RewardClientConfig,
+        draw: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._config = config
-        self._draw = draw
+        self._draw, self._clock = draw, clock
         self._handle: Any = None
         self._metrics = ClientMetrics()
 
@@ -62,14 +68,16 @@ class CompassClient:
         """
         slots = _slots(candidates, count)
         given = None if fidelity is None else tuple(fidelity)
+        started = self._clock()
+        failures: list[FailureReason] = []
         for attempt in itertools.count():
             header = ScoreHeader(request_id=request_id, attempt=attempt, fidelity=given)
             answer = await self._attempt(header, lr, candidates, deadline_s or self._config.deadline_s)
             if isinstance(answer, ScoreResponse):
                 return answer
+            failures.append(answer.reason)
             self._metrics.failed_attempt(answer.reason)
-            config = self._config
-            decision = after_failure(answer.reason, attempt, config.attempts, config.backoff_s, self._draw())
+            decision = after_failure(failures, self._clock() - started, self._config, self._draw())
             if isinstance(decision, GiveUp):
                 break
             await asyncio.sleep(decision.wait_s)
@@ -118,5 +126,6 @@ def _cancel(response: Any) -> None:
 
 
 def _line(error: Exception) -> str:
-    """The first line of a message; Ray's go on with tracebacks."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    """The first line of what a replica raised, without the traceback that Ray puts around it."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    return f"{type(cause).__name__} {next(iter(str(cause).splitlines()), '')}".strip()

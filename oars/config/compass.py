@@ -20,8 +20,12 @@ class RewardClientConfig(Config):
     app: str = "compass"
     """Name of the Ray Serve application."""
     deadline_s: PositiveFloat = 120.0
-    """One request's deadline; when it passes, the request is cancelled."""
+    """One attempt's deadline; when it passes, the attempt is cancelled."""
     attempts: PositiveInt = 4
+    """Attempts of one request that may run into the deadline."""
+    patience_s: PositiveFloat = 180.0
+    """Seconds for which a request is repeated while the service is absent; a replica restarts within a minute, one with
+    a large judge within minutes."""
     backoff_s: PositiveFloat = 0.5
     """First wait between attempts; doubles each time, with jitter."""
     min_scored: PositiveInt = 2
