@@ -31,7 +31,9 @@ class RewardClientConfig(Config):
     min_scored: PositiveInt = 2
     """A group with fewer scored candidates is dropped."""
     max_failure_rate: float = Field(default=0.5, ge=0, le=1)
-    """Above this share of failed candidates, over the last 100, the run stops with the reason."""
+    """Above this share of failed candidates the run pauses, then stops with the reason."""
+    failure_window: PositiveInt = 100
+    """Candidates over which that share is taken."""
 
 
 class JudgeConfig(Config):
