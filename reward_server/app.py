@@ -5,7 +5,9 @@ handle with arrays or object references; `POST /v1/score` is the door for everyb
 has died fails its health check and is replaced by Serve.
 """
 
+import asyncio
 import time
+from typing import Any
 
 from fastapi import FastAPI, HTTPException
 from ray import serve
@@ -18,7 +20,7 @@ from reward_server.engine import JudgeEngine
 from reward_server.errors import BadRequest, EngineDied
 from reward_server.metrics import ReplicaMetrics
 from reward_server.pictures import Candidate, Pixels, decode
-from reward_server.schema import HttpScoreRequest, Provenance, ScoreHeader, ScoreResponse
+from reward_server.schema import HttpScoreRequest, Provenance, Readiness, ScoreHeader, ScoreResponse
 
 DEPLOYMENT = "Compass"
 http = FastAPI(title="COMPASS", docs_url=None, redoc_url=None)
@@ -49,8 +51,9 @@ class Compass:
 
     @http.post("/v1/score")
     async def http_score(self, request: HttpScoreRequest) -> ScoreResponse:
+        lr, *candidates = await asyncio.to_thread(self._decode, request)
         try:
-            return await self._answer(request, decode(request.lr), [decode(sr) for sr in request.candidates])
+            return await self._answer(request, lr, candidates)
         except BadRequest as error:
             raise HTTPException(422, str(error)) from error
         except EngineDied as error:
@@ -62,18 +65,24 @@ class Compass:
         return {"status": "ok"}
 
     @http.get("/readyz")
-    async def http_readyz(self) -> dict[str, str]:
+    async def http_readyz(self) -> Readiness:
         """The judge is loaded, warm and alive."""
         try:
             await self._engine.check()
         except EngineDied as error:
             raise HTTPException(503, str(error)) from error
-        return {"judge_digest": self._digest, "prompt_version": PROMPT_VERSION}
+        return Readiness(
+            judge_digest=self._digest, prompt_version=PROMPT_VERSION, max_pixels=self._config.max_pixels
+        )
 
     def __del__(self) -> None:
         """Serve's hook for an orderly end: without it the engine process would outlive a stopped replica."""
         if engine := getattr(self, "_engine", None):
             engine.shutdown()
+
+    def _decode(self, request: HttpScoreRequest) -> list[Candidate]:
+        named = [("LR", request.lr), *((f"candidate {k}", sr) for k, sr in enumerate(request.candidates))]
+        return [decode(encoded, name, self._config.max_pixels) for name, encoded in named]
 
     async def _answer(self, header: ScoreHeader, lr: Candidate, candidates: list[Candidate]) -> ScoreResponse:
         started = time.perf_counter()
@@ -103,11 +112,16 @@ class Compass:
         )
 
 
+def application(judge: JudgeConfig, **options: Any) -> Application:
+    """COMPASS with this judge; `options` are those of a Serve deployment, as in deploy/serve/compass.yaml."""
+    actor = {
+        "num_cpus": judge.resources.num_cpus,
+        "num_gpus": judge.resources.num_gpus,
+        "label_selector": judge.resources.label_selector,
+    }
+    return Compass.options(ray_actor_options=actor, **options).bind(judge)
+
+
 def app(args: JudgeConfig) -> Application:
     """Builder that `import_path: reward_server.app:app` names; `args` are the fields of JudgeConfig."""
-    actor = {
-        "num_cpus": args.resources.num_cpus,
-        "num_gpus": args.resources.num_gpus,
-        "label_selector": args.resources.label_selector,
-    }
-    return Compass.options(ray_actor_options=actor).bind(args)
+    return application(args)

@@ -5,21 +5,18 @@ A candidate that cannot be judged is a `Failed` in its slot; it never spoils its
 
 import base64
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from oars.compass.outcome import Failed, FailureReason
 from oars.compass.views import lr_view
 from oars.config import JudgeConfig
+from oars.imaging.image_io import BadImage, Pixels, decode_lossless
 
-Pixels = NDArray[np.uint8]
 Candidate = Pixels | Failed
-_LOSSLESS = ("PNG", "WEBP")
 
 
 @dataclass(frozen=True)
@@ -42,13 +39,14 @@ def bad_image(detail: str) -> Failed:
     return Failed(reason=FailureReason.BAD_IMAGE, detail=detail)
 
 
-def decode(encoded: str) -> Candidate:
-    """uint8 [H, W, 3] from a PNG or WebP in base64, or the failure that it is."""
+def decode(encoded: str, name: str, max_pixels: int) -> Candidate:
+    """uint8 [H, W, 3] from PNG or lossless WebP in base64, or the failure that it is, which calls the picture `name`."""
     try:
-        image = Image.open(io.BytesIO(base64.b64decode(encoded, validate=True)), formats=_LOSSLESS)
-        return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        return bad_image(f"not a PNG or WebP: {error}")
+        return decode_lossless(base64.b64decode(encoded, validate=True), name, max_pixels)
+    except BadImage as error:
+        return bad_image(str(error))
+    except ValueError:
+        return bad_image(f"{name}: not base64")
 
 
 def prepare(lr: Candidate, candidates: Sequence[Candidate], config: JudgeConfig) -> Group | Failed:

@@ -62,3 +62,12 @@ class ScoreResponse(_Wire):
     """The judge's own F of each candidate, also where the request's replaced it; None without a reading."""
     provenance: Provenance | None
     """None if no replica answered."""
+
+
+class Readiness(_Wire):
+    """What a replica that is ready says of itself."""
+
+    judge_digest: str
+    prompt_version: str
+    max_pixels: int
+    """Largest area of a picture that it accepts."""

@@ -50,7 +50,7 @@ class JudgeConfig(Config):
     tensor_parallel: PositiveInt = 1
     gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
     """Share of the GPU that weights, activations and KV cache may take; unused on a CPU."""
-    cpu_kv_cache_gib: PositiveFloat = 0.5
+    cpu_kv_cache_gib: PositiveFloat = 0.25
     """KV cache on a CPU; unused on a GPU."""
     enforce_eager: bool = False
     min_pixels: PositiveInt = 64 * 64
