@@ -10,6 +10,7 @@ trained; a version is published after every optimiser step, before anything else
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -264,8 +265,8 @@ def batch_numbers(batch: list[ScoredGroup]) -> dict[str, float]:
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:
     """Wait until the event is set, at most so long; leaves it clear."""
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
+    # Not asyncio.wait_for: in Python 3.11 it swallows a cancellation that comes together with the event.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
     event.clear()

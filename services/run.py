@@ -64,7 +64,8 @@ class Run:
         """Await with a name and a deadline. Raises RunStalled when it passes."""
         with self.watchdog.waiting(who, what):
             try:
-                result = await asyncio.wait_for(answer, deadline_s)
+                async with asyncio.timeout(deadline_s):
+                    result = await answer
             except TimeoutError as error:
                 raise RunStalled(f"{who} waited for {what} longer than {deadline_s:.0f} s") from error
         self.watchdog.beat()

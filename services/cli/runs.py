@@ -21,7 +21,9 @@ def list_(runs: Runs = Path("runs")) -> None:
     from services.summary import read_summary
     from services.tables import reward_of
 
-    table = Table(Column("run", overflow="fold", min_width=16), "status", "seconds", "trained groups", "reward: sft", "aligned")
+    table = Table(
+        Column("run", overflow="fold", min_width=16), "status", "seconds", "trained groups", "reward: sft", "aligned"
+    )
     for directory in list_runs(runs):
         if not (directory / "summary.json").exists():
             table.add_row(directory.name, "unfinished")
