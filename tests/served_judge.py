@@ -46,7 +46,7 @@ def judge_config(directory: Path) -> JudgeConfig:
 
 @pytest.fixture(scope="session")
 def sharp_judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random judge whose output layer is scaled up, so that its answers differ from picture to picture."""
+    """A random judge whose output layer is scaled up, so that its answers differ more from picture to picture."""
     from safetensors.torch import load_file, save_file
 
     from oars.compass.judge_model import build_judge
@@ -55,7 +55,7 @@ def sharp_judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
         build_judge(_DIRECTORY, seed=7)
         weights = _DIRECTORY / "model.safetensors"
         tensors = load_file(weights)
-        tensors["lm_head.weight"] = tensors["lm_head.weight"] * 20
+        tensors["lm_head.weight"] = tensors["lm_head.weight"] * 3
         save_file(tensors, weights, metadata={"format": "pt"})
     return _DIRECTORY
 

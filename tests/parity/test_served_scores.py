@@ -14,6 +14,8 @@ from reward_server.client import CompassClient
 
 __all__ = ["compass", "sharp_judge"]  # fixtures
 FIELDS = ("fidelity", "q_lr", "q_sr")
+# In float32. A tenth of what is promised, because a random judge's answers differ little between pictures.
+TOLERANCE = 1e-3
 
 
 @pytest.mark.parametrize("side", [64, 96, 128])
@@ -25,8 +27,8 @@ def test_served_scores_equal_the_forward_pass(compass: CompassClient, sharp_judg
     assert len(served) == len(reference)
     ours = np.array([[getattr(score, name) for name in FIELDS] for score in served])
     theirs = np.array([[getattr(reading, name) for name in FIELDS] for reading in reference])
-    np.testing.assert_allclose(ours, theirs, atol=1e-2, rtol=0)
+    np.testing.assert_allclose(ours, theirs, atol=TOLERANCE, rtol=0)
     confidences = [score.confidence for score in served]
-    np.testing.assert_allclose(confidences, [reading.mass for reading in reference], atol=1e-2, rtol=0)
+    np.testing.assert_allclose(confidences, [reading.mass for reading in reference], atol=TOLERANCE, rtol=0)
     # A judge that answers alike to every picture would prove nothing.
-    assert np.ptp(theirs[:, [0, 2]], axis=0).min() > 0.05
+    assert np.ptp(theirs[:, [0, 2]], axis=0).min() > 10 * TOLERANCE
