@@ -16,6 +16,8 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+# Wheels that need CUDA's runtime, with the libraries that tell. vLLM and transformers import both if they look present.
+_CUDA_ONLY = {"torchaudio": "lib/_torchaudio*.so", "torchcodec": "libtorchcodec_image*.so"}
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -28,7 +30,7 @@ class _Prepare(MetaPathFinder):
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         if name == "torch" and (torch_dir := _package_dir("torch")):
-            _hide_torchaudio_without_cuda(torch_dir)
+            _hide_packages_that_need_cuda(torch_dir)
         elif name == "torchvision" and (torchvision_dir := _package_dir("torchvision")):
             sys.meta_path.remove(self)
             _declare_missing_operators(torchvision_dir)
@@ -40,12 +42,13 @@ def _package_dir(name: str) -> Path | None:
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
-def _hide_torchaudio_without_cuda(torch_dir: Path) -> None:
-    audio_dir = _package_dir("torchaudio")
-    if audio_dir is None or "torchaudio" in sys.modules or any((torch_dir / "lib").glob("libc10_cuda*")):
+def _hide_packages_that_need_cuda(torch_dir: Path) -> None:
+    if any((torch_dir / "lib").glob("libc10_cuda*")):
         return
-    if any(b"libc10_cuda" in library.read_bytes() for library in (audio_dir / "lib").glob("_torchaudio*.so")):
-        sys.modules["torchaudio"] = None  # type: ignore[assignment]  # the documented way to make an import fail
+    for name, libraries in _CUDA_ONLY.items():
+        directory = None if name in sys.modules else _package_dir(name)
+        if directory and any(b"libc10_cuda" in library.read_bytes() for library in directory.glob(libraries)):
+            sys.modules[name] = None  # type: ignore[assignment]  # the documented way to make an import fail
 
 
 def _declare_missing_operators(torchvision_dir: Path) -> None:

@@ -94,4 +94,6 @@ def _assign(tree: dict[str, Any], override: str) -> None:
     *parents, leaf = dotted.strip().split(".")
     for parent in parents:
         tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            raise BadConfig(f"override {override!r}: {parent} is not a group of fields")
     tree[leaf] = yaml.safe_load(value)

@@ -1,0 +1,28 @@
+# The three commands of the repository. Each makes what it needs, on a machine that has only Python >= 3.11 and pip.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test lint
+
+# The whole loop on the miniature; prints where the report lies.
+demo: $(READY)
+	$(BIN)/oars align --profile deploy/profiles/tiny.yaml
+
+# Every layer of tests that two CPU cores can run in half an hour.
+test: $(READY)
+	$(BIN)/python -m pytest -m "not gpu and not chaos_long"
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+# Plain venv and pip. The metric packages ask for old or heavy things that their part we use does not need.
+$(READY): pyproject.toml constraints.txt requirements/metrics.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[cpu,dev]"
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements/metrics.txt
+	touch $@

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Submit one alignment job to a running Ray cluster; run it from the root of a checkout.
+#   deploy/job/submit.sh deploy/profiles/paper.yaml [--set field=value ...] [--run-id ID]
+# RAY_API_SERVER_ADDRESS (http://head:8265) names the cluster. Runs are kept in OARS_HOME on the driver's node, which should
+# be a file system that all nodes share. With token authentication export RAY_AUTH_MODE=token here and on the cluster.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+profile=${1:?usage: deploy/job/submit.sh PROFILE [--set field=value ...] [--run-id ID]}
+shift
+environment=deploy/job/runtime-env.yaml
+if [[ -n ${OARS_HOME:-} ]]; then
+  environment=$(mktemp --suffix .yaml)
+  trap 'rm -f "$environment"' EXIT
+  { cat deploy/job/runtime-env.yaml; echo "  OARS_HOME: \"$OARS_HOME\""; } >"$environment"
+fi
+# One CPU for the driver, so that Ray does not put it on a head node that is already full.
+ray job submit --runtime-env "$environment" --working-dir . --entrypoint-num-cpus 1 \
+  -- python -m services.align --profile "$profile" "$@"

@@ -1,0 +1,92 @@
+"""The table of held-out results, and the one sentence that it comes to."""
+
+import math
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from oars.report.charts import whisker
+from oars.report.names import MODELS, Model, metric_name
+from oars.report.records import Interval, RunSummary
+
+PAIR = "aligned-sft"
+"""Key of the paired difference that the last column shows."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model's figure; no interval where the model lacks the metric."""
+
+    interval: Interval | None
+    best: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric."""
+
+    name: str
+    lower_is_better: bool
+    decimals: int
+    """Of every figure of the row: four significant digits of the largest mean."""
+    cells: list[Cell]
+    difference: Interval | None
+    picture: Markup
+    verdict: str
+
+
+def evaluated_models(summary: RunSummary) -> list[Model]:
+    """Models with held-out results, in pipeline order."""
+    return [model for model in MODELS if model in summary.held_out]
+
+
+def rows(summary: RunSummary) -> list[Row]:
+    """One row per metric, in the order of the first model that has it."""
+    models = evaluated_models(summary)
+    return [_row(summary, metric) for metric in dict.fromkeys(m for model in models for m in _metrics(summary, model))]
+
+
+def verdict(difference: Interval | None, lower_is_better: bool) -> str:
+    """`better`, `worse`, or `open` where there is no interval or it holds zero."""
+    if difference is None or difference.low <= 0 <= difference.high:
+        return "open"
+    return "better" if (difference.high < 0) == lower_is_better else "worse"
+
+
+def headline(summary: RunSummary) -> str:
+    """Did alignment raise the reward on photos that it never saw? Empty where that was not measured."""
+    gain = summary.paired.get(PAIR, {}).get("reward")
+    if gain is None:
+        return ""
+    meaning = {
+        "better": "Alignment raised the reward on held-out photos",
+        "worse": "Alignment lowered the reward on held-out photos",
+        "open": "No clear change of the reward on held-out photos",
+    }[verdict(gain, lower_is_better=False)]
+    return f"{meaning}: {gain.mean:+.3f} over SFT, 95 % interval {gain.low:+.3f} to {gain.high:+.3f}."
+
+
+def _metrics(summary: RunSummary, model: str) -> dict[str, Interval]:
+    return summary.held_out[model].metrics
+
+
+def _decimals(largest: float) -> int:
+    return max(0, 3 - math.floor(math.log10(largest))) if largest > 0 else 3
+
+
+def _row(summary: RunSummary, metric: str) -> Row:
+    lower = metric in summary.lower_is_better
+    intervals = [_metrics(summary, model).get(metric) for model in evaluated_models(summary)]
+    means = [interval.mean for interval in intervals if interval is not None]
+    best = min(means) if lower else max(means)
+    difference = summary.paired.get(PAIR, {}).get(metric)
+    label = f"aligned minus SFT, {metric_name(metric)}"
+    return Row(
+        name=metric_name(metric),
+        lower_is_better=lower,
+        decimals=_decimals(max(abs(mean) for mean in means)),
+        cells=[Cell(interval, interval is not None and interval.mean == best) for interval in intervals],
+        difference=difference,
+        picture=whisker(label, difference.mean, difference.low, difference.high) if difference else Markup(""),
+        verdict=verdict(difference, lower),
+    )

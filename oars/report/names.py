@@ -1,0 +1,41 @@
+"""What a person reads instead of a key."""
+
+from typing import Literal
+
+Model = Literal["lr", "bicubic", "base", "sft", "aligned", "gt"]
+
+MODELS: dict[Model, str] = {
+    "lr": "LR input",
+    "bicubic": "Bicubic",
+    "base": "Base",
+    "sft": "SFT",
+    "aligned": "Aligned",
+    "gt": "Ground truth",
+}
+"""In the order of the pipeline, which is the order on the page."""
+
+STAGES = {"cold_start": "Cold start", "fr_rl": "FR-RL", "nr_rl": "NR-RL"}
+
+_METRICS = {
+    "reward": "COMPASS reward",
+    "fidelity": "F (fidelity)",
+    "F": "F (fidelity)",
+    "q_lr": "Q_LR",
+    "q_sr": "Q_SR (quality)",
+    "Q_SR": "Q_SR (quality)",
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+    "stlpips": "ST-LPIPS",
+    "cvvdp": "ColorVideoVDP (JOD)",
+    "niqe": "NIQE",
+    "brisque": "BRISQUE",
+}
+
+
+def metric_name(key: str) -> str:
+    return _METRICS.get(key, key)
+
+
+def short_metric_name(key: str) -> str:
+    """Without what stands in brackets."""
+    return metric_name(key).split(" (")[0]

@@ -1,0 +1,120 @@
+"""`report.html`: one self-contained page about a run, for a person. No network, no server; opens from a mail."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from oars.report.bars import outcome_bars, phase_bars
+from oars.report.charts import Series, line_chart, number
+from oars.report.held_out import evaluated_models, headline, rows
+from oars.report.names import MODELS, STAGES, Model, short_metric_name
+from oars.report.records import Sample, Step, read_samples, read_steps, read_summary
+
+
+def write_report(run_dir: Path) -> Path:
+    """Render `run_dir/report.html` from what the run directory holds (records.py); returns its path.
+
+    Parts that a run has not written are left out. Raises ValueError if a file there is not of its format.
+    """
+    summary = read_summary(run_dir)
+    page = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            summary=summary,
+            headline=headline(summary),
+            models=[MODELS[model] for model in evaluated_models(summary)],
+            rows=rows(summary),
+            comparisons=[comparison(sample, run_dir / "samples") for sample in read_samples(run_dir)],
+            curves=curves(read_steps(run_dir)),
+            phases=phase_bars(summary),
+            outcomes=outcome_bars(summary),
+            stage_names=STAGES,
+        )
+    )
+    path = run_dir / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `12 min 5 s`, `3 h 20 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("oars.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"number": number, "duration": duration}
+    return environment
+
+
+@dataclass(frozen=True)
+class Curve:
+    title: str
+    note: str
+    svg: Markup
+
+
+def curves(steps: Sequence[Step]) -> list[Curve]:
+    """The curves that the run has values for."""
+    cold = [step for step in steps if step.stage == "cold_start"]
+    rl = [step for step in steps if step.stage != "cold_start"]
+    starts = [i for i, step in enumerate(rl) if i == 0 or step.stage != rl[i - 1].stage]
+    stages = [(i, STAGES.get(rl[i].stage, rl[i].stage)) for i in starts]
+
+    def curve(title: str, note: str, field: str, spread: str | None = None) -> Curve:
+        band = [getattr(step, spread) for step in rl] if spread else None
+        series = Series([getattr(step, field) for step in rl], band)
+        return Curve(title, note, line_chart(f"{title} by step", series, stages))
+
+    cold_loss = line_chart("Flow-matching loss by step", Series([step.loss for step in cold]))
+    drawn = [
+        curve("Reward", "batch mean; band: group standard deviation", "reward_mean", "reward_std"),
+        curve("Fidelity F", "batch mean", "fidelity"),
+        curve("Quality Q_SR", "batch mean", "q_sr"),
+        curve("Policy loss", "RL stages", "loss"),
+        curve("Gradient norm", "RL stages, before clipping", "grad_norm"),
+        curve("Staleness", "versions, batch mean", "staleness_mean"),
+        Curve("Flow-matching loss", "cold start", cold_loss),
+    ]
+    return [one for one in drawn if one.svg]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One image of a comparison, as a data URI, with its scores."""
+
+    model: str
+    uri: str
+    scores: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    image_id: str
+    figures: list[Figure]
+
+
+def comparison(sample: Sample, folder: Path) -> Comparison:
+    """The images of one held-out crop, in pipeline order."""
+    return Comparison(sample.image_id, [_figure(sample, key, folder) for key in MODELS if key in sample.images])
+
+
+def _figure(sample: Sample, model: Model, folder: Path) -> Figure:
+    pixels = base64.b64encode((folder / sample.images[model]).read_bytes()).decode()
+    scores = [(short_metric_name(key), _score(value)) for key, value in sample.scores.get(model, {}).items()]
+    return Figure(MODELS[model], f"data:image/png;base64,{pixels}", scores)
+
+
+def _score(value: float | None) -> str:
+    return "no score" if value is None else number(value)

@@ -1,0 +1,101 @@
+"""What every test shares: markers by folder, one hypothesis profile, one Ray cluster, and no process left behind.
+
+A test's layer is the folder it lies in. Tests in `tests/cluster` and `tests/chaos` take the fixture `ray_cluster`, or
+start clusters of their own; either way the session fails if a process that it started, daemons included, outlives it.
+"""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import psutil
+import pytest
+
+TESTS = Path(__file__).parent
+LAYERS = ("unit", "parity", "cluster", "chaos", "gpu")
+_SESSION = uuid.uuid4().hex
+
+# Inherited by every process that a test starts. OARS_TEST_SESSION is how a forgotten one is recognised.
+os.environ |= {
+    "OARS_TEST_SESSION": _SESSION,
+    "PYTHONPATH": os.pathsep.join(filter(None, [str(TESTS.parent), os.environ.get("PYTHONPATH")])),
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "DS_ACCELERATOR": os.environ.get("DS_ACCELERATOR", "cpu"),
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+# The same examples on every machine; no deadline, because a shared machine is sometimes slow.
+hypothesis.settings.register_profile("oars", derandomize=True, deadline=None, database=None, max_examples=60)
+hypothesis.settings.load_profile("oars")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        layer = item.path.relative_to(TESTS).parts[0]
+        if layer in LAYERS and item.get_closest_marker(layer) is None:
+            item.add_marker(layer)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that wants more CUDA devices than there are; `@pytest.mark.gpu(2)` declares two, plain gpu one."""
+    marker = item.get_closest_marker("gpu")
+    if marker is None:
+        return
+    import torch
+
+    wanted = marker.args[0] if marker.args else 1
+    if torch.cuda.device_count() < wanted:
+        pytest.skip(f"needs {wanted} CUDA device(s)")
+
+
+def _started_by_this_session() -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            ours = process.environ().get("OARS_TEST_SESSION") == _SESSION
+        except psutil.Error:
+            continue  # ended meanwhile, or another user's
+        if ours and process.pid != os.getpid():
+            found.append(process)
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Set up first and torn down last: whatever the session started must have ended by itself."""
+    yield
+    _, alive = psutil.wait_procs(_started_by_this_session(), timeout=20)
+    left = [f"{process.pid} {' '.join(process.cmdline())[:120]}" for process in alive if process.is_running()]
+    for process in alive:
+        process.kill()
+    assert not left, f"processes left behind: {left}"
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(nothing_left_behind: None) -> Iterator[None]:
+    """One local Ray cluster for the session: eight logical CPUs on whatever is there, no dashboard."""
+    import ray
+    from ray import serve
+
+    # Short, because Ray puts unix sockets under it, whose paths may have 107 bytes.
+    temp_dir = tempfile.mkdtemp(prefix="oars-", dir="/tmp")
+    ray.init(
+        num_cpus=8,
+        include_dashboard=False,
+        object_store_memory=512 * 2**20,
+        namespace="oars",
+        log_to_driver=False,
+        _temp_dir=temp_dir,
+    )
+    yield
+    serve.shutdown()
+    ray.shutdown()
+    shutil.rmtree(temp_dir, ignore_errors=True)

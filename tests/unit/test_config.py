@@ -1,0 +1,93 @@
+"""Profiles load and validate; what cannot be used is refused with one line that names the file and the field."""
+
+from pathlib import Path
+
+import pydantic
+import pytest
+
+from oars.config import BadConfig, RunConfig, load_profile
+from oars.deployment import deploy_path
+
+PROFILES = sorted(deploy_path("profiles").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_shipped_profile_loads_and_is_named_after_its_file(path: Path) -> None:
+    assert load_profile(path).name == path.stem
+
+
+def test_shipped_profiles_are_the_three_documented_ones() -> None:
+    assert [path.stem for path in PROFILES] == ["one-gpu", "paper", "tiny"]
+
+
+def test_paper_profile_has_the_papers_numbers() -> None:
+    config = load_profile(deploy_path("profiles/paper.yaml"))
+    assert (config.generator.lora.rank, config.generator.lora.alpha) == (32, 64)
+    assert (config.rollout.candidates, config.sampler.steps, config.sampler.inference_steps) == (24, 6, 40)
+    assert (config.judge.reward.gamma, config.objective.beta) == (7.0, 1.0)
+    assert (config.objective.group_filter.max_mean, config.objective.group_filter.min_std) == (0.9, 0.05)
+    gpus = config.rollout.workers * config.rollout.resources.num_gpus
+    gpus += config.learner.ranks * config.learner.resources.num_gpus
+    assert gpus == 8
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_profile_is_consistent(path: Path) -> None:
+    config = load_profile(path)
+    assert config.data.crop % config.data.scale == 0
+    assert config.objective.timesteps <= config.sampler.steps
+    assert config.reward.min_scored <= config.rollout.candidates <= config.judge.max_candidates
+    crop_areas = [config.data.crop**2, config.data.evaluation_crop**2]
+    assert all(config.judge.min_pixels <= area <= config.judge.max_pixels for area in crop_areas)
+
+
+def _profile(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "profile.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("rollout: {candidats: 8}", "rollout.candidats"),
+        ("rollout: {candidates: 0}", "rollout.candidates"),
+        ("objective: {old_policy: {schedule: quadratic}}", "objective.old_policy.schedule"),
+        ("- a list", "mapping"),
+        ("rollout: [", "not YAML"),
+    ],
+)
+def test_bad_profile_is_one_line_naming_file_and_field(tmp_path: Path, text: str, field: str) -> None:
+    path = _profile(tmp_path, text)
+    with pytest.raises(BadConfig) as refusal:
+        load_profile(path)
+    assert str(path) in str(refusal.value)
+    assert field in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_missing_profile_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="absent"):
+        load_profile(tmp_path / "absent.yaml")
+
+
+def test_overrides_replace_fields_of_the_file(tmp_path: Path) -> None:
+    path = _profile(tmp_path, "control: {max_staleness: 3, stall_s: 5}")
+    config = load_profile(path, ["control.max_staleness=0", "stages.nr_rl.steps=7"])
+    assert (config.control.max_staleness, config.control.stall_s, config.stages.nr_rl.steps) == (0, 5.0, 7)
+
+
+@pytest.mark.parametrize("override", ["seed", "seed.more=1", "sampler.steps=none"])
+def test_bad_override_is_refused(tmp_path: Path, override: str) -> None:
+    with pytest.raises(BadConfig, match=override.split("=")[0].split(".")[0]):
+        load_profile(_profile(tmp_path, "seed: 1"), [override])
+
+
+def test_config_is_frozen() -> None:
+    with pytest.raises(pydantic.ValidationError):
+        RunConfig().seed = 1  # type: ignore[misc]
+
+
+def test_resolved_config_round_trips_through_json() -> None:
+    config = RunConfig()
+    assert RunConfig.model_validate_json(config.model_dump_json()) == config
