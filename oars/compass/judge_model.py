@@ -1,0 +1,207 @@
+"""The miniature judge's directory: the real Qwen3-VL class, small, with a tokenizer and processor of its own.
+
+Everything that loads a Qwen3-VL checkpoint (transformers, vLLM) loads this one unchanged. One merged visual token covers
+16 x 16 pixels, images between 64 x 64 and 1024 x 1024 keep their size (sides rounded to multiples of 16), and a score
+level is one token. The sizes are ours.
+"""
+
+import copy
+from pathlib import Path
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import nn
+from transformers import (
+    PreTrainedTokenizerFast,
+    Qwen2VLImageProcessor,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
+    Qwen3VLProcessor,
+    Qwen3VLVideoProcessor,
+)
+
+from oars.alignment.seeds import derive_seed
+from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
+
+PATCH_SIZE = 8
+MERGE_SIZE = 2
+PIXELS_PER_TOKEN = PATCH_SIZE * MERGE_SIZE
+MIN_PIXELS = 64 * 64
+MAX_PIXELS = 1024 * 1024
+POSITION_GRID = 16
+"""Side of the learned position grid, in patches; the class resamples it to each image."""
+
+SPECIAL_TOKENS = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
+# Qwen's own split into words, digits one by one.
+_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_VOCABULARY = 384
+_CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{% if message['content'] is string %}{{ message['content'] }}"
+    "{% else %}{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' or 'image' in part or 'image_url' in part %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% elif 'text' in part %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-level BPE whose merges come from the two prompts, so that a prompt is a few dozen tokens."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(_WORDS), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=_VOCABULARY,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=list(SPECIAL_TOKENS),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([INPUT_PROMPT, TRANSITION_PROMPT], trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=list(SPECIAL_TOKENS[1:]),
+        model_max_length=8192,
+        chat_template=_CHAT_TEMPLATE,
+    )
+
+
+def build_processor(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLProcessor:
+    """Image processor that leaves sides that are multiples of 16 alone and maps [0, 255] to [-1, 1]."""
+    settings = {
+        "patch_size": PATCH_SIZE,
+        "temporal_patch_size": 2,
+        "merge_size": MERGE_SIZE,
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.5, 0.5, 0.5],
+        "size": {"shortest_edge": MIN_PIXELS, "longest_edge": MAX_PIXELS},
+    }
+    return Qwen3VLProcessor(
+        image_processor=Qwen2VLImageProcessor(**settings),
+        tokenizer=tokenizer,
+        video_processor=Qwen3VLVideoProcessor(**settings),
+        chat_template=_CHAT_TEMPLATE,
+    )
+
+
+def judge_config(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLConfig:
+    """About 1.9 M parameters. Heads of 64 channels, which vLLM's CPU attention takes."""
+    token = {name: tokenizer.convert_tokens_to_ids(name) for name in SPECIAL_TOKENS}
+    text = {
+        "vocab_size": _round_up(len(tokenizer), 64),
+        "hidden_size": 128,
+        "intermediate_size": 256,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 64,
+        "max_position_embeddings": 8192,
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": 5_000_000.0,
+            "mrope_section": [12, 10, 10],
+            "mrope_interleaved": True,
+        },
+        "bos_token_id": None,
+        "eos_token_id": token["<|im_end|>"],
+        "pad_token_id": token["<|endoftext|>"],
+        "tie_word_embeddings": False,
+    }
+    vision = {
+        "depth": 3,
+        "hidden_size": 128,
+        "intermediate_size": 384,
+        "num_heads": 2,
+        "patch_size": PATCH_SIZE,
+        "spatial_merge_size": MERGE_SIZE,
+        "temporal_patch_size": 2,
+        "out_hidden_size": 128,
+        "num_position_embeddings": POSITION_GRID**2,
+        "deepstack_visual_indexes": [0],
+    }
+    return Qwen3VLConfig(
+        text_config=text,
+        vision_config=vision,
+        image_token_id=token["<|image_pad|>"],
+        video_token_id=token["<|video_pad|>"],
+        vision_start_token_id=token["<|vision_start|>"],
+        vision_end_token_id=token["<|vision_end|>"],
+        tie_word_embeddings=False,
+    )
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def new_judge(config: Qwen3VLConfig, seed: int) -> Qwen3VLForConditionalGeneration:
+    """A float32 judge with weights drawn from `seed`; leaves the global generator as it found it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed("judge", seed))
+        model = Qwen3VLForConditionalGeneration(config).float()
+        _initialise(model)
+    return model
+
+
+def _initialise(model: Qwen3VLForConditionalGeneration) -> None:
+    """Start where a small judge learns quickly (ours; the class's N(0, 0.02) costs it thousands of steps).
+
+    Linear maps orthogonal, residual branches small. Patches start as a cosine transform with high frequencies
+    amplified, so that sharpness is visible from the first step. In the first text layers keys equal queries, so a token of
+    the SR starts by attending to those that resemble it: the same place in the LR.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            small = name.endswith(("attn.proj", "o_proj", "down_proj")) or ("blocks" in name and name.endswith("fc2"))
+            nn.init.orthogonal_(module.weight, gain=0.3 if small else 1.0)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    patch_embed = model.model.visual.patch_embed.proj
+    with torch.no_grad():
+        patch_embed.weight.copy_(_cosine_patches(patch_embed.out_channels))
+        patch_embed.bias.zero_()
+        nn.init.normal_(model.model.visual.pos_embed.weight, std=0.5)
+        for layer in model.model.language_model.layers[:2]:
+            layer.self_attn.k_proj.weight.copy_(layer.self_attn.q_proj.weight)
+
+
+def _cosine_patches(channels: int) -> torch.Tensor:
+    """Patch filters [channels, 3, 2, P, P]: all cosine frequencies of brightness, then the lowest of two colour
+    differences; gain grows with frequency, about as natural images' amplitudes fall."""
+    places = torch.arange(PATCH_SIZE)
+    waves = torch.cos(torch.pi * (places[None] + 0.5) * places[:, None] / PATCH_SIZE)
+    waves = waves / waves.norm(dim=1, keepdim=True)
+    order = sorted(((u, v) for u in range(PATCH_SIZE) for v in range(PATCH_SIZE)), key=sum)
+    colours = torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [0.5, 0.5, -1.0]])
+    colours = colours / colours.norm(dim=1, keepdim=True)
+    share = (channels - len(order)) // 2
+    wanted = [(0, uv) for uv in order] + [(c, uv) for c in (1, 2) for uv in order[:share]]
+    filters = [
+        0.15 * (1 + u + v) * colours[c][:, None, None, None] * waves[u][:, None] * waves[v][None] for c, (u, v) in wanted
+    ]
+    return torch.stack(filters).expand(-1, -1, 2, -1, -1) / 2
+
+
+def save_judge(model: Qwen3VLForConditionalGeneration, path: Path) -> None:
+    """Write the whole directory: bf16 weights, configs, tokenizer, processor, chat template."""
+    tokenizer = build_tokenizer()
+    ScoreTokens.of(tokenizer)
+    build_processor(tokenizer).save_pretrained(path)
+    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(path)
+
+
+def build_judge(path: Path, seed: int) -> None:
+    """Write a randomly initialised judge to `path`."""
+    save_judge(new_judge(judge_config(build_tokenizer()), seed), path)

@@ -1,0 +1,30 @@
+"""Config of the miniature judge's training from scratch. Every number is ours."""
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from oars.config.base import Config
+
+
+class JudgeTrainingConfig(Config):
+    """How many transitions, how long, how fast."""
+
+    groups: PositiveInt = 2400
+    """LR images, each degraded from a crop of a training photo."""
+    candidates: PositiveInt = 8
+    """Transitions a group."""
+    held_out: tuple[str, ...] = ("skimage/data/coffee.png", "Bridge_by_Sander_Klootwijk.jpg")
+    """Training photos that the judge does not see, to measure it on."""
+    held_out_groups: PositiveInt = 80
+    steps: PositiveInt = 2000
+    batch_groups: PositiveInt = 6
+    learning_rate: PositiveFloat = 1e-3
+    warmup: NonNegativeInt = 60
+    weight_decay: NonNegativeFloat = 0.05
+    beta2: float = Field(default=0.98, gt=0, lt=1)
+    clip: PositiveFloat = 1.0
+    """Bound on the gradient norm."""
+    expectation_weight: NonNegativeFloat = 4.0
+    """Weight of the squared error of the expectations beside the cross-entropy of the distributions."""
+    size_shares: tuple[float, ...] = (0.5, 0.4, 0.1)
+    """Share of steps on 64, 96 and 128 px pictures."""
+    checkpoint_every: PositiveInt = 100

@@ -1,0 +1,35 @@
+"""Sharing pictures between prompts changes no score: against the class's own forward on the processor's output."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from oars.compass.judge import Judge
+from oars.compass.judge_model import build_judge
+from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, read
+from oars.compass.views import judge_views
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (96, 128)])
+def test_scores_equal_one_plain_forward_a_prompt(tmp_path, height, width):
+    build_judge(tmp_path, seed=1)
+    judge = Judge.load(tmp_path, dtype=torch.float32)
+    rng = np.random.default_rng(0)
+    lr = rng.integers(0, 256, (height // 4, width // 4, 3), dtype=np.uint8)
+    candidates = rng.integers(0, 256, (2, height, width, 3), dtype=np.uint8)
+    view, _ = judge_views(lr, candidates)
+
+    q_lr = read(judge.tokens.quality, plain_forward(judge, INPUT_PROMPT, [view])).value
+    for reading, candidate in zip(judge.score(lr, candidates), candidates, strict=True):
+        row = plain_forward(judge, TRANSITION_PROMPT, [view, candidate])
+        assert reading.q_lr == pytest.approx(q_lr, abs=1e-5)
+        assert reading.fidelity == pytest.approx(read(judge.tokens.fidelity, row).value, abs=1e-5)
+        assert reading.q_sr == pytest.approx(read(judge.tokens.quality, row).value, abs=1e-5)
+
+
+@torch.inference_mode()
+def plain_forward(judge: Judge, prompt: str, images: list[np.ndarray]) -> dict[int, float]:
+    inputs = judge.processor(text=[prompt], images=[Image.fromarray(image) for image in images], return_tensors="pt")
+    row = judge.model(**inputs).logits[0, -1].log_softmax(-1)
+    return dict(enumerate(row.tolist()))

@@ -1,0 +1,63 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oars.compass.formula import compass_reward, outcome
+from oars.compass.outcome import Failed, FailureReason, Scored
+
+fidelity = st.floats(0, 1)
+quality = st.floats(1, 5)
+gamma = st.floats(1, 20)
+
+
+@given(quality, quality, gamma)
+def test_full_fidelity_gives_the_quality_of_the_output(q_lr, q_sr, gamma):
+    assert compass_reward(1.0, q_lr, q_sr, gamma) == pytest.approx(q_sr)
+
+
+@given(quality, gamma)
+def test_returning_the_input_gives_its_own_quality(q_lr, gamma):
+    assert compass_reward(1.0, q_lr, q_lr, gamma) == pytest.approx(q_lr)
+
+
+@given(fidelity, quality, quality, quality, gamma)
+def test_reward_never_falls_as_output_quality_rises(fidelity, q_lr, a, b, gamma):
+    low, high = sorted((a, b))
+    assert compass_reward(fidelity, q_lr, low, gamma) <= compass_reward(fidelity, q_lr, high, gamma) + 1e-9
+
+
+@given(fidelity, quality, quality)
+def test_reward_stays_in_its_range(fidelity, q_lr, q_sr):
+    assert -0.46 <= compass_reward(fidelity, q_lr, q_sr, 7.0) <= 5.0 + 1e-9
+
+
+@given(st.floats(0.05, 0.95), st.floats(0, 0.9))
+def test_a_good_input_punishes_lost_fidelity_harder(lost, gain):
+    losses = [compass_reward(1, q, q + gain) - compass_reward(1 - lost, q, q + gain) for q in (1.5, 4.0)]
+    assert losses[0] < losses[1]
+
+
+@pytest.mark.parametrize("slot", range(3))
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0, 6.0])
+def test_a_reading_out_of_range_is_a_failure(slot, value):
+    readings = [0.5, 2.0, 3.0]
+    readings[slot] = value
+    result = outcome(*readings, confidence=1.0, gamma=7.0, min_confidence=0.5)
+    assert isinstance(result, Failed)
+    assert result.reason is FailureReason.NON_FINITE
+
+
+@pytest.mark.parametrize("confidence", [0.49, math.nan])
+def test_low_confidence_is_a_failure(confidence):
+    result = outcome(0.5, 2.0, 3.0, confidence=confidence, gamma=7.0, min_confidence=0.5)
+    assert isinstance(result, Failed)
+    assert result.reason is FailureReason.LOW_CONFIDENCE
+
+
+@given(fidelity, quality, quality, st.floats(0.5, 1.0000001))
+def test_good_readings_are_scored_with_the_formula(fidelity, q_lr, q_sr, confidence):
+    result = outcome(fidelity, q_lr, q_sr, confidence, gamma=7.0, min_confidence=0.5)
+    assert isinstance(result, Scored)
+    assert result.reward == compass_reward(fidelity, q_lr, q_sr, 7.0)
