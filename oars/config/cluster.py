@@ -29,7 +29,8 @@ class RolloutConfig(Config):
 class LearnerConfig(Config):
     ranks: PositiveInt = 1
     zero_stage: Literal[0, 1, 2, 3] = 0
-    precision: Literal["fp32", "bf16"] = "bf16"
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, about a third more time."""
     resources: ResourcesConfig = ResourcesConfig()
 
 
@@ -40,6 +41,12 @@ class ControlConfig(Config):
     """S: how many versions behind a group may be when it is trained; 0 is the synchronous algorithm."""
     group_deadline_s: PositiveFloat = 300.0
     group_attempts: PositiveInt = 3
+    pause_s: PositiveFloat = 30.0
+    """How long too many failed scores pause admission before the reward service is tried again."""
+    step_deadline_s: PositiveFloat = 900.0
+    """Seconds that one optimiser step, publication or checkpoint may take."""
+    evaluation_deadline_s: PositiveFloat = 3600.0
+    """Seconds that the held-out evaluation of one model may take."""
     checkpoint_every: PositiveInt = 10
     """Optimiser steps between checkpoints."""
     stall_s: PositiveFloat = 600.0

@@ -1,8 +1,9 @@
 """Config of the reward: formula, judge, how it is called, how it is served."""
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from oars.config.base import Config
+from oars.config.cluster import ResourcesConfig
 
 
 class RewardConfig(Config):
@@ -19,14 +20,20 @@ class RewardClientConfig(Config):
     app: str = "compass"
     """Name of the Ray Serve application."""
     deadline_s: PositiveFloat = 120.0
-    """One request's deadline; when it passes, the request is cancelled."""
+    """One attempt's deadline; when it passes, the attempt is cancelled."""
     attempts: PositiveInt = 4
+    """Attempts of one request that may run into the deadline."""
+    patience_s: PositiveFloat = 180.0
+    """Seconds for which a request is repeated while the service is absent; a replica restarts within a minute, one with
+    a large judge within minutes."""
     backoff_s: PositiveFloat = 0.5
     """First wait between attempts; doubles each time, with jitter."""
     min_scored: PositiveInt = 2
     """A group with fewer scored candidates is dropped."""
     max_failure_rate: float = Field(default=0.5, ge=0, le=1)
-    """Above this share of failed candidates, over the last 100, the run stops with the reason."""
+    """Above this share of failed candidates the run pauses, then stops with the reason."""
+    failure_window: PositiveInt = 100
+    """Candidates over which that share is taken."""
 
 
 class JudgeConfig(Config):
@@ -37,10 +44,14 @@ class JudgeConfig(Config):
     dtype: str = "bfloat16"
     max_model_len: PositiveInt = 4096
     max_num_seqs: PositiveInt = 64
-    block_size: PositiveInt = 16
-    """KV block, tokens; small enough that a group's shared LR prefix fills whole blocks."""
+    block_size: PositiveInt = 32
+    """KV block, tokens; small enough that a group's shared LR prefix fills whole blocks. vLLM's CPU attention takes
+    multiples of 32 only."""
     tensor_parallel: PositiveInt = 1
     gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
+    """Share of the GPU that weights, activations and KV cache may take; unused on a CPU."""
+    cpu_kv_cache_gib: PositiveFloat = 0.25
+    """KV cache on a CPU; unused on a GPU."""
     enforce_eager: bool = False
     min_pixels: PositiveInt = 64 * 64
     max_pixels: PositiveInt = 1024 * 1024
@@ -48,5 +59,6 @@ class JudgeConfig(Config):
     max_candidates: PositiveInt = 64
     reward: RewardConfig = RewardConfig()
     warmup: NonNegativeInt = 2
-    """Groups scored before the replica reports ready."""
-    self_test_tolerance: NonNegativeFloat = 0.5
+    """Groups scored before the replica reports ready. If none of their candidates gets a score, it never does."""
+    resources: ResourcesConfig = ResourcesConfig()
+    """What Ray reserves for one replica, engine included."""

@@ -1,0 +1,101 @@
+"""The cold start on one rank: flow-matching SFT of every parameter of the transformer on LR-GT pairs (paper).
+
+Invariant: crop i of step s has the time and the noise that (run seed, s, i) write, whatever rank computes it.
+"""
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from learner import checkpoint
+from learner.engine import Engine, barrier
+from learner.plan import deal
+from learner.report import StepReport
+from oars.alignment.flow_matching import flow_matching_loss, interpolate, logit_normal_times
+from oars.alignment.seeds import derive_seed, seeded_noise
+from oars.config import RunConfig
+from oars.generator.codec import Codec
+from oars.generator.conditioning import Conditioner
+from oars.generator.policy import DTYPES, load_pipeline, predict_velocity
+from oars.imaging.crops import Pair
+
+
+class ColdStart:
+    """Owns the transformer, its DeepSpeed engine and what encodes the pairs."""
+
+    def __init__(self, config: RunConfig, rank: int, world: int) -> None:
+        self._config, self._rank, self._world = config, rank, world
+        self._optimiser = config.stages.cold_start.optimiser
+        self._dtype = DTYPES[config.generator.dtype]
+        pipeline = load_pipeline(config.generator)
+        self._transformer = pipeline.transformer.train().requires_grad_(True)
+        if config.learner.gradient_checkpointing:
+            self._transformer.enable_gradient_checkpointing()
+        self._trained = list(self._transformer.parameters())
+        self._engine = Engine(self._transformer, self._trained, self._optimiser, config.learner, self._dtype)
+        pipeline.text_encoder.to(self._engine.device)
+        self._codec = Codec(pipeline.vae.to(self._engine.device))
+        self._conditioner = Conditioner(pipeline, config.generator, self._codec)
+        self.steps = 0
+
+    def step(self, pairs: list[Pair]) -> StepReport:
+        """One optimiser step on pairs of one size, each with its ground truth. Collective."""
+        start, weight, losses = time.monotonic(), self._world / len(pairs), torch.zeros(1, dtype=torch.float64)
+        seed = derive_seed(self._config.seed, "cold_start", self.steps)
+        times = logit_normal_times(len(pairs), torch.Generator().manual_seed(seed))
+        size = self._optimiser.micro_batch
+        chunks = [list(range(len(pairs)))[at : at + size] for at in range(0, len(pairs), size)]
+
+        def loss(chunk: list[int], counted: bool) -> Tensor:
+            values = self._losses([pairs[i] for i in chunk], times[chunk], [(seed, i) for i in chunk]) * counted
+            losses.add_(values.detach().double().sum().cpu())
+            return values.sum() * weight
+
+        own = deal(chunks, self._world)[self._rank]
+        grad_norm = self._engine.step([partial(loss, dealt.work, dealt.counted) for dealt in own])
+        self.steps += 1
+        mean = self._engine.total(losses).item() / len(pairs)
+        return StepReport(self.steps, -1, {"total": mean}, grad_norm, {}, time.monotonic() - start)
+
+    def _losses(self, pairs: list[Pair], t: Tensor, seeds: list[tuple[int, int]]) -> Tensor:
+        """Mean squared velocity error of each pair, [B]."""
+        device = self._engine.device
+        truths = np.stack([_ground_truth(pair) for pair in pairs])
+        conditioning = [self._conditioner.condition(pair.lr, *truths.shape[1:3]) for pair in pairs]
+        x0 = self._codec.encode(truths).to(device)
+        noise = torch.stack([seeded_noise(tuple(x0.shape[1:]), *seed) for seed in seeds]).to(device)
+        t = t.to(device)
+        v = predict_velocity(self._engine.model, interpolate(x0, noise, t), t, conditioning, self._dtype)
+        return flow_matching_loss(v, x0, noise)
+
+    def save_weights(self, path: Path) -> None:
+        """The transformer as a diffusers directory, whole or not at all. Collective."""
+        with self._engine.whole(self._trained):
+            if self._rank == 0:
+                self._transformer.save_pretrained(checkpoint.begin(path))
+                checkpoint.publish(path)
+        barrier()
+
+    def save(self, directory: Path) -> dict[str, Any]:
+        """Write the state under `directory`; what it returns goes into the manifest."""
+        self._engine.save(directory)
+        return {"steps": self.steps}
+
+    def load(self, directory: Path, state: dict[str, Any]) -> None:
+        self._engine.load(directory)
+        self.steps = state["steps"]
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+def _ground_truth(pair: Pair) -> NDArray[np.uint8]:
+    if pair.gt is None:
+        raise ValueError(f"{pair.image_id}: a cold start needs the ground truth")
+    return pair.gt

@@ -1,0 +1,150 @@
+"""DeepSpeed behind a small surface: join the ranks, take optimiser steps of any number of micro-batches, save, load.
+
+Trained parameters stay float32 and arithmetic runs under autocast in the generator's dtype, exactly as in the rollout
+workers. Gradients are averaged over ranks; a caller therefore weighs its losses by ranks / total. Imported only inside
+rank processes, after `DS_ACCELERATOR` is set.
+"""
+
+import logging
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import deepspeed
+import deepspeed.comm as distributed
+import deepspeed.ops
+import torch
+from torch import Tensor, nn
+
+from oars.config import LearnerConfig, OptimiserConfig
+
+_TAG = "engine"
+
+
+class NonFiniteGradient(RuntimeError):
+    """A step whose gradient is not a number: the weights must not take it."""
+
+
+def join(rank: int, world: int, address: str) -> None:
+    """Become one of `world` ranks that meet at `address` (host:port). Collective."""
+    host, port = address.rsplit(":", 1)
+    # LOCAL_RANK picks a device among the visible ones, and Ray shows an actor only its own.
+    os.environ.update(RANK=str(rank), WORLD_SIZE=str(world), LOCAL_RANK="0", MASTER_ADDR=host, MASTER_PORT=port)
+    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    # On a CPU DeepSpeed would compile a shared-memory all-reduce first: two minutes and a compiler. Gloo does it too.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    distributed.init_distributed(auto_mpi_discovery=False, verbose=False)
+
+
+def barrier() -> None:
+    distributed.barrier()
+
+
+class Engine:
+    """One module under training."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        trained: Sequence[nn.Parameter],
+        optimiser: OptimiserConfig,
+        learner: LearnerConfig,
+        dtype: torch.dtype,
+    ) -> None:
+        self._trained = trained
+        self._partitioned = learner.zero_stage == 3
+        self._engine: Any = deepspeed.initialize(
+            model=module, model_parameters=list(trained), config=_config(optimiser, learner, dtype)
+        )[0]
+        self._clip = optimiser.grad_clip
+
+    @property
+    def model(self) -> nn.Module:
+        """What to call for a forward pass that is to be trained: DeepSpeed's wrapper, which counts them."""
+        wrapper: nn.Module = self._engine
+        return wrapper
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self._engine.device)
+
+    def step(self, losses: Sequence[Callable[[], Tensor]]) -> float:
+        """One optimiser step on the sum of the losses, each computed in turn; the gradient's norm before clipping.
+
+        Collective: every rank brings the same number of losses. Raises NonFiniteGradient on all ranks.
+        """
+        for index, loss in enumerate(losses, start=1):
+            self._engine.set_gradient_accumulation_boundary(index == len(losses))
+            self._engine.backward(loss())
+        norm = self._gradient_norm()
+        self._engine.step()
+        norm = float(self._engine.get_global_grad_norm()) if norm is None else norm
+        if not math.isfinite(norm):
+            raise NonFiniteGradient(f"gradient norm is {norm}")
+        return norm
+
+    def _gradient_norm(self) -> float | None:
+        """Of the averaged gradients where every rank holds them whole (ZeRO 0); None where DeepSpeed knows it."""
+        if self._engine.zero_optimization():
+            return None
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self._trained if p.grad is not None]).item()
+        if not math.isfinite(norm):
+            raise NonFiniteGradient(f"gradient norm is {norm}")
+        return norm
+
+    @contextmanager
+    def whole(self, parameters: Iterable[nn.Parameter], write: bool = False) -> Iterator[None]:
+        """Inside, the parameters are whole on every rank even if ZeRO-3 partitions them; collective."""
+        if not self._partitioned:
+            yield
+            return
+        # With `write`, what rank 0 holds at the end is what every rank keeps a part of.
+        with deepspeed.zero.GatheredParameters(list(parameters), modifier_rank=0 if write else None):
+            yield
+
+    def total(self, values: Tensor) -> Tensor:
+        """Sum over ranks, on the CPU; collective."""
+        summed = values.to(self.device)
+        distributed.all_reduce(summed)
+        return summed.cpu()
+
+    def save(self, directory: Path) -> None:
+        """Trained parameters and optimiser state; collective, one or two files a rank."""
+        self._engine.save_checkpoint(str(directory), _TAG, save_latest=False, exclude_frozen_parameters=True)
+
+    def load(self, directory: Path) -> None:
+        """Into an engine that has not trained yet; collective."""
+        self._engine.load_checkpoint(str(directory), _TAG, load_module_strict=False)
+
+    def close(self) -> None:
+        self._engine.destroy()
+
+
+def _config(optimiser: OptimiserConfig, learner: LearnerConfig, dtype: torch.dtype) -> dict[str, Any]:
+    return {
+        # The number of micro-batches differs from step to step, so the caller sets each boundary.
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": optimiser.grad_clip,
+        "steps_per_print": 10**9,
+        "zero_optimization": {"stage": learner.zero_stage},
+        "optimizer": {
+            "type": "AdamW",
+            "params": {
+                "lr": optimiser.lr,
+                "weight_decay": optimiser.weight_decay,
+                "betas": list(optimiser.betas),
+                "torch_adam": True,
+            },
+        },
+        # Without this section DeepSpeed turns the caller's autocast off. No module is listed: gradients are reduced
+        # in float32.
+        "torch_autocast": {
+            "enabled": dtype != torch.float32,
+            "dtype": str(dtype).removeprefix("torch."),
+            "lower_precision_safe_modules": [],
+        },
+    }

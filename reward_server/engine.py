@@ -1,0 +1,196 @@
+"""The judge on vLLM: one engine request a prompt, the exact distribution over the score tokens at one decoded position.
+
+A group is one input prompt (Q_LR, read once) and K transition prompts. They begin with the same LR tokens, which prefix
+caching computes once, and name each picture by its digest, so that the LR is preprocessed and encoded once. Logprobs
+are vLLM's raw ones, over the whole vocabulary and before any mask: their sum over the score tokens is a confidence.
+The engine process is the failure domain: one bad candidate is a `Failed` in its slot, a dead engine is `EngineDied`.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from oars.compass.formula import outcome
+from oars.compass.outcome import CandidateOutcome, Failed, FailureReason
+from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, Reading, ScoreTokens, read
+from oars.config import JudgeConfig
+from reward_server.errors import BadJudge, EngineDied
+from reward_server.pictures import Candidate, View, prepare
+
+if TYPE_CHECKING:
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+_GIB = 1 << 30
+# Preprocessed pictures are kept for the LR alone, which K + 1 prompts of a group share; every candidate is new.
+_PICTURE_CACHE_GIB = 0.5
+_WARM_UP_SIDE = 128  # pixels
+_WARM_UP_CANDIDATES = 4
+
+Logprobs = dict[int, float]
+
+
+def set_environment(config: JudgeConfig) -> None:
+    """Everything that vLLM reads from the environment. Before the first import of vllm; what is set already wins."""
+    defaults = {
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_LOGGING_LEVEL": "WARNING",
+        "VLLM_PROCESS_NAME_PREFIX": "oars:compass",
+        # vLLM would pin its threads to cores, where they fight with whatever else runs there.
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    }
+    if config.tensor_parallel == 1:
+        # On a CPU, the model then lives in the engine process, as on one GPU: one process and 0.5 GiB less.
+        defaults["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    # Ray sets this one to the reserved CPUs of the actor.
+    os.environ["OMP_NUM_THREADS"] = str(config.resources.threads)
+
+
+def engine_args(directory: Path, config: JudgeConfig) -> "AsyncEngineArgs":
+    from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.platforms import current_platform
+
+    on_cpu = current_platform.is_cpu()
+    return AsyncEngineArgs(
+        model=str(directory),
+        dtype=config.dtype,
+        max_model_len=config.max_model_len,
+        max_num_seqs=config.max_num_seqs,
+        block_size=config.block_size,
+        enable_prefix_caching=True,
+        tensor_parallel_size=config.tensor_parallel,
+        gpu_memory_utilization=config.gpu_memory_utilization,
+        kv_cache_memory_bytes=int(config.cpu_kv_cache_gib * _GIB) if on_cpu else None,
+        enforce_eager=config.enforce_eager,
+        limit_mm_per_prompt={"image": 2, "video": 0},
+        mm_processor_cache_gb=_PICTURE_CACHE_GIB,
+        # Profiling measures GPU memory; on a CPU it only delays the start.
+        skip_mm_profiling=on_cpu,
+        disable_log_stats=True,
+    )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A candidate's outcome, and the judge's own F where it was read."""
+
+    outcome: CandidateOutcome
+    fidelity: float | None = None
+
+
+class JudgeEngine:
+    """Owns the vLLM engine. Create it inside the event loop that calls it."""
+
+    def __init__(self, directory: Path, config: JudgeConfig) -> None:
+        set_environment(config)
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        self._config = config
+        self._llm = AsyncLLM.from_engine_args(engine_args(directory, config))
+        self._tokens = ScoreTokens.of(self._llm.get_tokenizer())
+        self._sampling = SamplingParams(
+            max_tokens=1,
+            temperature=0,
+            logprob_token_ids=self._tokens.ids,
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    async def score(
+        self,
+        request_id: str,
+        lr: Candidate,
+        candidates: Sequence[Candidate],
+        fidelity: Sequence[float] | None = None,
+        gamma: float | None = None,
+    ) -> list[Judged]:
+        """One result a candidate, in their order. LR and candidates uint8 [H, W, 3]; `fidelity` replaces the judge's F.
+
+        Raises EngineDied.
+        """
+        # Resizing and hashing would stall the event loop.
+        group = await asyncio.to_thread(prepare, lr, candidates, self._config)
+        if isinstance(group, Failed):
+            return [Judged(group)] * len(candidates)
+        source, *transitions = await asyncio.gather(
+            self._ask(f"{request_id}/input", INPUT_PROMPT, [group.lr]),
+            *(self._transition(f"{request_id}/{k}", group.lr, sr) for k, sr in enumerate(group.candidates)),
+        )
+        given = fidelity if fidelity is not None else [None] * len(candidates)
+        gamma = self._config.reward.gamma if gamma is None else gamma
+        return [self._judged(source, answer, f, gamma) for answer, f in zip(transitions, given, strict=True)]
+
+    async def warm_up(self) -> None:
+        """Score made-up groups, so that no user waits for first-time work. Raises BadJudge if nothing gets a score."""
+        noise = np.random.default_rng(0)
+        shape = (_WARM_UP_CANDIDATES + 1, _WARM_UP_SIDE, _WARM_UP_SIDE, 3)
+        for number in range(self._config.warmup):
+            lr, *candidates = noise.integers(0, 256, shape, np.uint8)
+            results = await self.score(f"warm-up-{number}", lr, candidates)
+            failed = [result.outcome for result in results if isinstance(result.outcome, Failed)]
+            if len(failed) == len(results):
+                raise BadJudge(f"judge {self._config.path!r} scores nothing: {failed[0].reason} {failed[0].detail}")
+
+    async def check(self) -> None:
+        """Raises EngineDied if the engine process is gone."""
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            await self._llm.check_health()
+        except EngineDeadError as error:
+            raise EngineDied(str(error)) from error
+
+    def shutdown(self) -> None:
+        self._llm.shutdown()
+
+    async def _transition(self, request_id: str, lr: View, sr: View | Failed) -> Logprobs | Failed:
+        return sr if isinstance(sr, Failed) else await self._ask(request_id, TRANSITION_PROMPT, [lr, sr])
+
+    async def _ask(self, request_id: str, prompt: str, views: list[View]) -> Logprobs | Failed:
+        """Logprobs of the score tokens at the answer position. Cancelling the caller aborts the engine's request."""
+        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+        request: Any = {
+            "prompt": prompt,
+            "multi_modal_data": {"image": [view.image for view in views]},
+            "multi_modal_uuids": {"image": [view.digest for view in views]},
+        }
+        try:
+            outputs = [output async for output in self._llm.generate(request, self._sampling, request_id)]
+        except EngineDeadError as error:
+            raise EngineDied(str(error)) from error
+        except (EngineGenerateError, ValueError) as error:
+            # ValueError is vLLM's way to refuse a prompt, for instance one longer than the model takes.
+            return Failed(reason=FailureReason.ENGINE_ERROR, detail=str(error.__cause__ or error))
+        answer = outputs[-1].outputs[0].logprobs
+        if not answer:
+            return Failed(reason=FailureReason.ENGINE_ERROR, detail="the engine returned no logprobs")
+        return {token: entry.logprob for token, entry in answer[0].items()}
+
+    def _judged(
+        self, source: Logprobs | Failed, transition: Logprobs | Failed, fidelity: float | None, gamma: float
+    ) -> Judged:
+        if isinstance(transition, Failed):
+            return Judged(transition)
+        judged = read(self._tokens.fidelity, transition)
+        if isinstance(source, Failed):
+            return Judged(source, judged.value)
+        q_lr, q_sr = read(self._tokens.quality, source), read(self._tokens.quality, transition)
+        value = judged.value if fidelity is None else fidelity
+        confidence = confidence_of(q_lr, judged, q_sr)
+        scored = outcome(value, q_lr.value, q_sr.value, confidence, gamma, self._config.reward.min_confidence)
+        return Judged(scored, judged.value)
+
+
+def confidence_of(q_lr: Reading, fidelity: Reading, q_sr: Reading) -> float:
+    """The least mass on score tokens over the two answer positions; F and Q_SR share one position."""
+    return min(q_lr.mass, fidelity.mass + q_sr.mass)

@@ -1,0 +1,92 @@
+"""The pictures of a request: decoded, checked one by one, and brought to the judge's views.
+
+A candidate that cannot be judged is a `Failed` in its slot; it never spoils its neighbours.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from oars.compass.outcome import Failed, FailureReason
+from oars.compass.views import lr_view
+from oars.config import JudgeConfig
+from oars.imaging.image_io import BadImage, Pixels, decode_lossless
+
+Candidate = Pixels | Failed
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture as the judge sees it, with the digest of its pixels: equal pictures are encoded once."""
+
+    image: Image.Image
+    digest: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """A checked request: the LR's view and a view, or the failure, in each candidate's slot."""
+
+    lr: View
+    candidates: list[View | Failed]
+
+
+def bad_image(detail: str) -> Failed:
+    return Failed(reason=FailureReason.BAD_IMAGE, detail=detail)
+
+
+def decode(encoded: str, name: str, max_pixels: int) -> Candidate:
+    """uint8 [H, W, 3] from PNG or lossless WebP in base64, or the failure that it is; `name` goes into its text."""
+    try:
+        return decode_lossless(base64.b64decode(encoded, validate=True), name, max_pixels)
+    except BadImage as error:
+        return bad_image(str(error))
+    except ValueError:
+        return bad_image(f"{name}: not base64")
+
+
+def prepare(lr: Candidate, candidates: Sequence[Candidate], config: JudgeConfig) -> Group | Failed:
+    """Check a group and make its views. A `Failed` in place of the group is a fault of the LR and fails them all.
+
+    The candidates share the size of the first good one, because the LR is shown to the judge at that size.
+    """
+    # An LR may be smaller than a candidate by the upscaling factor, so only its upper bound is checked.
+    source = _checked(lr, 1, config.max_pixels)
+    if isinstance(source, Failed):
+        return bad_image(f"LR: {source.detail}")
+    checked = [_checked(candidate, config.min_pixels, config.max_pixels) for candidate in candidates]
+    shape = next((pixels.shape for pixels in checked if not isinstance(pixels, Failed)), source.shape)
+    return Group(_view(lr_view(source, *shape[:2])), [_same_size(pixels, shape) for pixels in checked])
+
+
+def _checked(pixels: Candidate, least: int, most: int) -> Candidate:
+    if isinstance(pixels, Failed):
+        return pixels
+    fault = _fault(pixels, least, most)
+    return bad_image(fault) if fault else pixels
+
+
+def _fault(pixels: Pixels, least: int, most: int) -> str | None:
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        found = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+        return f"expected uint8 [H, W, 3], got {found}"
+    area = pixels.shape[0] * pixels.shape[1]
+    return None if least <= area <= most else f"{area} pixels, expected {least} to {most}"
+
+
+def _same_size(pixels: Candidate, shape: tuple[int, ...]) -> View | Failed:
+    if isinstance(pixels, Failed):
+        return pixels
+    if pixels.shape != shape:
+        return bad_image(f"size {list(pixels.shape[:2])} differs from the group's {list(shape[:2])}")
+    return _view(pixels)
+
+
+def _view(pixels: Pixels) -> View:
+    shape = "x".join(map(str, pixels.shape)).encode()
+    digest = hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16, key=shape).hexdigest()
+    return View(Image.fromarray(pixels), digest)

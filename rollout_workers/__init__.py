@@ -1,0 +1,1 @@
+"""The Ray actors that sample K candidates a group, and their pool."""

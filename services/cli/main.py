@@ -1,0 +1,37 @@
+"""The `oars` command: names every sub-command, and turns the user's mistakes into one line with exit code 2."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from services.cli import align, doctor, runs
+from services.errors import BAD_INPUT, one_line
+
+
+class _OneLineErrors(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if (line := one_line(error)) is None:
+                raise
+            typer.echo(f"error: {line}", err=True)
+            raise typer.Exit(BAD_INPUT) from error
+
+
+app = typer.Typer(
+    name="oars",
+    cls=_OneLineErrors,
+    help="Process-aware online alignment of generative real-world super-resolution.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+app.command()(align.align)
+app.command()(runs.report)
+app.command()(doctor.doctor)
+app.add_typer(runs.app, name="runs")
+
+if __name__ == "__main__":
+    app()

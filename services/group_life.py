@@ -1,0 +1,143 @@
+"""From admission to the buffer: how one group is sampled, checked, scored and filtered.
+
+`GroupLife.live` ends in a `ScoredGroup` or a `Dropped`; it never loses a group. What it raises ends the run: a policy
+that did not arrive (AdapterMismatch), or too many failed scores (RewardsFailing).
+"""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+
+from rollout_workers.pool import AttemptFailed, Sampled
+
+from oars.alignment.optimality import is_degenerate
+from oars.compass.outcome import Scored
+from services.brake import Brake, BrakeState, RewardsFailing
+from services.drops import DropReason
+from services.experience import ScoredGroup
+from services.policy_store import PolicyStore
+from services.retry import GiveUp, after_failure
+from services.roles import Judge, Judgement, Rollouts
+from services.run import Run
+from services.source import AdmittedGroup
+
+# What of a score's provenance is the same for the whole run, and goes to summary.json.
+_IDENTITY = ("judge_digest", "prompt_version", "gamma")
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A group that leaves untrained."""
+
+    reason: DropReason
+    detail: str = ""
+
+
+class GroupLife:
+    """Shared by all groups of a run."""
+
+    def __init__(self, run: Run, rollouts: Rollouts, judge: Judge, store: PolicyStore) -> None:
+        self._run, self._rollouts, self._judge, self._store = run, rollouts, judge, store
+        reward, control = run.config.reward, run.config.control
+        self.brake = Brake(reward.max_failure_rate, reward.failure_window, control.pause_s)
+        self._asked: dict[str, float] = {}
+        self._answered = 0.0
+
+    async def live(self, group: AdmittedGroup) -> ScoredGroup | Dropped:
+        sampled = await self._sampled(group)
+        if isinstance(sampled, Dropped):
+            return sampled
+        judgement = await self._judged(group, sampled)
+        return self._filtered(group, sampled, judgement)
+
+    def unanswered(self, now: float) -> float:
+        """Seconds for which requests have been waiting without a single score coming back; 0 if none waits."""
+        return max(0.0, now - max(self._answered, min(self._asked.values()))) if self._asked else 0.0
+
+    async def _sampled(self, group: AdmittedGroup) -> Sampled | Dropped:
+        attempt, control = 0, self._run.config.control
+        while True:
+            result = await self._attempt(group, attempt)
+            if isinstance(result, Sampled):
+                return result
+            self._run.ledger.attempt_failed(group.group_id, attempt, result.error)
+            self._run.telemetry.warning("attempt_failed", group=group.group_id, attempt=attempt, error=result.error)
+            decision = after_failure(attempt, control.group_attempts, result.timed_out, random.random())
+            if isinstance(decision, GiveUp):
+                return Dropped(decision.reason, result.error)
+            attempt = decision.attempt
+            if self._run.telemetry.prometheus:
+                self._run.telemetry.prometheus.retried("rollout")
+            await asyncio.sleep(decision.delay_s)
+
+    async def _attempt(self, group: AdmittedGroup, attempt: int) -> Sampled | AttemptFailed:
+        run, version = self._run, self._store.current.version
+        order = group.order(attempt, run.config.rollout.candidates, version)
+        run.ledger.attempt(group.group_id, attempt)
+        with run.watchdog.waiting(f"group {group.group_id}", f"its candidates (attempt {attempt})"):
+            result = await self._rollouts.sample(order, run.config.control.group_deadline_s)
+        if isinstance(result, Sampled):
+            self._accept(group, result, version)
+        return result
+
+    def _accept(self, group: AdmittedGroup, sampled: Sampled, oldest: int) -> None:
+        """Check the echo, then record it."""
+        run, echo = self._run, sampled.echo
+        self._store.check(echo, oldest)
+        run.watchdog.beat()
+        run.ledger.sampled(
+            group.group_id, echo.attempt, echo.worker, echo.version, echo.digest, echo.bound_tensors, echo.seconds
+        )
+        seconds = sum(echo.seconds.values())
+        run.clocks.rollout += seconds
+        run.telemetry.observe("sample_seconds", seconds)
+        run.telemetry.observe("queue_seconds", sampled.queued_s)
+        for name, value in echo.images_norm.items():
+            run.telemetry.gauge(name, value)
+
+    async def _judged(self, group: AdmittedGroup, sampled: Sampled) -> Judgement:
+        run, start = self._run, time.monotonic()
+        with run.watchdog.waiting(f"group {group.group_id}", "its scores"):
+            request = f"{group.group_id}.{sampled.echo.attempt}"
+            self._asked[request] = start
+            try:
+                judgement = await self._judge.score(request, group.pair, sampled.images)
+            finally:
+                del self._asked[request]
+        run.clocks.score += time.monotonic() - start
+        run.telemetry.observe("score_seconds", time.monotonic() - start)
+        run.ledger.scored(group.group_id, judgement.outcomes, dict(judgement.provenance))
+        self._count(judgement)
+        return judgement
+
+    def _count(self, judgement: Judgement) -> None:
+        """Metrics, and the brake. Raises RewardsFailing."""
+        run = self._run
+        for outcome in judgement.outcomes:
+            if run.telemetry.prometheus:
+                run.telemetry.prometheus.candidate("scored" if isinstance(outcome, Scored) else str(outcome.reason))
+            if isinstance(outcome, Scored):
+                for name in ("reward", "fidelity", "q_lr", "q_sr", "confidence"):
+                    run.telemetry.observe(name, getattr(outcome, name))
+        if any(isinstance(outcome, Scored) for outcome in judgement.outcomes):
+            self._answered = time.monotonic()
+            run.watchdog.beat()
+            run.provenance |= {name: judgement.provenance[name] for name in _IDENTITY if name in judgement.provenance}
+        if self.brake.record(judgement.outcomes, time.monotonic()) is BrakeState.STOPPED:
+            raise RewardsFailing(self.brake.reason)
+        run.telemetry.gauge("failure_rate", self.brake.failure_rate)
+        if run.telemetry.prometheus:
+            run.telemetry.prometheus.retried("reward", int(judgement.provenance.get("attempt", 0)))
+        if judgement.divergence is not None:
+            run.telemetry.gauge("judge_divergence", judgement.divergence)
+
+    def _filtered(self, group: AdmittedGroup, sampled: Sampled, judgement: Judgement) -> ScoredGroup | Dropped:
+        config, outcomes = self._run.config, tuple(judgement.outcomes)
+        scored = ScoredGroup(group.group_id, group.ordinal, sampled.echo.version, sampled.sample, outcomes)
+        rewards = scored.rewards
+        if len(rewards) < config.reward.min_scored:
+            return Dropped(DropReason.TOO_FEW_SCORES, f"{len(rewards)} of {len(outcomes)}")
+        if is_degenerate(rewards, config.objective.group_filter):
+            return Dropped(DropReason.DEGENERATE, f"mean {rewards.mean():.3f}, std {rewards.std():.4f}")
+        return scored

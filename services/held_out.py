@@ -1,0 +1,182 @@
+"""The held-out evaluation: bicubic, base, SFT and aligned on the same crops, with the same initial noise.
+
+`restore` and `measure` run as Ray tasks (one a model, with the resources of a rollout worker); COMPASS scores come from
+the Serve app. Every difference between two models is taken crop by crop, so its interval is that of a paired test.
+"""
+
+import asyncio
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import ray
+import torch
+from numpy.typing import NDArray
+
+from oars.alignment.group import PolicySnapshot
+from oars.alignment.seeds import derive_seed, seeded_noise
+from oars.compass.outcome import CandidateOutcome, Scored
+from oars.config import RunConfig
+from oars.evaluation.intervals import Interval, bootstrap_mean, paired_difference
+from oars.generator.codec import Codec
+from oars.generator.conditioning import Conditioner, resize
+from oars.generator.policy import Policy, load_pipeline, load_transformer
+from oars.generator.sampler import denoise, flow_times
+from oars.imaging.crops import Pair, evaluation_pairs
+from oars.metrics.panel import full_reference, no_reference
+from services.progress import ProgressLine
+from services.roles import Judge
+from services.run import Run
+from services.samples import write_samples
+from services.summary import HeldOut
+
+ModelName = Literal["bicubic", "base", "sft", "aligned"]
+MODELS: tuple[ModelName, ...] = ("bicubic", "base", "sft", "aligned")
+PAIRED: tuple[tuple[ModelName, ModelName], ...] = (("aligned", "sft"), ("sft", "bicubic"), ("sft", "base"))
+
+# Requests to COMPASS at a time: enough to fill the engine's batch, few enough to meet the deadline.
+_REQUESTS = 4
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What makes a model: full weights (None: the base's), and an adapter on top of them or none."""
+
+    transformer: Path | None = None
+    adapter: PolicySnapshot | None = None
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One model on all crops, in the order of the pairs."""
+
+    images: list[Pixels]
+    metrics: list[dict[str, float]]
+    """Of each crop: the panel, and reward, fidelity, q_sr where COMPASS scored it."""
+
+
+def restore(config: RunConfig, weights: Weights, pairs: list[Pair]) -> list[Pixels]:
+    """Sample one output a pair with `sampler.inference_steps`; the noise depends on the run's seed and the image."""
+    torch.set_num_threads(config.rollout.resources.threads)
+    pipeline = load_pipeline(config.generator)
+    codec = Codec(pipeline.vae)
+    conditioner = Conditioner(pipeline, config.generator, codec)
+    transformer = load_transformer(config.generator, weights.transformer)
+    policy = Policy(transformer, config.generator, ("ema",) if weights.adapter else (), config.seed)
+    if weights.adapter:
+        policy.install(weights.adapter, "ema")
+    role: Literal["ema"] | None = "ema" if weights.adapter else None
+    return [_restored(pair, config, pipeline.scheduler, codec, conditioner, policy, role) for pair in pairs]
+
+
+@torch.no_grad()
+def _restored(
+    pair: Pair, config: RunConfig, scheduler: Any, codec: Codec, conditioner: Conditioner, policy: Policy, role: Any
+) -> Pixels:
+    height, width = (side * config.data.scale for side in pair.lr.shape[:2])
+    conditioning = conditioner.condition(pair.lr, height, width)
+    tokens = conditioning.grid[0] * conditioning.grid[1]
+    noise = seeded_noise((1, tokens, codec.channels), derive_seed(config.seed, "held_out"), pair.image_id)
+    times = flow_times(scheduler, config.sampler.inference_steps, tokens)
+    latents = denoise(lambda x, t: policy.velocity(x, t, conditioning, role), noise, times, config.sampler.solver)
+    return codec.decode(latents, conditioning.grid)[0]
+
+
+def measure(images: list[Pixels], pairs: list[Pair]) -> list[dict[str, float]]:
+    """The metric panel of each image."""
+    torch.set_num_threads(1)
+    return [_panel(image, pair.gt) for image, pair in zip(images, pairs, strict=True) if pair.gt is not None]
+
+
+def _panel(sr: Pixels, gt: Pixels) -> dict[str, float]:
+    """A metric that has no finite value (PSNR of equal images) is left out."""
+    return {name: value for name, value in (full_reference(sr, gt) | no_reference(sr)).items() if math.isfinite(value)}
+
+
+@dataclass(frozen=True)
+class Results:
+    """`held_out` and `paired` of summary.json."""
+
+    held_out: dict[str, HeldOut]
+    paired: dict[str, dict[str, Interval]]
+
+
+async def evaluate(run: Run, judge: Judge, sft: Path, aligned: PolicySnapshot) -> Results:
+    """Evaluate every model; also writes samples/."""
+    run.telemetry.phase("evaluating")
+    pairs = await asyncio.to_thread(evaluation_pairs, run.config.data, run.config.seed)
+    weights = {"base": Weights(), "sft": Weights(sft), "aligned": Weights(sft, aligned)}
+    evaluated: dict[str, Evaluated] = {}
+    for name in MODELS:
+        evaluated[name] = await _evaluated(run, judge, name, weights.get(name), pairs)
+        run.telemetry.event("evaluated", model=name)
+        run.progress.update(ProgressLine("evaluating", len(evaluated), len(MODELS), name))
+    write_samples(run.directory, pairs, {name: (e.images, e.metrics) for name, e in evaluated.items()})
+    seed = derive_seed(run.config.seed, "bootstrap")
+    held_out = {name: _summarised(e, seed) for name, e in evaluated.items()}
+    return Results(held_out, {f"{a}-{b}": _difference(evaluated[a], evaluated[b], seed) for a, b in PAIRED})
+
+
+async def _evaluated(run: Run, judge: Judge, name: ModelName, weights: Weights | None, pairs: list[Pair]) -> Evaluated:
+    deadline = run.config.control.evaluation_deadline_s
+    if weights is None:
+        images = [resize(pair.lr, *pair.gt.shape[:2]) for pair in pairs if pair.gt is not None]
+    else:
+        images = await run.wait(
+            "evaluation", f"outputs of {name}", _task(run, restore, run.config, weights, pairs), deadline
+        )
+    panel = run.wait("evaluation", f"metrics of {name}", _task(run, measure, images, pairs), deadline)
+    scores = run.wait("evaluation", f"scores of {name}", _scores(judge, f"{run.id}.{name}", images, pairs), deadline)
+    metrics, outcomes = await asyncio.gather(panel, scores)
+    return Evaluated(images, [m | _columns(o) for m, o in zip(metrics, outcomes, strict=True)])
+
+
+async def _task(run: Run, function: Any, *args: object) -> Any:
+    """Run it as a Ray task with the resources of a rollout worker."""
+    resources = run.config.rollout.resources
+    task = ray.remote(function).options(
+        num_cpus=resources.num_cpus,
+        num_gpus=resources.num_gpus if function is restore else 0,
+        label_selector=resources.label_selector,
+        name=f"oars.{function.__name__}",
+    )
+    return await task.remote(*args)
+
+
+async def _scores(judge: Judge, request: str, images: list[Pixels], pairs: list[Pair]) -> list[CandidateOutcome]:
+    turn = asyncio.Semaphore(_REQUESTS)
+
+    async def one(image: Pixels, pair: Pair) -> CandidateOutcome:
+        async with turn:
+            return await judge.score_one(f"{request}.{pair.image_id}", pair, image)
+
+    return await asyncio.gather(*(one(image, pair) for image, pair in zip(images, pairs, strict=True)))
+
+
+def _columns(outcome: CandidateOutcome) -> dict[str, float]:
+    if not isinstance(outcome, Scored):
+        return {}
+    return {"reward": outcome.reward, "fidelity": outcome.fidelity, "q_sr": outcome.q_sr}
+
+
+def _summarised(evaluated: Evaluated, seed: int) -> HeldOut:
+    names = dict.fromkeys(name for crop in evaluated.metrics for name in crop)
+    columns = {name: [crop[name] for crop in evaluated.metrics if name in crop] for name in names}
+    scored = len(columns.get("reward", []))
+    intervals = {name: bootstrap_mean(values, seed) for name, values in columns.items()}
+    return HeldOut(metrics=intervals, images=scored, failed=len(evaluated.metrics) - scored)
+
+
+def _difference(a: Evaluated, b: Evaluated, seed: int) -> dict[str, Interval]:
+    """a - b, crop by crop, for the crops where both have the metric."""
+    rows = list(zip(a.metrics, b.metrics, strict=True))
+    differences = {}
+    for name in dict.fromkeys(name for crop in a.metrics for name in crop):
+        both = [(x[name], y[name]) for x, y in rows if name in x and name in y]
+        if both:
+            differences[name] = paired_difference([x for x, _ in both], [y for _, y in both], seed)
+    return differences

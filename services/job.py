@@ -1,0 +1,113 @@
+"""The alignment as a Ray job: what is submitted, and how it is followed to its end."""
+
+import asyncio
+import shlex
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+from oars.config import RunConfig
+from services.cluster import ROOT, Cluster
+from services.progress import Progress, ProgressLine, progress
+from services.run_directory import new_run_id
+
+# Between `ray job stop` and SIGKILL; a step and its checkpoint fit into it. Ray's default is 3 s.
+STOP_WAIT_S = 120
+# Not code: what a checkout holds besides.
+EXCLUDES = [".git/", ".venv/", "runs/", "tests/", "docs/", "**/__pycache__/", ".mypy_cache/", ".ruff_cache/"]
+# How long a job may take to leave the queue and print its first line before its status is looked at again.
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True)
+class AlignJob:
+    """One submission."""
+
+    run_id: str
+    entrypoint: str
+    runtime_env: dict[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, profile: Path, overrides: list[str], run_id: str | None, config: RunConfig, where: Cluster
+    ) -> "AlignJob":
+        """On a cluster of our own the job uses this Python and these files; elsewhere the code travels with it."""
+        run_id = run_id or new_run_id(config.name)
+        python = sys.executable if where.own else "python"
+        profile = profile.resolve()
+        if where.own:
+            overrides = [*overrides, *_absolute_paths(config)]
+        elif profile.is_relative_to(ROOT):
+            profile = profile.relative_to(ROOT)
+        words = [python, "-m", "services.align", "--profile", str(profile), "--run-id", run_id]
+        words += [word for override in overrides for word in ("--set", override)]
+        env: dict[str, object] = {"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S)}}
+        if not where.own:
+            env |= {"working_dir": str(ROOT), "excludes": EXCLUDES}
+        return cls(run_id, shlex.join(words), env)
+
+
+def _absolute_paths(config: RunConfig) -> list[str]:
+    """The job's current directory is not the user's."""
+    absolute = {"runs": config.runs.expanduser().absolute()}
+    if (photos := Path(config.data.photos)).is_dir():
+        absolute["data.photos"] = photos.absolute()
+    return [f"{name}={path}" for name, path in absolute.items()]
+
+
+def submit(where: Cluster, job: AlignJob) -> str:
+    """The submission id, which is the run's id."""
+    client = JobSubmissionClient(where.dashboard)
+    print(f"job {job.run_id}; dashboard and job server: {where.dashboard}", flush=True)
+    return client.submit_job(
+        entrypoint=job.entrypoint,
+        submission_id=job.run_id,
+        runtime_env=job.runtime_env,
+        metadata={"name": job.run_id},
+    )
+
+
+def follow(where: Cluster, job_id: str) -> int:
+    """Show the job's output until it ends; its exit code. Ctrl-C stops the job, which saves a checkpoint first."""
+    client = JobSubmissionClient(where.dashboard)
+    try:
+        with progress() as shown:
+            asyncio.run(_show(client, job_id, shown))
+    except KeyboardInterrupt:
+        print("stopping at the next step boundary", flush=True)
+        client.stop_job(job_id)
+        asyncio.run(_ended(client, job_id))
+    info = client.get_job_info(job_id)
+    print(f"job {job_id}: {info.status}", flush=True)
+    if info.driver_exit_code is not None:
+        return int(info.driver_exit_code)
+    return 0 if info.status == JobStatus.SUCCEEDED else 1
+
+
+async def _show(client: JobSubmissionClient, job_id: str, shown: Progress) -> None:
+    async for line in _lines(client.tail_job_logs(job_id)):
+        if parsed := ProgressLine.parse(line):
+            shown.update(parsed)
+        else:
+            print(line, flush=True)
+    await _ended(client, job_id)
+
+
+async def _lines(chunks: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Whole lines out of arbitrary chunks."""
+    rest = ""
+    async for chunk in chunks:
+        *whole, rest = (rest + chunk).split("\n")
+        for line in whole:
+            yield line
+    if rest:
+        yield rest
+
+
+async def _ended(client: JobSubmissionClient, job_id: str) -> None:
+    """The log ends shortly before the status says so."""
+    while not client.get_job_status(job_id).is_terminal():
+        await asyncio.sleep(_POLL_S)

@@ -1,0 +1,108 @@
+"""The run's series in Ray's own Prometheus endpoint (Ray adds the prefix `ray_`, and `_total` to counters).
+
+Created once, by the driver, after it connected to Ray. Every label value is seeded at 0, so that a dashboard shows a
+series from the start and a rate from its first event. Labels carry no group or run ids.
+"""
+
+from ray.util.metrics import Counter, Gauge, Histogram
+
+from oars.compass.outcome import FailureReason
+from services.drops import DropReason
+
+PHASES = ("starting", "cold_start", "fr_rl", "nr_rl", "evaluating", "finished")
+LOSS_PARTS = ("total", "policy", "positive", "negative", "kl")
+
+_SECONDS = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0]
+_UNIT = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+_QUALITY = [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0]
+# Ray refuses a boundary of 0, so staleness 0 falls below the first one.
+_STALENESS = [0.5, 1.5, 2.5, 4.5, 8.5]
+
+# Gauges without labels, by the name under which the conductor reports them.
+GAUGES = {
+    "version": "Newest published policy version",
+    "in_flight": "Groups admitted and not yet trained or dropped",
+    "buffered": "Scored groups waiting for a batch",
+    "zero_spread_ratio": "Share of the step's groups whose rewards are all alike",
+    "publish_bytes": "Bytes of the published adapter",
+    "grad_norm": "Gradient norm of the last optimiser step",
+    "x0_norm": "Drift: RMS of the sampled latents",
+    "velocity_norm": "Drift: RMS of the sampled velocities",
+    "colour_shift": "Drift: mean absolute difference of channel means, candidate to LR",
+    "judge_divergence": "Mean absolute difference of judged and measured fidelity",
+    "last_step_timestamp_seconds": "Unix time of the last optimiser step",
+    "event_loop_lag_seconds": "How late the conductor's event loop runs its timers",
+    "learner_idle_seconds": "Seconds that the learner has waited for groups, over the run",
+    "failure_rate": "Share of candidates without a score, over the brake's window",
+    "reward_unavailable_seconds": "Seconds since the reward service last answered while a request waits",
+}
+HISTOGRAMS = {
+    "staleness": ("Versions between sampling and training", _STALENESS),
+    "reward": ("COMPASS reward R", _QUALITY),
+    "fidelity": ("Fidelity F", _UNIT),
+    "q_sr": ("Quality of the candidate", _QUALITY),
+    "q_lr": ("Quality of the input", _QUALITY),
+    "optimality": ("Optimality r", _UNIT),
+    "confidence": ("Probability mass on score tokens", _UNIT),
+    "queue_seconds": ("Wait of a group for a free rollout worker", _SECONDS),
+    "sample_seconds": ("Sampling of one group", _SECONDS),
+    "score_seconds": ("Scoring of one group", _SECONDS),
+    "publish_seconds": ("Publishing one version", _SECONDS),
+    "learner_step_seconds": ("One optimiser step", _SECONDS),
+}
+
+
+class Prometheus:
+    """Sets and counts; raises KeyError for a name that is not listed above."""
+
+    def __init__(self) -> None:
+        self._gauges = {name: Gauge(f"oars_{name}", text) for name, text in GAUGES.items()}
+        self._histograms = {
+            name: Histogram(f"oars_{name}", text, boundaries=bounds) for name, (text, bounds) in HISTOGRAMS.items()
+        }
+        self._phase = Gauge("oars_phase", "1 for the phase that the run is in", tag_keys=("phase",))
+        self._loss = Gauge("oars_loss", "Loss of the last step, by part", tag_keys=("part",))
+        self._groups = Counter("oars_groups", "Groups that left, by exit", tag_keys=("exit",))
+        self._candidates = Counter("oars_candidates", "Candidates by outcome", tag_keys=("outcome",))
+        self._retries = Counter("oars_retries", "Repeated attempts, by role", tag_keys=("role",))
+        self._seed()
+
+    def _seed(self) -> None:
+        for gauge in self._gauges.values():
+            gauge.set(0.0)
+        self.phase("starting")
+        for part in LOSS_PARTS:
+            self._loss.set(0.0, {"part": part})
+        for exit_ in ("trained", *DropReason):
+            self.group_left(str(exit_), 0)
+        for outcome in ("scored", *FailureReason):
+            self.candidate(str(outcome), 0)
+        for role in ("rollout", "reward"):
+            self.retried(role, 0)
+
+    def set(self, name: str, value: float) -> None:
+        self._gauges[name].set(value)
+
+    def observe(self, name: str, value: float) -> None:
+        self._histograms[name].observe(value)
+
+    def phase(self, current: str) -> None:
+        for phase in PHASES:
+            self._phase.set(float(phase == current), {"phase": phase})
+
+    def loss(self, part: str, value: float) -> None:
+        self._loss.set(value, {"part": part})
+
+    def group_left(self, exit_: str, count: int = 1) -> None:
+        _add(self._groups, count, {"exit": exit_})
+
+    def candidate(self, outcome: str, count: int = 1) -> None:
+        _add(self._candidates, count, {"outcome": outcome})
+
+    def retried(self, role: str, count: int = 1) -> None:
+        _add(self._retries, count, {"role": role})
+
+
+def _add(counter: Counter, value: float, tags: dict[str, str]) -> None:
+    # `inc` refuses 0, which is exactly what makes a labelled series exist before its first event.
+    counter._record(float(value), tags=tags)

@@ -1,0 +1,77 @@
+"""What the conductor needs of the other roles: the Ray pools and the Serve client satisfy these protocols."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from rollout_workers.pool import AttemptFailed, Sampled
+
+from learner.report import StepReport
+from oars.alignment.group import GroupOrder, PolicySnapshot
+from oars.compass.outcome import CandidateOutcome
+from oars.imaging.crops import Pair
+from services.policy_store import Published
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One outcome a candidate, in order, and where they come from."""
+
+    outcomes: list[CandidateOutcome]
+    provenance: dict[str, Any]
+    divergence: float | None = None
+    """Mean absolute difference of judged and measured F; None where F was not measured."""
+
+
+@dataclass(frozen=True)
+class TrainingGroup:
+    """A group as the learner takes it."""
+
+    sample: object
+    """ObjectRef of the TrainingSample."""
+    optimality: tuple[float | None, ...]
+    """[K] in [0, 1]; None for a candidate without a score, which is not trained on."""
+
+
+class Rollouts(Protocol):
+    """The pool of rollout workers."""
+
+    @property
+    def workers(self) -> int: ...
+
+    def publish(self, policy: Published) -> None:
+        """Workers install this version before their next group."""
+
+    async def sample(self, order: GroupOrder, deadline_s: float) -> Sampled | AttemptFailed:
+        """Wait for a free worker, then sample. Raises AdapterMismatch if the version cannot be installed."""
+
+
+class Judge(Protocol):
+    """COMPASS."""
+
+    async def score(self, request_id: str, pair: Pair, images: Any) -> Judgement:
+        """Of an ObjectRef of uint8 [K, H, W, 3]. Never raises for a candidate or an outage: those are `Failed`."""
+
+    async def score_one(self, request_id: str, pair: Pair, image: NDArray[np.uint8]) -> CandidateOutcome: ...
+
+
+class Learner(Protocol):
+    """The learner's ranks as one."""
+
+    async def cold_start_step(self, pairs: list[Pair]) -> StepReport: ...
+
+    async def save_sft(self, path: Path) -> None: ...
+
+    async def begin_rl(self) -> None: ...
+
+    async def train(self, groups: Sequence[TrainingGroup]) -> StepReport: ...
+
+    async def publish(self, version: int) -> PolicySnapshot: ...
+
+    async def snapshot(self, version: int) -> PolicySnapshot:
+        """The evaluation average (`ema`)."""
+
+    async def save(self, path: Path, meta: dict[str, Any]) -> None: ...

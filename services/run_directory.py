@@ -1,0 +1,70 @@
+"""Where runs are kept, and how a new one begins.
+
+runs/<run-id>/  config.yaml  summary.json  ledger.sqlite  metrics.jsonl  log.jsonl  tensorboard/  checkpoints/step_N/
+                sft/  samples/  report.html
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from oars.config import RunConfig
+
+# Ray unpacks a submitted working directory under such a path and deletes it when the cluster ends.
+_UNPACKED = "working_dir_files"
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class BadRun(ValueError):
+    """A run that cannot be created or read; the message is one line."""
+
+
+def resolve_runs(runs: Path, cwd: Path, environment: Mapping[str, str]) -> Path:
+    """Absolute folder of run directories.
+
+    A relative `runs` lies in the current directory; in a submitted job, whose current directory is a temporary copy,
+    it lies in $OARS_HOME, or in ~/oars if that is not set.
+    """
+    if runs.is_absolute() or runs.parts[:1] == ("~",):
+        return runs.expanduser()
+    if _UNPACKED in cwd.parts:
+        return Path(environment.get("OARS_HOME", "~/oars")).expanduser() / runs
+    return cwd / runs
+
+
+def new_run_id(name: str, now: datetime | None = None) -> str:
+    """Name and second: sorts by time, and two runs by one person do not collide."""
+    return f"{name}-{(now or datetime.now(UTC)):%Y%m%d-%H%M%S}"
+
+
+def create_run(config: RunConfig, run_id: str) -> Path:
+    """Make the directory and write the resolved config into it. Raises BadRun if the id is taken or no file name."""
+    if not _RUN_ID.fullmatch(run_id):
+        raise BadRun(f"run id {run_id!r}: expected letters, digits, '.', '_' and '-', at most 100")
+    directory = resolve_runs(config.runs, Path.cwd(), os.environ) / run_id
+    try:
+        directory.mkdir(parents=True)
+    except FileExistsError as error:
+        raise BadRun(f"run {run_id!r} exists: {directory}; choose another --run-id") from error
+    except OSError as error:
+        raise BadRun(f"{directory}: cannot be created: {error.strerror}") from error
+    (directory / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+    return directory
+
+
+def list_runs(runs: Path) -> list[Path]:
+    """Run directories, the oldest first."""
+    found = [path.parent for path in runs.glob("*/config.yaml")]
+    return sorted(found, key=lambda path: (path / "config.yaml").stat().st_mtime)
+
+
+def find_run(runs: Path, run_id: str) -> Path:
+    """By id, or by the path of its directory. Raises BadRun."""
+    for directory in (runs / run_id, Path(run_id)):
+        if (directory / "config.yaml").is_file():
+            return directory
+    raise BadRun(f"no run {run_id!r} in {runs}")

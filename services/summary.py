@@ -1,0 +1,124 @@
+"""`summary.json`: what a run did and what came of it. The one documented model; readers check `schema_version`."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from oars.compass.outcome import FailureReason
+from oars.evaluation.intervals import Interval
+from services.drops import DropReason
+
+SCHEMA_VERSION = 1
+
+Status = Literal["running", "succeeded", "stopped", "failed"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Stage(_Part):
+    """One stage of the run."""
+
+    name: str
+    steps: int
+    """Optimiser steps done."""
+    seconds: float
+
+
+class Groups(_Part):
+    """Groups by what became of them; admitted = trained + dropped once the run is over."""
+
+    admitted: int = 0
+    generated: int = 0
+    scored: int = 0
+    trained: int = 0
+    dropped: dict[DropReason, int] = Field(default_factory=lambda: dict.fromkeys(DropReason, 0))
+
+
+class Candidates(_Part):
+    """Candidates sent to the judge, by outcome."""
+
+    scored: int = 0
+    failed: dict[FailureReason, int] = Field(default_factory=lambda: dict.fromkeys(FailureReason, 0))
+
+
+class Staleness(_Part):
+    """Versions between sampling and training, over trained groups."""
+
+    mean: float = 0.0
+    max: int = 0
+
+
+class Seconds(_Part):
+    """Wall-clock seconds by phase, summed over the workers of a role; phases of different roles overlap."""
+
+    rollout: float = 0.0
+    score: float = 0.0
+    train: float = 0.0
+    publish: float = 0.0
+    idle: dict[str, float] = Field(default_factory=dict)
+    """By role (`rollout`, `learner`), during the RL stages: seconds without work."""
+
+
+class HeldOut(_Part):
+    """One model on the held-out crops. Keys: reward, fidelity, q_sr (COMPASS), psnr, ssim and the metric panel."""
+
+    metrics: dict[str, Interval]
+    """Mean over crops with its 95 % bootstrap interval."""
+    images: int
+    """Crops that have a score."""
+    failed: int = 0
+    """Crops that COMPASS could not score; in no COMPASS mean."""
+
+
+class Summary(_Part):
+    """Everything that one looks for first after a run."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    name: str
+    status: Status
+    reason: str = ""
+    """Why the run stopped or failed; empty otherwise."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    started_at: str
+    """ISO 8601, UTC."""
+    seconds_total: float = 0.0
+    stages: list[Stage] = Field(default_factory=list)
+    groups: Groups = Groups()
+    candidates: Candidates = Candidates()
+    staleness: Staleness = Staleness()
+    versions_published: int = 0
+    images_per_second: float = 0.0
+    """Scored candidates per second of the RL stages."""
+    seconds: Seconds = Seconds()
+    held_out: dict[str, HeldOut] = Field(default_factory=dict)
+    """By model: bicubic (reference row), base, sft, aligned."""
+    paired: dict[str, dict[str, Interval]] = Field(default_factory=dict)
+    """Difference of two models image by image, `aligned-sft` and `sft-bicubic`, by metric."""
+    lower_is_better: list[str] = Field(default_factory=list)
+    """Metrics of `held_out` where less is better."""
+    judge: dict[str, str] = Field(default_factory=dict)
+    """Provenance of the scores: checkpoint digest, prompt version."""
+    peak_memory_gib: float = 0.0
+    """Greatest sum, over the run's processes, of resident memory not shared with others (PSS where readable)."""
+
+
+def write_summary(summary: Summary, run_dir: Path) -> Path:
+    """Atomic: a reader sees the old file or the new one."""
+    path = run_dir / "summary.json"
+    partial = path.with_suffix(".json.partial")
+    with partial.open("w") as file:
+        file.write(summary.model_dump_json(indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    return path
+
+
+def read_summary(run_dir: Path) -> Summary:
+    """Raises OSError if there is none, pydantic.ValidationError (a ValueError) if it is not of this schema."""
+    return Summary.model_validate_json((run_dir / "summary.json").read_text())

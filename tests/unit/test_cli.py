@@ -1,0 +1,71 @@
+"""The command line: help at once, and one clear line for whatever the user got wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from oars.config import RunConfig
+from services.cli.main import app
+from services.run_directory import create_run
+from services.summary import Summary, write_summary
+
+runner = CliRunner()
+
+
+def fails_with(*arguments: str) -> str:
+    """The one line of an error that is the user's to mend."""
+    result = runner.invoke(app, list(arguments))
+    assert result.exit_code == 2, result.output
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), result.output
+    return lines[0]
+
+
+@pytest.mark.parametrize("command", ["align", "doctor"])
+def test_a_bad_profile_is_one_line_naming_file_and_field(command: str, tmp_path: Path) -> None:
+    profile = tmp_path / "p.yaml"
+    assert str(profile) in fails_with(command, "--profile", str(profile))
+    profile.write_text("control: {max_stalenes: 0}\n")
+    assert "control.max_stalenes" in fails_with(command, "--profile", str(profile))
+    profile.write_text("a: [1\n")
+    assert "not YAML" in fails_with(command, "--profile", str(profile))
+
+
+def test_a_bad_override_is_one_line(tmp_path: Path) -> None:
+    profile = tmp_path / "p.yaml"
+    profile.write_text("{}\n")
+    assert "seed" in fails_with("align", "--profile", str(profile), "--set", "seed=-1")
+    assert "expected field=value" in fails_with("align", "--profile", str(profile), "--set", "seed")
+
+
+def test_a_missing_run_is_one_line(tmp_path: Path) -> None:
+    assert "ghost" in fails_with("runs", "show", "ghost", "--runs", str(tmp_path))
+    assert "ghost" in fails_with("report", "ghost", "--runs", str(tmp_path))
+
+
+def test_a_run_without_a_summary_is_listed_and_not_shown(tmp_path: Path) -> None:
+    create_run(RunConfig(runs=tmp_path), "unfinished-run")
+    assert "unfinished-run" in runner.invoke(app, ["runs", "list", "--runs", str(tmp_path)]).output
+    assert "no summary.json" in fails_with("runs", "show", "unfinished-run", "--runs", str(tmp_path))
+
+
+def test_a_run_is_listed_and_shown(tmp_path: Path) -> None:
+    directory = create_run(RunConfig(runs=tmp_path), "r1")
+    write_summary(Summary(run_id="r1", name="n", status="stopped", reason="SIGTERM received", started_at=""), directory)
+    assert "stopped" in runner.invoke(app, ["runs", "list", "--runs", str(tmp_path)]).output
+    shown = runner.invoke(app, ["runs", "show", "r1", "--runs", str(tmp_path)])
+    assert shown.exit_code == 0 and "SIGTERM received" in shown.output
+
+
+def test_help_loads_neither_torch_nor_ray() -> None:
+    script = (
+        "import sys; from services.cli.main import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'ray', 'vllm', 'diffusers', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "align" in done.stdout and done.stdout.strip().endswith("[]")
