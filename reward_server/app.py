@@ -71,9 +71,7 @@ class Compass:
             await self._engine.check()
         except EngineDied as error:
             raise HTTPException(503, str(error)) from error
-        return Readiness(
-            judge_digest=self._digest, prompt_version=PROMPT_VERSION, max_pixels=self._config.max_pixels
-        )
+        return Readiness(judge_digest=self._digest, prompt_version=PROMPT_VERSION, max_pixels=self._config.max_pixels)
 
     def __del__(self) -> None:
         """Serve's hook for an orderly end: without it the engine process would outlive a stopped replica."""

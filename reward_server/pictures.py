@@ -40,7 +40,7 @@ def bad_image(detail: str) -> Failed:
 
 
 def decode(encoded: str, name: str, max_pixels: int) -> Candidate:
-    """uint8 [H, W, 3] from PNG or lossless WebP in base64, or the failure that it is, which calls the picture `name`."""
+    """uint8 [H, W, 3] from PNG or lossless WebP in base64, or the failure that it is; `name` goes into its text."""
     try:
         return decode_lossless(base64.b64decode(encoded, validate=True), name, max_pixels)
     except BadImage as error:

@@ -3,23 +3,24 @@
 In a cluster that it joined, the application stays when the command returns. A cluster of its own ends with the command.
 """
 
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+import yaml
 
 from oars.config import JudgeConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
 from reward_server.errors import BadJudge
 
-if TYPE_CHECKING:
-    from services.cluster import Cluster
-
 SERVE_CONFIG = "serve/compass.yaml"
 
 
 def serve(
-    profile: Annotated[Path | None, typer.Option(help="Run profile, YAML; its `judge` is served. Default: tiny.")] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="Run profile, YAML; its `judge` is served. Default: tiny.")
+    ] = None,
     judge: Annotated[str | None, typer.Option(help="Judge directory, in place of the profile's.")] = None,
     address: Annotated[
         str, typer.Option(envvar="RAY_ADDRESS", help="Cluster to join. Default: the one on this machine, or a new one.")
@@ -35,9 +36,10 @@ def serve(
 
     with cluster(config, address) as joined:
         deploy(config.judge, config.reward.app, door=True)
-        typer.echo(f"COMPASS is ready: application {config.reward.app!r}, {_door()}/v1/score")
+        typer.echo(f"COMPASS is ready: application {config.reward.app!r}, POST {door_url()}/v1/score")
         if joined.own:
-            _stay(joined)
+            typer.echo("Ctrl-C ends it, and the cluster that was started for it")
+            _wait_for_interrupt()
 
 
 def deploy(judge: JudgeConfig, app: str = "compass", door: bool = False) -> None:
@@ -68,7 +70,29 @@ def check_judge(judge: JudgeConfig) -> None:
     judge_directory(judge.path)
 
 
-def _serve_config() -> dict[str, Any]:
-    import yaml
+def door_url() -> str:
+    """Where the HTTP door listens, on this machine."""
+    options = _serve_config()["http_options"]
+    return f"http://{options['host']}:{options['port']}"
 
+
+def _serve_config() -> dict[str, Any]:
     return yaml.safe_load(deploy_path(SERVE_CONFIG).read_text())
+
+
+def _reason(app: str, error: RuntimeError) -> str:
+    """The last line of the traceback that the replica's constructor left in the application's status."""
+    from ray import serve as ray_serve
+
+    status = ray_serve.status().applications.get(app)
+    messages = [deployment.message for deployment in status.deployments.values()] if status else []
+    lines = [line.strip() for message in [str(error), *messages] for line in message.splitlines()]
+    raised = [line for line in lines if "Error: " in line or "BadJudge: " in line]
+    return (raised or lines)[-1]
+
+
+def _wait_for_interrupt() -> None:
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        typer.echo("stopping")

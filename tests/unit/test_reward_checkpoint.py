@@ -29,8 +29,9 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
 
 
 def test_every_shard_of_an_index_is_needed(tmp_path: Path) -> None:
-    judge(tmp_path, **{"model.safetensors.index.json": json.dumps({"weight_map": {"a": "one", "b": "model.safetensors"}})})
-    with pytest.raises(BadJudge, match="lacks one$"):
+    index = json.dumps({"weight_map": {"a": "one", "b": "model.safetensors"}})
+    judge(tmp_path, **{"model.safetensors.index.json": index})
+    with pytest.raises(BadJudge, match=r"lacks one$"):
         judge_directory(str(tmp_path))
     (tmp_path / "one").touch()
     assert judge_directory(str(tmp_path)) == tmp_path

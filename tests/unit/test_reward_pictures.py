@@ -65,9 +65,10 @@ def test_a_view_is_named_by_its_pixels_and_shape() -> None:
 def test_lossless_pictures_arrive_unchanged_and_others_are_refused() -> None:
     pixels = picture(5)
     for form in ("PNG", "WEBP"):
-        decoded = decode(encoded(pixels, form))
+        decoded = decode(encoded(pixels, form), "LR", 4096)
         assert isinstance(decoded, np.ndarray)
         np.testing.assert_array_equal(decoded, pixels)
     for refused in (encoded(pixels, "JPEG"), "not base64!", encoded(pixels, "PNG")[:40]):
-        answer = decode(refused)
+        answer = decode(refused, "candidate 3", 4096)
         assert isinstance(answer, Failed) and answer.reason is FailureReason.BAD_IMAGE
+        assert "candidate 3" in answer.detail

@@ -1,0 +1,71 @@
+"""`oars score LR SR`: how COMPASS judges one enhancement."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from oars.config import load_profile
+from oars.deployment import DEFAULT_PROFILE, deploy_path
+
+if TYPE_CHECKING:
+    from services.transition import Scorer
+
+# Two pictures of one scene may differ this much in aspect ratio, from rounding their sides.
+_ASPECT_TOLERANCE = 0.05
+_MEANINGS = {
+    "fidelity": ("F", "fidelity to the input, 0 to 1"),
+    "q_lr": ("Q_LR", "quality of the input, 1 to 5"),
+    "q_sr": ("Q_SR", "quality of the output, 1 to 5"),
+    "reward": ("R", "COMPASS reward, up to 5"),
+    "confidence": ("conf", "probability that the judge put on scores"),
+}
+
+
+def score(
+    lr: Annotated[Path, typer.Argument(help="The input photo.", show_default=False)],
+    sr: Annotated[Path, typer.Argument(help="The enhanced photo.", show_default=False)],
+    judge: Annotated[
+        str | None, typer.Option(help="Judge directory. Default: the served one, or the profile's.")
+    ] = None,
+    profile: Annotated[Path | None, typer.Option(help="Run profile whose `judge` is loaded. Default: tiny.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Judge the transition LR -> SR: fidelity, both qualities, and the reward."""
+    from oars.imaging.image_io import read_image
+    from services.transition import Verdict, verdict
+
+    pictures = read_image(lr), read_image(sr)
+    _check_same_scene((lr, sr), [pixels.shape for pixels in pictures])
+    scorer = _scorer(judge, profile)
+    result = verdict(*pictures, scorer)
+    if not isinstance(result, Verdict):
+        typer.echo(f"error: no score: {result.reason}: {result.detail}", err=True)
+        raise typer.Exit(1)
+    if as_json:
+        typer.echo(json.dumps(asdict(result) | {"judge": scorer.judge}))
+        return
+    for field, (symbol, meaning) in _MEANINGS.items():
+        typer.echo(f"{symbol:5} {getattr(result, field):6.3f}  {meaning}")
+    typer.echo(f"judge: {scorer.judge}" + (f"; means over {result.tiles} tiles" if result.tiles > 1 else ""))
+
+
+def _scorer(judge: str | None, profile: Path | None) -> "Scorer":
+    """The COMPASS that listens on this machine, unless a judge was asked for by name. Raises BadJudge, BadConfig."""
+    from services.cli.serve import door_url
+    from services.transition import LocalScorer, ServedScorer
+
+    served = ServedScorer.find(door_url()) if judge is None and profile is None else None
+    overrides = None if judge is None else [f"judge.path={judge}"]
+    return served or LocalScorer(load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides).judge)
+
+
+def _check_same_scene(paths: tuple[Path, Path], shapes: list[tuple[int, ...]]) -> None:
+    """Raises BadImage if the second picture cannot be an enlargement of the first."""
+    from oars.imaging.image_io import BadImage
+
+    (height, width, _), (tall, wide, _) = shapes
+    if abs((wide * height) / (tall * width) - 1) > _ASPECT_TOLERANCE:
+        raise BadImage(f"{paths[1]}: {wide}x{tall} px is no enlargement of {paths[0]}, {width}x{height} px")
