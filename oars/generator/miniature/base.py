@@ -38,7 +38,7 @@ SCALES = (2, 4, 4)
 
 @dataclass(frozen=True)
 class BaseTraining:
-    steps: int = 1500
+    steps: int = 2400
     lr: float = 1e-3
     seed: int = 0
     warmup: int = 50

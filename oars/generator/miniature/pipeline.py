@@ -27,7 +27,7 @@ SCHEDULER = {
 
 
 def build_transformer(
-    vae: AutoencoderKLQwenImage, seed: int, layers: int = 6, heads: int = 4, head_dim: int = 64
+    vae: AutoencoderKLQwenImage, seed: int, layers: int = 4, heads: int = 4, head_dim: int = 64
 ) -> QwenImageTransformer2DModel:
     torch.manual_seed(seed)
     channels = 4 * vae.config.z_dim
