@@ -14,7 +14,7 @@ import pytest
 import ray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
-from tiny import build_tiny, fresh_snapshot, order, pairs, tiny_config
+from tests.tiny import build_tiny, fresh_snapshot, order, pairs, tiny_config
 
 from learner.group import LearnerGroup, LearnerLost
 from oars.config import RunConfig

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 import ray
 import torch
-from tiny import build_tiny, order, pairs, tiny_config
+from tests.tiny import build_tiny, order, pairs, tiny_config
 
 from learner.checkpoint import BadCheckpoint
 from learner.group import LearnerGroup

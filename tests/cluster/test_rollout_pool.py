@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import ray
 import torch
-from tiny import SIDE, K, build_tiny, fresh_snapshot, order, tiny_config
+from tests.tiny import SIDE, K, build_tiny, fresh_snapshot, order, tiny_config
 
 from oars.alignment.group import PolicySnapshot, TrainingSample
 from oars.config import RunConfig

@@ -23,8 +23,9 @@ from oars.imaging.photos import Photo, find_photos
 Progress = Callable[[str, int, int, float], None]
 """(phase, step, steps, loss)"""
 
-# The text encoder's view of the miniature: 2 x 2 tokens, the least its processor allows.
-TEXT_IMAGE_AREA = 56 * 56
+# The pipeline sizes the text encoder's view in steps of 32 pixels; of 64 x 64 its processor makes 2 x 2 tokens, the
+# fewest that it allows.
+TEXT_IMAGE_AREA = 64 * 64
 VAE_STEPS = 1500
 _VAE_CROP, _VAE_BATCH = 64, 16
 _PROMPTS = 64

@@ -33,7 +33,7 @@ def tiny_config(directory: Path, **changes: object) -> RunConfig:
     """The run's config on that directory, float32; `changes` are whole sections as dictionaries."""
     tree: dict[str, object] = {
         "data": {"crop": SIDE},
-        "generator": {"path": str(directory), "dtype": "float32", "text_image_area": 56 * 56, "lora": {"rank": 4}},
+        "generator": {"path": str(directory), "dtype": "float32", "text_image_area": 64 * 64, "lora": {"rank": 4}},
         "sampler": {"steps": 3, "batch": 2},
         "objective": {"timesteps": 2},
         "optimiser": {"micro_batch": 4, "lr": 1e-2},
