@@ -7,6 +7,7 @@ The build is resumable: every `CHECKPOINT_EVERY` steps weights, optimiser and st
 and data depends on the step alone.
 """
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ def _step(
 def _schedule(step: int, training: BaseTraining) -> float:
     """Linear warm-up, then a cosine to 2 %."""
     warm = min(1.0, (step + 1) / training.warmup)
-    return warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / training.steps)))
+    return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / training.steps)))
 
 
 def _restore(
