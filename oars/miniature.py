@@ -39,7 +39,7 @@ def write_manifest(directory: Path) -> Path:
 
 
 def verify_files(directory: Path) -> int:
-    """How many files the manifest lists, all present and unchanged. Raises MissingModel naming the first that is not."""
+    """Number of files in the manifest, all present and unchanged. Raises MissingModel naming the first that is not."""
     if not (directory / MANIFEST).is_file():
         raise MissingModel(f"{directory}: no {MANIFEST}: build the models with `oars miniature build`")
     digests: dict[str, str] = json.loads((directory / MANIFEST).read_text())

@@ -28,7 +28,7 @@ def lora_deltas(snapshot: PolicySnapshot, lora: LoraConfig) -> dict[str, Tensor]
 def add_delta(
     transformer: QwenImageTransformer2DModel, snapshot: PolicySnapshot, lora: LoraConfig
 ) -> QwenImageTransformer2DModel:
-    """Add the adapter's delta to `transformer` in place and return it. Raises AdapterMismatch if none or not all bind."""
+    """Add the adapter's delta to `transformer` in place; return it. Raises AdapterMismatch unless all of it binds."""
     weights = dict(transformer.named_parameters())
     deltas = lora_deltas(snapshot, lora)
     if not deltas or not deltas.keys() <= weights.keys():

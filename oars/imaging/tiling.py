@@ -50,6 +50,4 @@ def axis_weights(length: int, side: int, overlap: int, scale: int) -> list[tuple
     total = np.zeros(length * scale)
     for start in starts:
         total[start * scale : start * scale + bump.size] += bump
-    return [
-        (start, (bump / total[start * scale : start * scale + bump.size]).astype(np.float32)) for start in starts
-    ]
+    return [(start, (bump / total[start * scale : start * scale + bump.size]).astype(np.float32)) for start in starts]

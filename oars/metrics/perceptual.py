@@ -47,7 +47,9 @@ def cvvdp_batch(sr: NDArray[np.uint8], gt: NDArray[np.uint8], chunk: int = 16) -
     """JOD of each pair of uint8 [B, H, W, 3]: float32 [B]."""
     metric = _cvvdp_model()
     parts = [
-        metric.predict(_channels_first(sr[i : i + chunk]), _channels_first(gt[i : i + chunk]), dim_order="BCHW")[0].reshape(-1)
+        metric.predict(_channels_first(sr[i : i + chunk]), _channels_first(gt[i : i + chunk]), dim_order="BCHW")[
+            0
+        ].reshape(-1)
         for i in range(0, len(sr), chunk)
     ]
     return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)

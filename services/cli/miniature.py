@@ -11,7 +11,7 @@ app = typer.Typer(help="Build or check the embedded miniature models.", no_args_
 @app.command()
 def build(
     out: Annotated[Path, typer.Option(help="Directory that will hold `generator` and `judge`.")] = Path("miniature"),
-    work: Annotated[Path, typer.Option(help="Where unfinished work is kept, to resume from.")] = Path("build/miniature"),
+    work: Annotated[Path, typer.Option(help="Keeps unfinished work, to resume from.")] = Path("build/miniature"),
     seed: Annotated[int, typer.Option(help="Seed of weights, data and order.")] = 0,
     threads: Annotated[int, typer.Option(help="torch threads; more than one changes the last bits.")] = 1,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Our sampler against the diffusers pipeline, our solver against diffusers' own, conditioning against the pipeline's."""
+"""Our sampler and codec against the diffusers pipeline, our solver against diffusers' own."""
 
 from pathlib import Path
 
@@ -8,7 +8,6 @@ import torch
 from diffusers import DPMSolverMultistepScheduler, QwenImageEditPlusPipeline
 from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus as edit_plus
 from PIL import Image
-from tests.tiny import SIDE, build_tiny, picture
 
 from oars.alignment.seeds import seeded_noise
 from oars.config import GeneratorConfig
@@ -16,6 +15,7 @@ from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
 from oars.generator.policy import predict_velocity
 from oars.generator.sampler import denoise, flow_times
+from tests.tiny import SIDE, build_tiny, picture
 
 PROMPT_AREA = 64 * 64
 

@@ -101,7 +101,12 @@ def train_base(
 
 
 def _step(
-    transformer: QwenImageTransformer2DModel, codec: Codec, prompt_bank: Tensor, photos: list[Photo], seed: int, step: int
+    transformer: QwenImageTransformer2DModel,
+    codec: Codec,
+    prompt_bank: Tensor,
+    photos: list[Photo],
+    seed: int,
+    step: int,
 ) -> float:
     x0, condition, grid = mild_batch(photos, codec, seed, step)
     generator = torch.Generator().manual_seed(derive_seed("flow", seed, step))

@@ -37,7 +37,9 @@ def build_tokenizer(directory: Path, texts: list[str], vocabulary: int = 512) ->
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    bpe.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=vocabulary, initial_alphabet=alphabet, min_frequency=1))
+    bpe.train_from_iterator(
+        texts, trainers.BpeTrainer(vocab_size=vocabulary, initial_alphabet=alphabet, min_frequency=1)
+    )
     directory.mkdir(parents=True, exist_ok=True)
     bpe.model.save(str(directory))
     vocab = json.loads((directory / "vocab.json").read_text())

@@ -163,6 +163,7 @@ def _absorb_norm(head: nn.Conv3d, producer: nn.Conv2d | nn.Conv3d, features: Ten
     channels = features.shape[1]
     constant = features[:, :-1].square().mean().sqrt().item() * math.sqrt(channels) / LINEAR_RANGE
     producer.weight[-1] = 0
+    assert producer.bias is not None
     producer.bias[-1] = constant
     head.weight.mul_(2 * constant / math.sqrt(channels))
     head.weight[:, -1] = 0
@@ -170,7 +171,7 @@ def _absorb_norm(head: nn.Conv3d, producer: nn.Conv2d | nn.Conv3d, features: Ten
 
 @torch.no_grad()
 def whiten_to_pixels(vae: AutoencoderKLQwenImage, pixels: Tensor) -> None:
-    """Rotate and scale the latents by G^(1/2), G the Gram matrix of the decoder's impulse responses; set mean and std."""
+    """Turn the latents by G^(1/2), G the Gram matrix of the decoder's impulse responses; set mean and std."""
     z = vae.config.z_dim
     impulses = torch.zeros(z, z, 9, 9)
     impulses[torch.arange(z), torch.arange(z), 4, 4] = 1.0
