@@ -1,5 +1,6 @@
 """One generator, ready to upscale pictures: pipeline parts plus a transformer (base, SFT or aligned)."""
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +16,7 @@ from oars.generator.conditioning import Conditioner
 from oars.generator.policy import DTYPES, predict_velocity
 from oars.generator.sampler import denoise, flow_times
 from oars.imaging.colour import keep_colour
-from oars.imaging.tiling import upscale_tiled
+from oars.imaging.tiling import tile_count, upscale_tiled
 
 Pixels = NDArray[np.uint8]
 
@@ -51,13 +52,14 @@ class Upscaler:
     def _velocity(self, conditioning: Conditioning) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
         return lambda x, t: predict_velocity(self._transformer, x, t, [conditioning] * len(x), self._dtype)
 
-    def upscale(self, lr: Pixels, scale: int, seed: int, progress: Callable[[int, int], None] | None = None) -> Pixels:
+    def upscale(self, lr: Pixels, scale: int, seed: int, progress: Callable[[int, int], None]) -> Pixels:
         """Any size: overlapping tiles, blended; colours of the LR kept. `progress(done, tiles)`."""
-        sr = upscale_tiled(
-            lr,
-            scale,
-            self._sampler.tile,
-            self._sampler.overlap,
-            lambda tile: self.sample(tile, scale, seed),
-        )
-        return keep_colour(sr, lr)
+        tile, overlap, done = self._sampler.tile, self._sampler.overlap, itertools.count(1)
+        tiles = tile_count(*lr.shape[:2], tile // scale, overlap // scale)
+
+        def one(piece: Pixels) -> Pixels:
+            result = self.sample(piece, scale, seed)
+            progress(next(done), tiles)
+            return result
+
+        return keep_colour(upscale_tiled(lr, scale, tile, overlap, one), lr)
