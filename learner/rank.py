@@ -36,8 +36,6 @@ class LearnerRank:
     driver, which imports this module too, never needs it."""
 
     def __init__(self, config: RunConfig, rank: int, world: int) -> None:
-        # Ray titles the process after the actor's class, again after every call.
-        type(self).__name__ = f"oars:learner-{rank}"
         if config.learner.resources.num_gpus == 0:
             os.environ["DS_ACCELERATOR"] = "cpu"
         torch.set_num_threads(config.learner.resources.threads)

@@ -18,11 +18,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import ray
-from learner.group import LearnerGroup
-from rollout_workers.pool import RolloutPool
 from setproctitle import setproctitle
 
+from learner.group import LearnerGroup
 from oars.config import RunConfig, load_profile
+from rollout_workers.pool import RolloutPool
 from services.cluster import NAMESPACE, NoCluster
 from services.cold_start import cold_start
 from services.compass import connect_compass

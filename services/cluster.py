@@ -1,22 +1,27 @@
 """A Ray cluster for one command: the one that is there, or a local one that ends with the command."""
 
+import logging
 import math
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 
 from oars.config import RunConfig
+from services.local_head import LocalHead
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMESPACE = "oars"
 
 # Serve's controller and proxy, the Ray tasks that measure metrics, and this command's own driver.
 _OTHER_CPUS = 3
+_ASK_EVERY_S = 1.0
 
 
 class NoCluster(RuntimeError):
@@ -39,46 +44,60 @@ def cluster(config: RunConfig, address: str | None) -> Iterator[Cluster]:
 
     Raises NoCluster if a named cluster does not answer.
     """
-    context, own = _join(address), False
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    context, head = _join(address), None
     if context is None:
-        context, own = _start(config), True
+        head, context = _start(config)
     try:
-        yield Cluster(f"http://{context.dashboard_url}", own)
+        yield Cluster(f"http://{context.dashboard_url}", own=head is not None)
     finally:
-        if own:
+        if head:
             _stop_serve()
         ray.shutdown()
+        if head:
+            head.stop()
 
 
-def _join(address: str | None) -> ray.runtime_context.RuntimeContext | None:
+def _join(address: str | None) -> Any:
+    """The context of a cluster that answers; None if there is none to join. Raises NoCluster."""
     if address is None:
         return None
     os.environ.setdefault("RAY_AUTH_MODE", "token")
+    context = _connect(address)
+    if context is None and address != "auto":
+        raise NoCluster(f"no Ray cluster answers at {address!r}")
+    return context
+
+
+def _connect(address: str) -> Any:
     try:
         return ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level="warning")
-    except ConnectionError as error:
-        if address == "auto":
-            return None
-        raise NoCluster(f"no Ray cluster answers at {address!r}") from error
+    except ConnectionError:
+        return None
 
 
-def _start(config: RunConfig) -> ray.runtime_context.RuntimeContext:
-    """Ends with this process, even if it is killed. CPUs are only Ray's accounting, so the roles always fit."""
+def _start(config: RunConfig) -> tuple[LocalHead, Any]:
+    """CPUs are only Ray's accounting, so the roles always fit. Raises NoCluster."""
+    print("starting a local Ray cluster", flush=True)
+    head = LocalHead(max(os.cpu_count() or 1, needed_cpus(config)), _environment())
+    deadline = time.monotonic() + config.control.start_deadline_s
+    while head.alive and time.monotonic() < deadline:
+        time.sleep(_ASK_EVERY_S)
+        if (context := _connect(head.address)) is not None:
+            return head, context
+    words = head.last_words()
+    head.stop()
+    raise NoCluster(f"a local Ray cluster did not start: {words}")
+
+
+def _environment() -> dict[str, str]:
+    """Of the head and, through it, of every worker."""
     # Nobody but this command talks to it, and it listens on this machine only.
     os.environ["RAY_AUTH_MODE"] = "disabled"
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Workers must find the packages of a checkout that is not installed, and this Python's console scripts.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    print("starting a local Ray cluster", flush=True)
-    return ray.init(
-        address="local",
-        num_cpus=max(os.cpu_count() or 1, needed_cpus(config)),
-        include_dashboard=True,
-        namespace=NAMESPACE,
-        log_to_driver=False,
-        logging_level="warning",
-    )
+    return dict(os.environ)
 
 
 def needed_cpus(config: RunConfig) -> int:

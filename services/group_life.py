@@ -9,10 +9,9 @@ import random
 import time
 from dataclasses import dataclass
 
-from rollout_workers.pool import AttemptFailed, Sampled
-
 from oars.alignment.optimality import is_degenerate
 from oars.compass.outcome import Scored
+from rollout_workers.pool import AttemptFailed, Sampled
 from services.brake import Brake, BrakeState, RewardsFailing
 from services.drops import DropReason
 from services.experience import ScoredGroup

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from services.cli import align, doctor, runs
+from services.cli import align, doctor, runs, score, serve
 from services.errors import BAD_INPUT, one_line
 
 
@@ -29,6 +29,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command()(align.align)
+app.command()(serve.serve)
+app.command()(score.score)
 app.command()(runs.report)
 app.command()(doctor.doctor)
 app.add_typer(runs.app, name="runs")

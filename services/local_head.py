@@ -1,0 +1,70 @@
+"""A Ray head of our own on this machine: on free ports, beside any other cluster, gone when this process is gone."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+# Large enough for the groups in flight of any profile that fits one machine; touched pages only are really used.
+_OBJECT_STORE_BYTES = 2**30
+_STOP_WAIT_S = 30.0
+_PR_SET_PDEATHSIG = 1
+_PORTS = ("port", "dashboard-port", "dashboard-agent-listen-port", "ray-client-server-port")
+
+
+class LocalHead:
+    """`ray start --head --block` as a child. Ray ends its own processes with that child, even if it is killed; the
+    kernel ends the child with us."""
+
+    def __init__(self, cpus: int, environment: dict[str, str]) -> None:
+        ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+        self.address = f"127.0.0.1:{ports['port']}"
+        self._log = Path(tempfile.mkstemp(prefix="oars-ray-head-", suffix=".log")[1])
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
+        command += ["--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", "--include-dashboard=true"]
+        command += [f"--num-cpus={cpus}", f"--object-store-memory={_OBJECT_STORE_BYTES}", "--disable-usage-stats"]
+        command += [f"--{name}={port}" for name, port in ports.items()]
+        with self._log.open("wb") as log:
+            # A session of its own: Ctrl-C must reach the job before it reaches the cluster.
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=environment, start_new_session=True, preexec_fn=_die_with_parent
+            )
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def last_words(self) -> str:
+        """The last line that the child printed."""
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "no output"
+
+    def stop(self) -> None:
+        """Orderly, then not."""
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_WAIT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._log.unlink(missing_ok=True)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Distinct ports that nobody listens on now; all are held open until the last one is found."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
