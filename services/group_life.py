@@ -136,7 +136,7 @@ class GroupLife:
         if any(isinstance(outcome, Scored) for outcome in judgement.outcomes):
             self._answered = time.monotonic()
             run.watchdog.beat()
-            run.provenance |= {name: judgement.provenance[name] for name in _IDENTITY if name in judgement.provenance}
+            run.provenance |= {name: str(value) for name, value in judgement.provenance.items() if name in _IDENTITY}
         if self.brake.record(judgement.outcomes, time.monotonic()) is BrakeState.STOPPED:
             raise RewardsFailing(self.brake.reason)
         run.telemetry.gauge("failure_rate", self.brake.failure_rate)
