@@ -39,11 +39,9 @@ async def kill(title: str) -> None:
     """kill -9 the process of this test session with this title, as soon as there is one."""
     session = os.environ["OARS_TEST_SESSION"]
     for _ in range(1200):
-        for process in psutil.process_iter(["cmdline"]):
-            if (
-                title in "".join(process.info["cmdline"][:1] or "")
-                and process.environ()["OARS_TEST_SESSION"] == session
-            ):
+        for process in psutil.process_iter(["cmdline", "environ"]):
+            titled = title in "".join((process.info["cmdline"] or [""])[:1])
+            if titled and (process.info["environ"] or {}).get("OARS_TEST_SESSION") == session:
                 os.kill(process.pid, signal.SIGKILL)
                 return
         await asyncio.sleep(0.05)
