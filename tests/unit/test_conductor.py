@@ -70,7 +70,9 @@ class Rollouts:
         await asyncio.sleep(self.chance.random() * self.pause_s)
         self.sampling -= 1
         echo = SampleEcho(order.group_id, order.attempt, "rollout-0", policy.version, policy.digest, policy.tensors)
-        return self.fate(order, Sampled(echo, None, order.group_id, 0.0))
+        images = asyncio.get_running_loop().create_future()
+        images.set_result(np.zeros((K, 16, 16, 3), np.uint8))
+        return self.fate(order, Sampled(echo, images, order.group_id, 0.0))
 
 
 @dataclass
