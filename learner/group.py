@@ -133,7 +133,9 @@ class LearnerGroup:
 
 def _rank(config: RunConfig, placement: PlacementGroup, rank: int) -> Any:
     resources = config.learner.resources
-    actor = ray.remote(concurrency_groups={"health": 1})(LearnerRank).options(
+    # Ray titles a process after its actor's class, so each rank is of a class of its own name.
+    titled = type(f"oars:learner-{rank}", (LearnerRank,), {})
+    actor = ray.remote(concurrency_groups={"health": 1})(titled).options(
         name=f"learner-{rank}",
         num_cpus=resources.num_cpus,
         num_gpus=resources.num_gpus,

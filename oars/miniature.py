@@ -1,11 +1,14 @@
 """Finds the embedded miniature weights, wherever the package is installed."""
 
+import hashlib
+import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 Part = Literal["generator", "judge"]
 MINIATURE = "miniature"
+MANIFEST = "manifest.json"
 
 
 class MissingModel(FileNotFoundError):
@@ -25,3 +28,31 @@ def resolve_model(path: str, part: Part) -> Path:
         hint = "build it with `oars miniature build`" if path == MINIATURE else f"expected a directory with {index}"
         raise MissingModel(f"{part}: no model in {directory}: {hint}")
     return directory
+
+
+def write_manifest(directory: Path) -> Path:
+    """List every file of a built miniature with its sha256, next to them."""
+    manifest = directory / MANIFEST
+    digests = {path.relative_to(directory).as_posix(): _sha256(path) for path in _files(directory)}
+    manifest.write_text(json.dumps(digests, indent=2) + "\n")
+    return manifest
+
+
+def verify_files(directory: Path) -> int:
+    """Number of files in the manifest, all present and unchanged. Raises MissingModel naming the first that is not."""
+    if not (directory / MANIFEST).is_file():
+        raise MissingModel(f"{directory}: no {MANIFEST}: build the models with `oars miniature build`")
+    digests: dict[str, str] = json.loads((directory / MANIFEST).read_text())
+    for name, digest in digests.items():
+        path = directory / name
+        if not path.is_file() or _sha256(path) != digest:
+            raise MissingModel(f"{path}: {'changed' if path.is_file() else 'missing'}, by {directory / MANIFEST}")
+    return len(digests)
+
+
+def _files(directory: Path) -> list[Path]:
+    return sorted(p for part in ("generator", "judge") for p in (directory / part).rglob("*") if p.is_file())
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

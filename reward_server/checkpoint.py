@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from oars.miniature import MissingModel, resolve_model
 from reward_server.errors import BadJudge
 
 _CHUNK = 1 << 22  # bytes hashed at once
@@ -13,15 +14,16 @@ _PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")  # tran
 
 def judge_directory(path: str) -> Path:
     """The directory of `path`, or of the embedded judge for `miniature`. Raises BadJudge if it or a file is missing."""
-    directory = _miniature() if path == "miniature" else Path(path).expanduser()
-    if not directory.is_dir():
-        raise BadJudge(f"judge {path!r}: no directory {directory}")
-    needed = ("config.json", "tokenizer.json", *sorted(_weights(directory)))
+    try:
+        directory = resolve_model(path, "judge")
+    except MissingModel as error:
+        raise BadJudge(str(error)) from error
+    needed = ("tokenizer.json", *sorted(_weights(directory)))
     missing = [name for name in needed if not (directory / name).is_file()]
     if not any((directory / name).is_file() for name in _PROCESSOR_FILES):
         missing.append(_PROCESSOR_FILES[0])
     if missing:
-        raise BadJudge(f"judge {path!r}: {directory} lacks {', '.join(missing)}")
+        raise BadJudge(f"judge: {directory} lacks {', '.join(missing)}")
     return directory
 
 
@@ -32,12 +34,6 @@ def judge_digest(directory: Path) -> str:
         if path.suffix in {".json", ".safetensors"} and path.is_file():
             total.update(path.name.encode() + b"\0" + _file_digest(path))
     return total.hexdigest()
-
-
-def _miniature() -> Path:
-    from oars.miniature import miniature_path
-
-    return miniature_path("judge")
 
 
 def _weights(directory: Path) -> set[str]:

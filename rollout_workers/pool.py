@@ -8,7 +8,6 @@ policy that does not bind is an error that ends the run.
 
 import asyncio
 import time
-from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -101,7 +100,8 @@ class RolloutPool:
             ) from error
         except RayActorError as error:
             await pool.stop()
-            raise WorkersUnavailable(f"a rollout worker could not start: {_first_line(error)}") from error
+            # Ray appends the traceback of the constructor: its last line is the reason.
+            raise WorkersUnavailable(f"a rollout worker could not start: {str(error).splitlines()[-1]}") from error
         return pool
 
     @property
@@ -173,13 +173,18 @@ class RolloutPool:
 
     def _revive(self, member: _Member) -> None:
         """Watch a lost or overdue worker in the background until it can take orders again."""
-        self._spawn(self._await_return(member))
+        if member.name in self._alive:
+            task = asyncio.create_task(self._await_return(member))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _await_return(self, member: _Member) -> None:
         """Free the worker once it has nothing left to do; restart one that hangs, forget one that Ray has given up."""
+        control = self._config.control
         while True:
+            deadline = control.start_deadline_s if member.holds is None else control.group_deadline_s
             try:
-                await asyncio.wait_for(member.actor.drain.remote(), self._config.control.group_deadline_s)
+                await asyncio.wait_for(member.actor.drain.remote(), deadline)
             except ActorDiedError:
                 break
             except TimeoutError:
@@ -195,24 +200,21 @@ class RolloutPool:
         if not self._alive:
             self._free.put_nowait(None)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def stop(self) -> None:
         """End every worker."""
-        for task in list(self._tasks):
+        members, self._alive = self._alive, {}
+        for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for member in self._alive.values():
+        for member in members.values():
             ray.kill(member.actor)
-        self._alive = {}
 
 
 def _actor(config: RunConfig, name: str) -> Any:
     resources = config.rollout.resources
-    actor = ray.remote(concurrency_groups={"health": 1})(RolloutWorker).options(
+    # Ray titles a process after its actor's class, so each worker is of a class of its own name.
+    titled = type(f"oars:{name}", (RolloutWorker,), {})
+    actor = ray.remote(concurrency_groups={"health": 1})(titled).options(
         name=name,
         num_cpus=resources.num_cpus,
         num_gpus=resources.num_gpus,

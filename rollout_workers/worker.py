@@ -45,8 +45,6 @@ class RolloutWorker:
     """Runs as a Ray actor; every method but `ping` runs alone and in order."""
 
     def __init__(self, config: RunConfig, name: str) -> None:
-        # Ray titles the process after the actor's class, again after every call.
-        type(self).__name__ = f"oars:{name}"
         torch.set_num_threads(config.rollout.resources.threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
         self._config, self._name = config, name

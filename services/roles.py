@@ -7,12 +7,12 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from rollout_workers.pool import AttemptFailed, Sampled
 
 from learner.report import StepReport
 from oars.alignment.group import GroupOrder, PolicySnapshot
 from oars.compass.outcome import CandidateOutcome
 from oars.imaging.crops import Pair
+from rollout_workers.pool import AttemptFailed, Sampled
 from services.policy_store import Published
 
 

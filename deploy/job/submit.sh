@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Submit one alignment job to a running Ray cluster; run it from the root of a checkout.
 #   deploy/job/submit.sh deploy/profiles/paper.yaml [--set field=value ...] [--run-id ID]
-# RAY_API_SERVER_ADDRESS (http://head:8265) names the cluster. Runs are kept in OARS_HOME on the driver's node, which should
-# be a file system that all nodes share. With token authentication export RAY_AUTH_MODE=token here and on the cluster.
+# RAY_API_SERVER_ADDRESS (http://head:8265) names the cluster. Runs are kept under OARS_HOME as the driver's node sees
+# it, which should be a file system that all nodes share. With token authentication export RAY_AUTH_MODE=token here and on the cluster.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 profile=${1:?usage: deploy/job/submit.sh PROFILE [--set field=value ...] [--run-id ID]}

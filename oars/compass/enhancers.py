@@ -1,10 +1,11 @@
 """Stand-ins for SR methods: how a candidate of any fidelity and quality is made from an LR and its ground truth.
 
-A candidate is a *base* (a restoration, from plain interpolation to the ground truth itself) plus up to two *artefacts* of
-random strength: noise, ringing, grids, painted texture, moved or foreign content, shifted colour. An artefact that
-changes what is depicted (colour, warp, foreign patch) changes the *reference* too: quality is judged against what the
-picture shows, fidelity against the ground truth. So sharp but invented content has high quality and low fidelity, which
-the metrics against the ground truth alone could not tell apart. Ours: the paper runs 12 SR networks.
+A candidate is a *base* (a restoration, from plain interpolation to the ground truth itself) plus up to two
+*artefacts* of random strength: noise, ringing, grids, painted texture, moved or foreign content, shifted colour. An
+artefact that changes what is depicted (colour, warp, foreign patch) changes the *reference* too: quality is judged
+against what the picture shows, fidelity against the ground truth. So sharp but invented content has high quality and
+low fidelity, which the metrics against the ground truth alone could not tell apart. Ours: the paper runs 12 SR
+networks.
 
 Images are float32 [H, W, 3] in [0, 255].
 """
@@ -27,7 +28,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Scene:
-    """One LR with what enhancers may draw on: the LR at full size, ground truth and a foreign photo's crop, [H, W, 3]."""
+    """One LR and what enhancers may draw on: the LR at full size, ground truth, another photo's crop, [H, W, 3]."""
 
     lr: Floats
     """Bicubic-resized."""
@@ -65,7 +66,7 @@ def _resampled(scene: Scene, mode: Image.Resampling) -> Floats:
     return np.asarray(Image.fromarray(scene.small).resize((width, height), mode), dtype=np.float32)
 
 
-# --- bases: from the LR alone, or from part of the ground truth, as a good network would restore -----------------------
+# bases: from the LR alone, or from part of the ground truth, as a good network would restore
 
 
 def interpolated(scene: Scene, rng: np.random.Generator) -> Floats:
@@ -121,7 +122,7 @@ def unchanged(scene: Scene, rng: np.random.Generator) -> Floats:
     return scene.lr
 
 
-# --- artefacts of rendering: the reference stays ------------------------------------------------------------------------
+# artefacts of rendering: the reference stays
 
 
 def noisy(picture: Picture, scene: Scene, rng: np.random.Generator) -> Picture:
@@ -189,7 +190,7 @@ def foreign_detail(picture: Picture, scene: Scene, rng: np.random.Generator) -> 
     return _rendered(picture, base + rng.uniform(0.4, 1.5) * detail)
 
 
-# --- artefacts of content: the reference changes along ------------------------------------------------------------------
+# artefacts of content: the reference changes along
 
 
 def tinted(picture: Picture, scene: Scene, rng: np.random.Generator) -> Picture:

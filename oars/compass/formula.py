@@ -15,7 +15,9 @@ def compass_reward(fidelity: float, q_lr: float, q_sr: float, gamma: float = 7.0
     return fidelity * q_lr + fidelity ** (q_lr / gamma) * (q_sr - q_lr)
 
 
-def outcome(fidelity: float, q_lr: float, q_sr: float, confidence: float, gamma: float, min_confidence: float) -> CandidateOutcome:
+def outcome(
+    fidelity: float, q_lr: float, q_sr: float, confidence: float, gamma: float, min_confidence: float
+) -> CandidateOutcome:
     """Turn raw slot readings into a score, or into the failure that they are. NaN fails every comparison below."""
     low, high = FIDELITY_RANGE
     q_low, q_high = QUALITY_RANGE

@@ -42,7 +42,7 @@ class Judge:
 
     @torch.inference_mode()
     def score(self, lr: NDArray[np.uint8], candidates: NDArray[np.uint8], chunk: int = 32) -> list[Readings]:
-        """Read K transitions of one LR: uint8 [h, w, 3] and [K, H, W, 3]. `chunk` bounds the pictures in one forward."""
+        """Read K transitions of one LR: uint8 [h, w, 3] and [K, H, W, 3]. `chunk` bounds the pictures a forward."""
         view, pictures = judge_views(lr, candidates)
         encoded = encode_pictures(self.model, self.processor, view[None])
         logprobs = _logprobs(last_logits(self.model, self.processor, INPUT_PROMPT, encoded, torch.tensor([[0]])))
@@ -52,9 +52,7 @@ class Judge:
             readings += self._score_chunk(view, np.stack(pictures[start : start + chunk]), q_lr)
         return readings
 
-    def _score_chunk(
-        self, view: NDArray[np.uint8], candidates: NDArray[np.uint8], q_lr: Reading
-    ) -> list[Readings]:
+    def _score_chunk(self, view: NDArray[np.uint8], candidates: NDArray[np.uint8], q_lr: Reading) -> list[Readings]:
         encoded = encode_pictures(self.model, self.processor, np.concatenate([view[None], candidates]))
         shown = torch.tensor([[0, k + 1] for k in range(len(candidates))])
         rows = _logprobs(last_logits(self.model, self.processor, TRANSITION_PROMPT, encoded, shown))

@@ -19,7 +19,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Shelf:
-    """G groups of one picture size S: `views` uint8 [G, 1 + K, S, S, 3], the LR view first; errors are flat [G * (1 + K)]."""
+    """G groups of one picture size S: `views` uint8 [G, 1 + K, S, S, 3], the LR view first; errors flat."""
 
     views: Pixels
     errors: Errors
@@ -54,9 +54,7 @@ def fit_labels(shelves: Sequence[Shelf]) -> LabelMap:
     return LabelMap.fit(all_errors(shelves))
 
 
-def _make_shelf(
-    photos: Sequence[Photo], seed: int, groups: int, candidates: int, size: int, progress: bool
-) -> Shelf:
+def _make_shelf(photos: Sequence[Photo], seed: int, groups: int, candidates: int, size: int, progress: bool) -> Shelf:
     indices = [index for index in range(groups) if group_size(seed, index) == size]
     views, errors, recipes, names = [], [], [], []
     for index in track(indices, f"transitions {size} px", disable=not progress):

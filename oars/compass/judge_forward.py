@@ -19,7 +19,7 @@ from oars.compass.prompt import IMAGE
 
 @dataclass(frozen=True)
 class Pictures:
-    """N encoded pictures of one size: visual tokens [N, T, C], deepstack tokens [layers, N, T, C], patch grid (t, h, w)."""
+    """N encoded pictures of one size: visual tokens [N, T, C], deepstack tokens [layers, N, T, C], grid (t, h, w)."""
 
     tokens: Tensor
     deepstack: Tensor
@@ -51,8 +51,10 @@ def last_logits(
     pictures: Pictures,
     shown: Tensor,
 ) -> Tensor:
-    """Logits [B, vocabulary] of the first answer position of B copies of `prompt`; `shown` [B, images in the prompt] are
-    indices into `pictures`."""
+    """Logits [B, vocabulary] of the first answer position of B copies of `prompt`.
+
+    `shown` [B, images in the prompt] are indices into `pictures`.
+    """
     tokens = pictures.tokens.shape[1]
     pad = processor.image_token
     text = prompt.replace(IMAGE, IMAGE.replace(pad, pad * tokens))

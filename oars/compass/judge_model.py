@@ -1,8 +1,8 @@
 """The miniature judge's directory: the real Qwen3-VL class, small, with a tokenizer and processor of its own.
 
-Everything that loads a Qwen3-VL checkpoint (transformers, vLLM) loads this one unchanged. One merged visual token covers
-16 x 16 pixels, images between 64 x 64 and 1024 x 1024 keep their size (sides rounded to multiples of 16), and a score
-level is one token. The sizes are ours.
+Everything that loads a Qwen3-VL checkpoint (transformers, vLLM) loads this one unchanged. One merged visual token
+covers 16 x 16 pixels, images between 64 x 64 and 1024 x 1024 keep their size (sides rounded to multiples of 16), and
+a score level is one token. The sizes are ours.
 """
 
 import copy
@@ -41,13 +41,16 @@ SPECIAL_TOKENS = (
     "<|video_pad|>",
 )
 # Qwen's own split into words, digits one by one.
-_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 _VOCABULARY = 384
 _CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}"
     "{% else %}{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' or 'image' in part or 'image_url' in part %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% if part['type'] == 'image' or 'image' in part or 'image_url' in part %}"
+    "<|vision_start|><|image_pad|><|vision_end|>"
     "{% elif 'text' in part %}{{ part['text'] }}{% endif %}"
     "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -58,7 +61,10 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     """Byte-level BPE whose merges come from the two prompts, so that a prompt is a few dozen tokens."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(_WORDS), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        [
+            pre_tokenizers.Split(Regex(_WORDS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -159,8 +165,8 @@ def _initialise(model: Qwen3VLForConditionalGeneration) -> None:
     """Start where a small judge learns quickly (ours; the class's N(0, 0.02) costs it thousands of steps).
 
     Linear maps orthogonal, residual branches small. Patches start as a cosine transform with high frequencies
-    amplified, so that sharpness is visible from the first step. In the first text layers keys equal queries, so a token of
-    the SR starts by attending to those that resemble it: the same place in the LR.
+    amplified, so that sharpness is visible from the first step. In the first text layers keys equal queries, so a
+    token of the SR starts by attending to those that resemble it: the same place in the LR.
     """
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear):
@@ -189,7 +195,8 @@ def _cosine_patches(channels: int) -> torch.Tensor:
     share = (channels - len(order)) // 2
     wanted = [(0, uv) for uv in order] + [(c, uv) for c in (1, 2) for uv in order[:share]]
     filters = [
-        0.15 * (1 + u + v) * colours[c][:, None, None, None] * waves[u][:, None] * waves[v][None] for c, (u, v) in wanted
+        0.15 * (1 + u + v) * colours[c][:, None, None, None] * waves[u][:, None] * waves[v][None]
+        for c, (u, v) in wanted
     ]
     return torch.stack(filters).expand(-1, -1, 2, -1, -1) / 2
 

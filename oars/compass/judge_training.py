@@ -1,11 +1,12 @@
 """Trains the miniature judge from scratch: all its parameters, on labelled transitions of real photos.
 
 The target of a prompt is a distribution over the whole vocabulary: each label lies on its two neighbouring levels, by
-distance (two-hot), and a transition prompt's two sets hold half the mass each. Cross-entropy to it teaches the readings and
-keeps the mass on the score tokens at once. Each step's batch derives from (seed, step) alone, so a resumed training sees
-what an unbroken one would.
+distance (two-hot), and a transition prompt's two sets hold half the mass each. Cross-entropy to it teaches the
+readings and keeps the mass on the score tokens at once. Each step's batch derives from (seed, step) alone, so a
+resumed training sees what an unbroken one would.
 """
 
+import json
 import math
 import os
 from dataclasses import asdict, dataclass
@@ -46,7 +47,7 @@ class Batch:
 def train_miniature_judge(
     out: Path, seed: int, work: Path, config: JudgeTrainingConfig | None = None, progress: bool = True
 ) -> Path:
-    """Make transitions (once, kept under `work`), train (resuming from `work`), write the judge's directory to `out`."""
+    """Make transitions (once, kept under `work`), train (resuming there), write the judge's directory to `out`."""
     config = config or JudgeTrainingConfig()
     photos = [photo for photo in find_photos("all", "train") if photo.name not in config.held_out]
     shelves = labelled_transitions(work, photos, seed, config.groups, config.candidates, progress)
@@ -59,8 +60,6 @@ def train_miniature_judge(
 
 
 def json_of(labels: LabelMap) -> str:
-    import json
-
     return json.dumps(asdict(labels), indent=2) + "\n"
 
 
@@ -169,7 +168,7 @@ def batch_loss(
     batch: Batch,
     expectation_weight: float,
 ) -> Tensor:
-    """Mean over slots of cross-entropy to the two-hot target + weighted squared error of the expectation (in [0, 1])."""
+    """Cross-entropy to the two-hot targets + weighted squared error of the expectations (in [0, 1])."""
     groups, pictures = batch.views.shape[:2]
     encoded = encode_pictures(model, processor, batch.views.reshape(-1, *batch.views.shape[2:]))
     first = torch.arange(groups)[:, None] * pictures
@@ -186,7 +185,7 @@ def batch_loss(
 
 
 def slot_loss(logprobs: Tensor, levels: dict[int, float], label: Tensor, weight: float, share: float) -> Tensor:
-    """Loss of one slot: logprobs [B, vocabulary], labels [B]; `share` of the probability mass belongs to this slot's set."""
+    """Loss of one slot: logprobs [B, vocabulary], labels [B]; `share` of the mass belongs to this slot's set."""
     ids, values = list(levels), torch.tensor(list(levels.values()))
     on_set = logprobs[:, ids]
     cross_entropy = -(two_hot(label, values) * on_set).sum(-1).mean()

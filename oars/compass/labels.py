@@ -1,12 +1,12 @@
 """Labels of a transition from full-reference metrics: fidelity F in [0, 1], quality Q in [1, 5].
 
   F = p * (1 - SHARE * s) * (1 - SHARE * c)   p: perceptual closeness of SR to GT, s: structure error, c: colour error
-  Q = 1 + 4 * (v + p') / 2                    v: visible quality, p': perceptual closeness, of the picture to its reference
+  Q = 1 + 4 * (v + p') / 2                    v: visible quality, p': perceptual closeness, to what it depicts
 
-Each of p, s, c, v is a ramp of one metric (ST-LPIPS, 1 - SSIM at half size, colour difference, JOD) from its perfect value
-to a bound that is fitted as a percentile of the training transitions, clipped to [0, 1]. So F and Q fall monotonically in
-every error. ST-LPIPS forgives shifts and small colour changes by design: the other two terms do not. Ours: the paper takes
-DISTS for F and human-like anchors and ranks for Q.
+Each of p, s, c, v is a ramp of one metric (ST-LPIPS, 1 - SSIM at half size, colour difference, JOD) from its perfect
+value to a bound that is fitted as a percentile of the training transitions, clipped to [0, 1]. So F and Q fall
+monotonically in every error. ST-LPIPS forgives shifts and small colour changes by design: the other two terms do not.
+Ours: the paper takes DISTS for F and human-like anchors and ranks for Q.
 """
 
 from dataclasses import asdict, dataclass
@@ -61,7 +61,12 @@ class LabelMap:
     def fit(cls, errors: Errors) -> "LabelMap":
         """Bounds at the 95th percentile of each error."""
         bound = lambda values: float(np.percentile(values, _BOUND_PERCENTILE))  # noqa: E731
-        return cls(bound(errors.stlpips), bound(errors.structure), bound(errors.colour), PERFECT_JOD - bound(PERFECT_JOD - errors.jod))
+        return cls(
+            bound(errors.stlpips),
+            bound(errors.structure),
+            bound(errors.colour),
+            PERFECT_JOD - bound(PERFECT_JOD - errors.jod),
+        )
 
     def fidelity(self, errors: Errors) -> Values:
         """F float32 [N] in [0, 1]."""

@@ -1,7 +1,7 @@
 """Labelled-to-be transitions out of real training photos: groups of one LR and several candidates.
 
-Group `index` of a seed is always the same, whatever was made before it. Only training photos are read, and some of those
-are kept out of the judge's training to measure it on unseen photos.
+Group `index` of a seed is always the same, whatever was made before it. Only training photos are read, and some of
+those are kept out of the judge's training to measure it on unseen photos.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ SCALES = (4, 2, 1)
 SCALE_SHARES = (0.75, 0.15, 0.1)
 """How far the LR is below the candidates' size: mostly the generator's factor, sometimes a better input."""
 HARSH_SHARE = 0.6
-"""Share of LR that the full second-order degradation makes; the others are reduced, then slightly noisy and compressed."""
+"""Share of LR that the full second-order degradation makes; the others are reduced and slightly noisy."""
 
 
 @dataclass(frozen=True)

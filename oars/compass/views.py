@@ -17,7 +17,7 @@ def judge_views(
 ) -> tuple[NDArray[np.uint8], list[NDArray[np.uint8]]]:
     """LR uint8 [h, w, 3] and candidates uint8 [K, H, W, 3] to the LR at [H, W, 3] and K candidates.
 
-    Every backend of the judge takes its pictures from here, so that all score identical pixels. Ours: the paper does not
-    say at which size the judge sees the LR.
+    Every backend of the judge takes its pictures from here, so that all score identical pixels. Ours: the paper does
+    not say at which size the judge sees the LR.
     """
     return lr_view(lr, *candidates.shape[1:3]), list(candidates)

@@ -66,8 +66,11 @@ class KernelConfig(Config):
     def shapes(self) -> dict[str, float]:
         """Shape name -> probability, given that the kernel is not a sinc."""
         names = ("isotropic", "anisotropic")
-        return {f"{family}{name}": getattr(self, f"{family}{name}")
-                for family in ("", "generalised_", "plateau_") for name in names}
+        return {
+            f"{family}{name}": getattr(self, f"{family}{name}")
+            for family in ("", "generalised_", "plateau_")
+            for name in names
+        }
 
 
 class ResizeConfig(Config):
@@ -147,10 +150,13 @@ class DegradationConfig(Config):
         resize = ResizeConfig(up=0.1, down=0.1, factor=(0.7, 1.2))
         noise = NoiseConfig(sigma=(0.5, 6.0), poisson_scale=(0.02, 0.4))
         stage = StageConfig(blur=0.7, kernel=kernel, resize=resize, noise=noise, jpeg_quality=(75, 98))
-        gentle = stage.model_copy(update={
-            "blur": 0.2, "kernel": kernel.model_copy(update={"sigma": (0.2, 0.6)}),
-            "noise": NoiseConfig(sigma=(0.5, 3.0), poisson_scale=(0.02, 0.2)),
-        })
+        gentle = stage.model_copy(
+            update={
+                "blur": 0.2,
+                "kernel": kernel.model_copy(update={"sigma": (0.2, 0.6)}),
+                "noise": NoiseConfig(sigma=(0.5, 3.0), poisson_scale=(0.02, 0.2)),
+            }
+        )
         return cls(sharpen=SharpenConfig(weight=0.0), first=stage, second=gentle, final_sinc=0.2)
 
 

@@ -30,12 +30,17 @@ class Codec:
             raise ValueError(f"{height}x{width} pixels: sides must be multiples of {self.pixels_per_token}")
         return height // self.pixels_per_token, width // self.pixels_per_token
 
+    def posterior_mean(self, pixels: Tensor) -> Tensor:
+        """[B, 3, H, W] in [-1, 1] -> [B, z, 1, H', W']."""
+        mode: Tensor = self.vae.encode(pixels.unsqueeze(2)).latent_dist.mode()
+        return mode
+
     @torch.no_grad()
-    def encode(self, images: NDArray[np.uint8] | Tensor) -> Tensor:
+    def encode(self, images: NDArray[np.uint8]) -> Tensor:
         """uint8 [B, H, W, 3] -> float32 [B, N, C], N = rows * columns, C = 4 * z."""
-        pixels = torch.as_tensor(images).permute(0, 3, 1, 2).to(self.vae.dtype) / 127.5 - 1.0
+        pixels = torch.tensor(images, device=self.vae.device).permute(0, 3, 1, 2).to(self.vae.dtype) / 127.5 - 1.0
         rows, columns = self.grid(*pixels.shape[-2:])
-        mean = self.vae.encode(pixels.unsqueeze(2).to(self.vae.device)).latent_dist.mode().float()
+        mean = self.posterior_mean(pixels).float()
         latents = (mean - self._mean.to(mean.device)) / self._std.to(mean.device)
         batch, z = latents.shape[:2]
         return QwenImageEditPlusPipeline._pack_latents(latents, batch, z, 2 * rows, 2 * columns)

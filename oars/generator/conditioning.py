@@ -4,20 +4,16 @@ Both depend on the LR alone and are computed once a group. The LR is resized to 
 editor (paper). Text and picture go through the pipeline's own `encode_prompt`.
 """
 
-import math
-
 import numpy as np
 import torch
 from diffusers import QwenImageEditPlusPipeline
+from diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus import calculate_dimensions
 from numpy.typing import NDArray
 from PIL import Image
 
 from oars.alignment.group import Conditioning
 from oars.config import GeneratorConfig
 from oars.generator.codec import Codec
-
-# The text encoder's processor works in steps of this many pixels (patch 14, merged 2 x 2).
-_TEXT_STEP = 28
 
 
 def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -47,6 +43,5 @@ class Conditioner:
 
     def _text_view(self, resized: NDArray[np.uint8]) -> Image.Image:
         height, width = resized.shape[:2]
-        ratio = math.sqrt(self._config.text_image_area / (height * width))
-        size = [max(_TEXT_STEP, round(side * ratio / _TEXT_STEP) * _TEXT_STEP) for side in (width, height)]
-        return Image.fromarray(resized).resize((size[0], size[1]), Image.Resampling.BICUBIC)
+        text_width, text_height = calculate_dimensions(self._config.text_image_area, width / height)
+        return self._pipeline.image_processor.resize(Image.fromarray(resized), text_height, text_width)

@@ -7,6 +7,7 @@ lambda = log(alpha / sigma).
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -35,7 +36,7 @@ def denoise(velocity: Velocity, noise: Tensor, times: Tensor, solver: Solver) ->
     x = noise.float()
     previous_data: Tensor | None = None
     last = len(times) - 2
-    for step, (now, then) in enumerate(zip(times[:-1], times[1:], strict=True)):
+    for step, (now, then) in enumerate(pairwise(times)):
         v = velocity(x, now.expand(len(x)).to(x.device)).float()
         data = x - now * v
         second_order = solver == "dpm2m" and previous_data is not None and step < last

@@ -127,8 +127,9 @@ def _degraded(pixels: Pixels, window: _Window, data: DataConfig, seed: int) -> t
     scale = data.scale
     before = [min(data.degradation.margin, start) // scale * scale for start in (window.top, window.left)]
     ends = (window.top + window.side, window.left + window.side)
-    after = [min(data.degradation.margin, size - end) // scale * scale
-             for size, end in zip(pixels.shape, ends, strict=False)]
+    after = [
+        min(data.degradation.margin, size - end) // scale * scale for size, end in zip(pixels.shape, ends, strict=False)
+    ]
     surroundings = pixels[window.top - before[0] : ends[0] + after[0], window.left - before[1] : ends[1] + after[1]]
     degraded = degrade(surroundings, data.degradation, seed, scale)
     lr = _Window(before[0] // scale, before[1] // scale, window.side // scale).of(degraded)

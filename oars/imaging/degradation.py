@@ -47,8 +47,9 @@ def degrade_once(image: Pixels, config: StageConfig, seed: int) -> Pixels:
     return np.rint(degraded * 255).astype(np.uint8)
 
 
-def _stage(image: Floats, config: StageConfig, reference: tuple[int, int], rng: np.random.Generator,
-           jpeg: bool = True) -> Floats:
+def _stage(
+    image: Floats, config: StageConfig, reference: tuple[int, int], rng: np.random.Generator, jpeg: bool = True
+) -> Floats:
     """One order; the resize factor is relative to `reference` (height, width)."""
     if rng.random() < config.blur:
         image = blur(image, draw_kernel(config.kernel, rng))

@@ -20,6 +20,12 @@ def tile_starts(length: int, tile: int, overlap: int) -> list[int]:
     return [round(i * (length - tile) / max(1, count - 1)) for i in range(count)]
 
 
+def tile_count(height: int, width: int, tile: int, overlap: int) -> int:
+    """Tiles that an image of height x width takes, all in the same pixels."""
+    rows, columns = (len(tile_starts(max(side, tile), tile, overlap)) for side in (height, width))
+    return rows * columns
+
+
 def upscale_tiled(lr: Pixels, scale: int, tile: int, overlap: int, upscale: Callable[[Pixels], Pixels]) -> Pixels:
     """`lr` uint8 [h, w, 3] to uint8 [h * scale, w * scale, 3] by tiles.
 
@@ -50,6 +56,4 @@ def axis_weights(length: int, side: int, overlap: int, scale: int) -> list[tuple
     total = np.zeros(length * scale)
     for start in starts:
         total[start * scale : start * scale + bump.size] += bump
-    return [
-        (start, (bump / total[start * scale : start * scale + bump.size]).astype(np.float32)) for start in starts
-    ]
+    return [(start, (bump / total[start * scale : start * scale + bump.size]).astype(np.float32)) for start in starts]

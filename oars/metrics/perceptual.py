@@ -25,12 +25,14 @@ class MissingWeights(FileNotFoundError):
 
 
 def stlpips(sr: NDArray[np.uint8], gt: NDArray[np.uint8]) -> float:
-    """Shift-tolerant LPIPS (Ghildyal and Liu, ECCV 2022) of two images uint8 [H, W, 3], H, W >= 32. Lower is better, 0 = equal."""
+    """Shift-tolerant LPIPS (Ghildyal and Liu, ECCV 2022) of two images uint8 [H, W, 3], H, W >= 32: 0 = equal, more is
+    worse."""
     return float(stlpips_batch(sr[None], gt[None])[0])
 
 
 def cvvdp(sr: NDArray[np.uint8], gt: NDArray[np.uint8]) -> float:
-    """ColorVideoVDP (Mantiuk et al., SIGGRAPH 2024) of two sRGB images uint8 [H, W, 3], in JOD: 10 = equal, lower is worse."""
+    """ColorVideoVDP (Mantiuk et al., SIGGRAPH 2024) of two sRGB images uint8 [H, W, 3], in JOD: 10 = equal, less is
+    worse."""
     return float(cvvdp_batch(sr[None], gt[None])[0])
 
 
@@ -47,7 +49,9 @@ def cvvdp_batch(sr: NDArray[np.uint8], gt: NDArray[np.uint8], chunk: int = 16) -
     """JOD of each pair of uint8 [B, H, W, 3]: float32 [B]."""
     metric = _cvvdp_model()
     parts = [
-        metric.predict(_channels_first(sr[i : i + chunk]), _channels_first(gt[i : i + chunk]), dim_order="BCHW")[0].reshape(-1)
+        metric.predict(_channels_first(sr[i : i + chunk]), _channels_first(gt[i : i + chunk]), dim_order="BCHW")[
+            0
+        ].reshape(-1)
         for i in range(0, len(sr), chunk)
     ]
     return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)

@@ -25,8 +25,11 @@ def ssim(sr: Pixels, gt: Pixels) -> float:
     Needs 11 pixels a side. Raises ValueError if shapes differ or are too small.
     """
     _check_shapes(sr, gt)
-    return float(structural_similarity(sr, gt, channel_axis=-1, data_range=255, gaussian_weights=True, sigma=1.5,
-                                       use_sample_covariance=False))
+    return float(
+        structural_similarity(
+            sr, gt, channel_axis=-1, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+    )
 
 
 def _check_shapes(sr: Pixels, gt: Pixels) -> None:

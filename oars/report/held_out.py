@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from oars.report.charts import whisker
-from oars.report.names import MODELS, Model, metric_name
+from oars.report.names import INDEPENDENT, MODELS, Model, metric_name
 from oars.report.records import Interval, RunSummary
 
 PAIR = "aligned-sft"
@@ -26,6 +26,7 @@ class Row:
     """One metric."""
 
     name: str
+    independent: bool
     lower_is_better: bool
     decimals: int
     """Of every figure of the row: four significant digits of the largest mean."""
@@ -83,6 +84,7 @@ def _row(summary: RunSummary, metric: str) -> Row:
     label = f"aligned minus SFT, {metric_name(metric)}"
     return Row(
         name=metric_name(metric),
+        independent=metric in INDEPENDENT,
         lower_is_better=lower,
         decimals=_decimals(max(abs(mean) for mean in means)),
         cells=[Cell(interval, interval is not None and interval.mean == best) for interval in intervals],

@@ -32,6 +32,10 @@ _METRICS = {
 }
 
 
+INDEPENDENT = {"niqe", "brisque"}
+"""Metrics that neither the reward nor any judge's labels use: a gain in them cannot come from pleasing the judge."""
+
+
 def metric_name(key: str) -> str:
     return _METRICS.get(key, key)
 

@@ -135,12 +135,15 @@ def test_sharpen_raises_contrast_at_edges_only() -> None:
     np.testing.assert_allclose(sharpen(flat, SharpenConfig()), flat, atol=1e-6)
 
 
-@pytest.mark.parametrize("bad", [
-    lambda: KernelConfig(isotropic=0.9),
-    lambda: KernelConfig(size=(8, 20)),
-    lambda: NoiseConfig(sigma=(5, 1)),
-    lambda: StageConfig(jpeg_quality=(0, 95)),
-])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda: KernelConfig(isotropic=0.9),
+        lambda: KernelConfig(size=(8, 20)),
+        lambda: NoiseConfig(sigma=(5, 1)),
+        lambda: StageConfig(jpeg_quality=(0, 95)),
+    ],
+)
 def test_impossible_settings_are_refused(bad: Callable[[], object]) -> None:
     with pytest.raises(ValidationError):
         bad()

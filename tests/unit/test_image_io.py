@@ -80,14 +80,18 @@ def broken_png() -> bytes:
     return bytes(data)
 
 
-@pytest.mark.parametrize(("content", "complaint"), [
-    (b"", "not an image"),
-    (b"hello", "not an image"),
-    (jpeg_bytes()[:900], "corrupt or truncated"),
-    (encode_png(PIXELS)[:100], "corrupt or truncated"),
-    (broken_png(), "corrupt or truncated"),
-    (encode_png(PIXELS[:1, :1]), "1x1 px is too small"),
-], ids=["empty", "text", "cut-jpeg", "cut-png", "broken-png", "1x1"])
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "not an image"),
+        (b"hello", "not an image"),
+        (jpeg_bytes()[:900], "corrupt or truncated"),
+        (encode_png(PIXELS)[:100], "corrupt or truncated"),
+        (broken_png(), "corrupt or truncated"),
+        (encode_png(PIXELS[:1, :1]), "1x1 px is too small"),
+    ],
+    ids=["empty", "text", "cut-jpeg", "cut-png", "broken-png", "1x1"],
+)
 def test_bad_files_are_one_line_that_names_the_file(tmp_path: Path, content: bytes, complaint: str) -> None:
     path = tmp_path / "bad.png"
     path.write_bytes(content)

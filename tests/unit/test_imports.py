@@ -21,6 +21,12 @@ def test_every_package_is_under_contract_and_in_the_wheel() -> None:
     assert set(settings["hatch"]["build"]["targets"]["wheel"]["packages"]) == packages
 
 
+def test_what_the_wheel_carries_of_deploy_exists() -> None:
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert [source for source in wheel["force-include"] if not (ROOT / source).exists()] == []
+    assert wheel["force-include"]["deploy/python/oars_torchvision_cpu.pth"] == "oars_torchvision_cpu.pth"
+
+
 def test_config_is_importable_without_torch() -> None:
     code = "import sys; sys.modules['torch'] = None; import oars.config; assert 'numpy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -14,7 +14,9 @@ LEVELS = {10: 1.0, 11: 2.0, 12: 3.0}
 def test_a_reading_is_the_expectation_renormalised_to_the_set(logits):
     weights = [math.exp(x) for x in logits]
     reading = read(LEVELS, {token: x - 1 for token, x in zip(LEVELS, logits, strict=True)})
-    assert reading.value == pytest.approx(sum(v * w for v, w in zip(LEVELS.values(), weights, strict=True)) / sum(weights))
+    assert reading.value == pytest.approx(
+        sum(v * w for v, w in zip(LEVELS.values(), weights, strict=True)) / sum(weights)
+    )
     assert reading.mass == pytest.approx(sum(weights) / math.e)
 
 

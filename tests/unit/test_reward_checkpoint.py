@@ -17,14 +17,14 @@ def judge(directory: Path, **files: str) -> Path:
 
 
 def test_a_missing_directory_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(BadJudge, match=r"^judge '.*/gone': no directory .*/gone$"):
+    with pytest.raises(BadJudge, match=r"^judge: no model in .*/gone: [^\n]+$"):
         judge_directory(str(tmp_path / "gone"))
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "processor_config.json", "model.safetensors"])
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     (judge(tmp_path) / name).unlink()
-    with pytest.raises(BadJudge, match=f"lacks {name}$"):
+    with pytest.raises(BadJudge, match=name):
         judge_directory(str(tmp_path))
 
 

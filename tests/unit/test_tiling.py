@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from oars.imaging.tiling import axis_weights, tile_starts, upscale_tiled
+from oars.imaging.tiling import axis_weights, tile_count, tile_starts, upscale_tiled
 
 Pixels = NDArray[np.uint8]
 
@@ -66,3 +66,15 @@ def test_disagreeing_tiles_blend_without_a_seam() -> None:
 def test_sizes_that_do_not_fit_are_refused(tile: int, overlap: int) -> None:
     with pytest.raises(ValueError, match="multiples of 4"):
         upscale_tiled(np.zeros((20, 20, 3), np.uint8), 4, tile, overlap, lambda lr: enlarge(lr, 4))
+
+
+@given(st.integers(1, 90), st.integers(1, 90))
+def test_tile_count_is_how_often_the_model_runs(height: int, width: int) -> None:
+    calls = []
+
+    def model(piece: Pixels) -> Pixels:
+        calls.append(piece.shape)
+        return piece
+
+    upscale_tiled(np.zeros((height, width, 3), np.uint8), 1, 32, 8, model)
+    assert len(calls) == tile_count(height, width, 32, 8)

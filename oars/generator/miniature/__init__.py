@@ -1,1 +1,1 @@
-"""How the miniature generator is made: the very classes of the full-size pipeline, trained from scratch on photo crops."""
+"""How the miniature generator is made: the full-size pipeline's own classes, trained from scratch on photo crops."""

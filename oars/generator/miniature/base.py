@@ -7,6 +7,7 @@ The build is resumable: every `CHECKPOINT_EVERY` steps weights, optimiser and st
 and data depends on the step alone.
 """
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ SCALES = (2, 4, 4)
 
 @dataclass(frozen=True)
 class BaseTraining:
-    steps: int = 1500
+    steps: int = 2400
     lr: float = 1e-3
     seed: int = 0
     warmup: int = 50
@@ -100,7 +101,12 @@ def train_base(
 
 
 def _step(
-    transformer: QwenImageTransformer2DModel, codec: Codec, prompt_bank: Tensor, photos: list[Photo], seed: int, step: int
+    transformer: QwenImageTransformer2DModel,
+    codec: Codec,
+    prompt_bank: Tensor,
+    photos: list[Photo],
+    seed: int,
+    step: int,
 ) -> float:
     x0, condition, grid = mild_batch(photos, codec, seed, step)
     generator = torch.Generator().manual_seed(derive_seed("flow", seed, step))
@@ -117,7 +123,7 @@ def _step(
 def _schedule(step: int, training: BaseTraining) -> float:
     """Linear warm-up, then a cosine to 2 %."""
     warm = min(1.0, (step + 1) / training.warmup)
-    return warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / training.steps)))
+    return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / training.steps)))
 
 
 def _restore(

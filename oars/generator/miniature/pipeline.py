@@ -27,7 +27,7 @@ SCHEDULER = {
 
 
 def build_transformer(
-    vae: AutoencoderKLQwenImage, seed: int, layers: int = 6, heads: int = 4, head_dim: int = 64
+    vae: AutoencoderKLQwenImage, seed: int, layers: int = 4, heads: int = 4, head_dim: int = 64
 ) -> QwenImageTransformer2DModel:
     torch.manual_seed(seed)
     channels = 4 * vae.config.z_dim
@@ -43,12 +43,12 @@ def build_transformer(
 
 
 def assemble(
-    directory: Path, vae: AutoencoderKLQwenImage, transformer: QwenImageTransformer2DModel, prompt: str, seed: int
+    tokenizer_files: Path, vae: AutoencoderKLQwenImage, transformer: QwenImageTransformer2DModel, prompt: str, seed: int
 ) -> QwenImageEditPlusPipeline:
     """Put the parts together; the tokenizer is learnt from the pipeline's template around `prompt`."""
     # The template is an attribute of the pipeline's instances, and an instance needs a tokenizer.
     template = QwenImageEditPlusPipeline(None, vae, None, None, None, None).prompt_template_encode
-    tokenizer = build_tokenizer(directory / "tokenizer", [template.format(f"Picture 1: {prompt}")])
+    tokenizer = build_tokenizer(tokenizer_files, [template.format(f"Picture 1: {prompt}")])
     return QwenImageEditPlusPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(**SCHEDULER),
         vae=vae,

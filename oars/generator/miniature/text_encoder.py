@@ -14,7 +14,7 @@ from transformers import (
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2Tokenizer,
-    Qwen2VLImageProcessorFast,
+    Qwen2VLImageProcessor,
     Qwen2VLProcessor,
     Qwen2VLVideoProcessor,
 )
@@ -37,7 +37,8 @@ def build_tokenizer(directory: Path, texts: list[str], vocabulary: int = 512) ->
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    bpe.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=vocabulary, initial_alphabet=alphabet, min_frequency=1))
+    trainer = trainers.BpeTrainer(vocab_size=vocabulary, initial_alphabet=alphabet, min_frequency=1)
+    bpe.train_from_iterator(texts, trainer)
     directory.mkdir(parents=True, exist_ok=True)
     bpe.model.save(str(directory))
     vocab = json.loads((directory / "vocab.json").read_text())
@@ -52,7 +53,7 @@ def build_tokenizer(directory: Path, texts: list[str], vocabulary: int = 512) ->
 def build_processor(tokenizer: Qwen2Tokenizer) -> Qwen2VLProcessor:
     pixels = {"shortest_edge": 56 * 56, "longest_edge": 384 * 384 * 2}
     return Qwen2VLProcessor(
-        image_processor=Qwen2VLImageProcessorFast(size=pixels),
+        image_processor=Qwen2VLImageProcessor(size=pixels),
         tokenizer=tokenizer,
         video_processor=Qwen2VLVideoProcessor(size=pixels),
     )

@@ -1,0 +1,86 @@
+"""Builds the miniature generator from nothing but photos: VAE, text side, base transformer. Resumable.
+
+Everything is written under `work` first; the finished pipeline goes to `out`, in bfloat16, in one rename.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLQwenImage, QwenImageEditPlusPipeline
+
+from oars.config import DataConfig, GeneratorConfig
+from oars.generator.conditioning import Conditioner
+from oars.generator.miniature.base import BaseTraining, train_base
+from oars.generator.miniature.crops import CropSource, to_signed
+from oars.generator.miniature.pipeline import assemble, build_transformer
+from oars.generator.miniature.vae import SkeletonCodec, build_vae, train_vae
+from oars.imaging.crops import training_pair
+from oars.imaging.photos import Photo, find_photos
+
+Progress = Callable[[str, int, int, float], None]
+"""(phase, step, steps, loss)"""
+
+# The pipeline sizes the text encoder's view in steps of 32 pixels; of 64 x 64 its processor makes 2 x 2 tokens, the
+# fewest that it allows.
+TEXT_IMAGE_AREA = 64 * 64
+VAE_STEPS = 1500
+_VAE_CROP, _VAE_BATCH = 64, 16
+_PROMPTS = 64
+
+
+def build_generator(out: Path, work: Path, seed: int, progress: Progress, base: BaseTraining | None = None) -> Path:
+    """Train what `work` does not hold yet, from the train photos of every source that is installed."""
+    photos = find_photos("all", "train")
+    work.mkdir(parents=True, exist_ok=True)
+    vae = _vae(photos, work / "vae", seed, progress)
+    transformer = build_transformer(vae, seed)
+    config = GeneratorConfig(text_image_area=TEXT_IMAGE_AREA)
+    pipeline = assemble(work / "tokenizer", vae, transformer, config.prompt, seed)
+    codec = SkeletonCodec(vae)
+    train_base(
+        transformer,
+        codec,
+        _prompt_bank(pipeline, config, codec, photos, seed),
+        photos,
+        work,
+        base or BaseTraining(seed=seed),
+        lambda *args: progress("base", *args),
+    )
+    return _publish(pipeline, out)
+
+
+def _vae(photos: list[Photo], directory: Path, seed: int, progress: Progress) -> AutoencoderKLQwenImage:
+    if not directory.exists():
+        torch.manual_seed(seed)
+        source, vae = CropSource(photos, seed), build_vae()
+        train_vae(
+            vae,
+            lambda step: to_signed(source(step, _VAE_BATCH, _VAE_CROP)),
+            VAE_STEPS,
+            lambda *args: progress("vae", *args),
+        )
+        partial = directory.with_suffix(".partial")
+        vae.save_pretrained(partial)
+        partial.rename(directory)
+    return AutoencoderKLQwenImage.from_pretrained(directory)
+
+
+def _prompt_bank(
+    pipeline: QwenImageEditPlusPipeline, config: GeneratorConfig, codec: SkeletonCodec, photos: list[Photo], seed: int
+) -> torch.Tensor:
+    conditioner, data = Conditioner(pipeline, config, codec), DataConfig(crop=64)
+    lrs = [training_pair(photos, data, seed, index).lr for index in range(_PROMPTS)]
+    sides = [data.crop] * 2
+    return torch.stack([conditioner.condition(np.asarray(lr), *sides).prompt_embeds for lr in lrs])
+
+
+def _publish(pipeline: QwenImageEditPlusPipeline, out: Path) -> Path:
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    pipeline.to(torch.bfloat16).save_pretrained(partial)
+    shutil.rmtree(out, ignore_errors=True)
+    partial.rename(out)
+    return out

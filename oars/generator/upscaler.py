@@ -1,0 +1,65 @@
+"""One generator, ready to upscale pictures: pipeline parts plus a transformer (base, SFT or aligned)."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from diffusers import QwenImageEditPlusPipeline, QwenImageTransformer2DModel
+from numpy.typing import NDArray
+
+from oars.alignment.group import Conditioning
+from oars.alignment.seeds import seeded_noise
+from oars.config import GeneratorConfig, SamplerConfig
+from oars.generator.codec import Codec
+from oars.generator.conditioning import Conditioner
+from oars.generator.policy import DTYPES, predict_velocity
+from oars.generator.sampler import denoise, flow_times
+from oars.imaging.colour import keep_colour
+from oars.imaging.tiling import tile_count, upscale_tiled
+
+Pixels = NDArray[np.uint8]
+
+
+class Upscaler:
+    """Draws one SR image for an LR image with `inference_steps` steps. Deterministic given the seed."""
+
+    def __init__(
+        self,
+        pipeline: QwenImageEditPlusPipeline,
+        transformer: QwenImageTransformer2DModel,
+        generator: GeneratorConfig,
+        sampler: SamplerConfig,
+    ) -> None:
+        self.codec = Codec(pipeline.vae)
+        self._conditioner = Conditioner(pipeline, generator, self.codec)
+        self._scheduler = pipeline.scheduler
+        self._transformer = transformer.eval()
+        self._dtype = DTYPES[generator.dtype]
+        self._sampler = sampler
+
+    @torch.no_grad()
+    def sample(self, lr: Pixels, scale: int, seed: int) -> Pixels:
+        """uint8 [h, w, 3] -> uint8 [h * scale, w * scale, 3]; output sides must be multiples of a token."""
+        height, width = (side * scale for side in lr.shape[:2])
+        conditioning = self._conditioner.condition(lr, height, width)
+        shape = tuple(conditioning.image_latents.shape)
+        noise = seeded_noise(shape, seed, "initial", 0).unsqueeze(0).to(self._transformer.device)
+        times = flow_times(self._scheduler, self._sampler.inference_steps, shape[0])
+        latents = denoise(self._velocity(conditioning), noise, times, self._sampler.solver)
+        return self.codec.decode(latents, conditioning.grid)[0]
+
+    def _velocity(self, conditioning: Conditioning) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+        return lambda x, t: predict_velocity(self._transformer, x, t, [conditioning] * len(x), self._dtype)
+
+    def upscale(self, lr: Pixels, scale: int, seed: int, progress: Callable[[int, int], None]) -> Pixels:
+        """Any size: overlapping tiles, blended; colours of the LR kept. `progress(done, tiles)`."""
+        tile, overlap, done = self._sampler.tile, self._sampler.overlap, itertools.count(1)
+        tiles = tile_count(*lr.shape[:2], tile // scale, overlap // scale)
+
+        def one(piece: Pixels) -> Pixels:
+            result = self.sample(piece, scale, seed)
+            progress(next(done), tiles)
+            return result
+
+        return keep_colour(upscale_tiled(lr, scale, tile, overlap, one), lr)

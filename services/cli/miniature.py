@@ -1,0 +1,55 @@
+"""`oars miniature build | verify`: the embedded generator and judge, made from photos, and checked."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Build or check the embedded miniature models.", no_args_is_help=True)
+
+
+@app.command()
+def build(
+    out: Annotated[Path, typer.Option(help="Directory that will hold `generator` and `judge`.")] = Path("miniature"),
+    work: Annotated[Path, typer.Option(help="Keeps unfinished work, to resume from.")] = Path("build/miniature"),
+    seed: Annotated[int, typer.Option(help="Seed of weights, data and order.")] = 0,
+    threads: Annotated[int, typer.Option(help="torch threads; more than one changes the last bits.")] = 1,
+) -> None:
+    """Train both models from the train photos that are installed; run again after a kill to go on."""
+    import torch
+    from rich.progress import Progress
+
+    from oars.compass.judge_training import train_miniature_judge
+    from oars.generator.miniature.build import build_generator
+    from oars.miniature import write_manifest
+
+    torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
+    with Progress() as bars:
+        tasks = {phase: bars.add_task(phase, total=None) for phase in ("vae", "base")}
+        build_generator(
+            out / "generator",
+            work / "generator",
+            seed,
+            lambda phase, step, steps, loss: bars.update(
+                tasks[phase], completed=step, total=steps, description=f"{phase} loss {loss:.4f}"
+            ),
+        )
+    train_miniature_judge(out / "judge", seed, work / "judge")
+    manifest = write_manifest(out)
+    typer.echo(f"{manifest}: run `oars miniature verify --models {out}`")
+
+
+@app.command()
+def verify(
+    models: Annotated[Path | None, typer.Option(help="Directory to check. Default: the embedded models.")] = None,
+) -> None:
+    """Check every file's digest, load both models, and measure them on evaluation photos."""
+    from oars.miniature import miniature_path, verify_files
+    from oars.miniature_check import measure
+
+    directory = models or miniature_path("generator").parent
+    count = verify_files(directory)
+    typer.echo(f"{directory}: {count} files as in the manifest")
+    for name, value in measure(directory).items():
+        typer.echo(f"{name:32} {value:8.3f}")

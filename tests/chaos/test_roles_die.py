@@ -1,0 +1,130 @@
+"""kill -9 on a rollout worker and on a learner rank: a typed failure at once, then work goes on."""
+
+import asyncio
+import os
+import signal
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import ray
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
+from learner.group import LearnerGroup, LearnerLost
+from oars.config import RunConfig
+from rollout_workers.pool import AttemptFailed, RolloutPool, Sampled, WorkersUnavailable
+from tests.tiny import build_tiny, fresh_snapshot, order, pairs, tiny_config
+
+PATIENCE_S = 150  # for a machine that runs much else
+
+
+@dataclass(frozen=True)
+class Published:
+    version: int
+    digest: str
+    tensors: int
+    ref: Any
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny(tmp_path_factory.mktemp("tiny") / "generator")
+
+
+async def kill(title: str) -> None:
+    """kill -9 the process of this test session with this title, as soon as there is one."""
+    session = os.environ["OARS_TEST_SESSION"]
+    for _ in range(1200):
+        for process in psutil.process_iter(["cmdline", "environ"]):
+            titled = title in "".join((process.info["cmdline"] or [""])[:1])
+            if titled and (process.info["environ"] or {}).get("OARS_TEST_SESSION") == session:
+                os.kill(process.pid, signal.SIGKILL)
+                return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"no process titled {title}")
+
+
+async def started(config: RunConfig) -> RolloutPool:
+    pool = await RolloutPool.start(config)
+    snapshot = fresh_snapshot(config, version=4)
+    pool.publish(Published(4, snapshot.digest, len(snapshot.tensors), ray.put(snapshot)))
+    return pool
+
+
+def test_a_killed_worker_is_an_attempt_that_failed_and_comes_back_with_the_version(
+    generator: Path, ray_cluster: None
+) -> None:
+    async def scenario() -> None:
+        pool = await started(tiny_config(generator))
+        try:
+            before = await pool.sample(order(), PATIENCE_S)
+            busy = asyncio.create_task(pool.sample(replace(order(), candidates=1000), PATIENCE_S))
+            await kill("oars:rollout-0.sample")
+            lost = await asyncio.wait_for(busy, PATIENCE_S)
+            assert isinstance(lost, AttemptFailed) and not lost.timed_out
+            after = await asyncio.wait_for(pool.sample(order(), PATIENCE_S), PATIENCE_S)
+            assert isinstance(before, Sampled) and isinstance(after, Sampled)
+            assert (after.echo.version, after.echo.digest) == (4, before.echo.digest)
+            assert np.array_equal(await before.images, await after.images), "and what it returned before is still there"
+        finally:
+            await pool.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_killed_while_free_is_noticed_with_the_next_order(generator: Path, ray_cluster: None) -> None:
+    async def scenario() -> None:
+        pool = await started(tiny_config(generator))
+        try:
+            assert isinstance(await pool.sample(order(), PATIENCE_S), Sampled)
+            await kill("oars:rollout-0")
+            results = [await asyncio.wait_for(pool.sample(order(), PATIENCE_S), PATIENCE_S) for _ in range(3)]
+            assert isinstance(results[-1], Sampled)
+        finally:
+            await pool.stop()
+
+    asyncio.run(scenario())
+
+
+def test_when_no_worker_can_come_back_the_run_is_told(generator: Path, ray_cluster: None) -> None:
+    async def scenario() -> None:
+        config = tiny_config(generator, rollout={"max_restarts": 0, "candidates": 2})
+        pool = await started(config)
+        try:
+            await kill("oars:rollout-0")
+            assert isinstance(await pool.sample(order(), PATIENCE_S), AttemptFailed)
+            for _ in range(2):
+                with pytest.raises(WorkersUnavailable, match="died for good"):
+                    await asyncio.wait_for(pool.sample(order(), PATIENCE_S), PATIENCE_S)
+            assert pool.workers == 0
+        finally:
+            await pool.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_killed_rank_ends_the_group_and_a_new_one_goes_on_from_the_checkpoint(
+    generator: Path, tmp_path: Path, ray_cluster: None
+) -> None:
+    async def scenario() -> None:
+        config = tiny_config(generator, learner={"ranks": 2})
+        group = await LearnerGroup.start(config)
+        await group.cold_start_step(pairs(4))
+        await group.save(tmp_path / "step_1", {"step": 1})
+        expected = await group.cold_start_step(pairs(4))
+        step = asyncio.create_task(group.cold_start_step(pairs(4) * 200))
+        await kill("oars:learner-1.cold_start_step")
+        with pytest.raises(LearnerLost, match="rank died"):
+            await asyncio.wait_for(step, PATIENCE_S)
+        again = await LearnerGroup.start(config)
+        try:
+            assert await again.load(tmp_path / "step_1") == {"step": 1}
+            assert (await again.cold_start_step(pairs(4))).loss == expected.loss
+        finally:
+            again.stop()
+
+    asyncio.run(scenario())

@@ -1,0 +1,169 @@
+"""The learner on real DeepSpeed ranks: the objective's invariant, resuming, and any number of ranks alike."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import ray
+import torch
+
+from learner.checkpoint import BadCheckpoint
+from learner.group import LearnerGroup
+from oars.alignment.group import PolicySnapshot, TrainingSample
+from oars.config import RunConfig
+from oars.generator.policy import load_transformer
+from rollout_workers.worker import RolloutWorker
+from tests.tiny import build_tiny, order, pairs, tiny_config
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Group:
+    sample: object
+    optimality: tuple[float | None, ...]
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny(tmp_path_factory.mktemp("tiny") / "generator")
+
+
+@pytest.fixture(scope="module")
+def config(generator: Path) -> RunConfig:
+    return tiny_config(generator)
+
+
+def run(config: RunConfig, work: Callable[[LearnerGroup], Awaitable[T]]) -> T:
+    """A learner of its own for one piece of work."""
+
+    async def whole_life() -> T:
+        group = await LearnerGroup.start(config)
+        try:
+            return await work(group)
+        finally:
+            group.stop()
+
+    return asyncio.run(whole_life())
+
+
+def sample_with(config: RunConfig, snapshot: PolicySnapshot, groups: int) -> list[TrainingSample]:
+    worker = ray.remote(concurrency_groups={"health": 1})(RolloutWorker).options(num_cpus=0).remote(config, "rollout-x")
+    ray.get(worker.install.remote(snapshot))
+    samples = [ray.get(worker.sample.remote(order(g, snapshot.version))[2]) for g in range(groups)]
+    ray.kill(worker)
+    return samples
+
+
+@pytest.fixture(scope="module")
+def samples(config: RunConfig, ray_cluster: None) -> Iterator[list[Any]]:
+    """Three groups, sampled with the version that a fresh learner publishes."""
+
+    async def first_version(group: LearnerGroup) -> PolicySnapshot:
+        await group.begin_rl()
+        return await group.publish(0)
+
+    yield [ray.put(sample) for sample in sample_with(config, run(config, first_version), 3)]
+
+
+def batch(samples: list[Any]) -> list[Group]:
+    """Some candidates without a score, as in life."""
+    optimality = [(0.1, None, 0.9), (0.5, 0.2, 0.6), (None, 1.0, 0.0)]
+    return [Group(sample, r) for sample, r in zip(samples, optimality, strict=True)]
+
+
+def test_at_theta_old_the_loss_does_not_know_the_optimality(config: RunConfig, samples: list[Any]) -> None:
+    async def first_step(group: LearnerGroup, r: float) -> tuple[float, float]:
+        await group.begin_rl()
+        report = await group.train([Group(samples[0], (r, r, r))])
+        assert report.drift["old_distance"] < 1e-5, "the learner rebuilt the very points that the worker measured"
+        return report.loss["total"], report.grad_norm
+
+    async def both(group: LearnerGroup) -> list[tuple[float, float]]:
+        return [await first_step(group, r) for r in (0.0, 0.3, 1.0)]
+
+    (low, low_norm), (middle, middle_norm), (high, high_norm) = run(config, both)
+    assert low == pytest.approx(high, rel=1e-5) and middle == pytest.approx(high, rel=1e-5)
+    assert low_norm == pytest.approx(high_norm, rel=1e-3)
+    assert middle_norm == pytest.approx(0.4 * high_norm, rel=1e-3)
+
+
+def test_resuming_from_a_checkpoint_is_bit_identical(config: RunConfig, samples: list[Any], tmp_path: Path) -> None:
+    async def digests(group: LearnerGroup) -> tuple[str, str, float]:
+        report = await group.train(batch(samples))
+        return (await group.publish(9)).digest, (await group.snapshot(9)).digest, report.loss["total"]
+
+    async def straight(group: LearnerGroup) -> tuple[str, str, float]:
+        await group.begin_rl()
+        for version in (1, 2):
+            await group.train(batch(samples))
+            await group.publish(version)
+        await group.save(tmp_path / "step_2", {"step": 2, "ordinal": 7})
+        await group.train(batch(samples))
+        return await digests(group)
+
+    async def resumed(group: LearnerGroup) -> tuple[str, str, float]:
+        assert await group.load(tmp_path / "step_2") == {"step": 2, "ordinal": 7}
+        report = await group.train(batch(samples))
+        assert (report.step, report.version) == (3, 2)
+        return await digests(group)
+
+    expected = run(config, straight)
+    assert run(config, resumed) == expected
+
+
+def three_steps(samples: list[Any], path: Path) -> Callable[[LearnerGroup], Awaitable[tuple[PolicySnapshot, Any]]]:
+    async def work(group: LearnerGroup) -> tuple[PolicySnapshot, Any]:
+        await group.cold_start_step(pairs(5))
+        report = await group.cold_start_step(pairs(5))
+        await group.save_sft(path / "sft")
+        await group.begin_rl()
+        for _ in range(2):
+            await group.train(batch(samples))
+        await group.save(path / "step_2", {})
+        await group.load(path / "step_2")
+        return await _after(group, samples, report.loss["total"])
+
+    return work
+
+
+async def _after(group: LearnerGroup, samples: list[Any], cold: float) -> tuple[PolicySnapshot, Any]:
+    report = await group.train(batch(samples))
+    return await group.publish(3), (report.loss | {"cold_start": cold, "grad_norm": report.grad_norm})
+
+
+@pytest.fixture(scope="module")
+def one_rank(generator: Path, samples: list[Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    path = tmp_path_factory.mktemp("one")
+    return path, *run(tiny_config(generator, optimiser={"micro_batch": 4, "lr": 1e-3}), three_steps(samples, path))
+
+
+@pytest.mark.parametrize("zero_stage", [0, 3])
+def test_two_ranks_agree_with_one(
+    generator: Path, samples: list[Any], one_rank: Any, tmp_path: Path, zero_stage: int
+) -> None:
+    path, alone, alone_report = one_rank
+    learner = {"ranks": 2, "zero_stage": zero_stage}
+    config = tiny_config(generator, optimiser={"micro_batch": 4, "lr": 1e-3}, learner=learner)
+    together, report = run(config, three_steps(samples, tmp_path))
+    assert report == pytest.approx(alone_report, rel=1e-4)
+    for name, tensor in together.tensors.items():
+        torch.testing.assert_close(tensor, alone.tensors[name], atol=1e-5, rtol=1e-4)
+    ours, theirs = (load_transformer(config.generator, p / "sft").state_dict() for p in (tmp_path, path))
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor, theirs[name], atol=1e-5, rtol=1e-4)
+
+
+def test_a_torn_checkpoint_is_one_line(config: RunConfig, samples: list[Any], tmp_path: Path) -> None:
+    async def torn(group: LearnerGroup) -> None:
+        await group.begin_rl()
+        await group.save(tmp_path / "step_0", {})
+        next((tmp_path / "step_0").rglob("*model_states.pt")).write_bytes(b"torn")
+        with pytest.raises(BadCheckpoint, match="torn checkpoint") as raised:
+            await group.load(tmp_path / "step_0")
+        assert "\n" not in str(raised.value)
+
+    run(config, torn)

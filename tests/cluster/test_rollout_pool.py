@@ -1,0 +1,167 @@
+"""The published weights really arrive, and an order always gives the same bytes."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+import torch
+
+from oars.alignment.group import PolicySnapshot, TrainingSample
+from oars.config import RunConfig
+from oars.generator.policy import AdapterMismatch
+from rollout_workers.pool import AttemptFailed, RolloutPool, Sampled
+from rollout_workers.worker import RolloutWorker, WrongVersion
+from tests.tiny import SIDE, K, build_tiny, fresh_snapshot, order, tiny_config
+
+
+@dataclass(frozen=True)
+class Published:
+    version: int
+    digest: str
+    tensors: int
+    ref: Any
+
+
+def published(snapshot: PolicySnapshot) -> Published:
+    return Published(snapshot.version, snapshot.digest, len(snapshot.tensors), ray.put(snapshot))
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
+    return tiny_config(build_tiny(tmp_path_factory.mktemp("tiny") / "generator"))
+
+
+@pytest.fixture(scope="module")
+def worker(config: RunConfig, ray_cluster: None) -> Iterator[Any]:
+    actor = ray.remote(concurrency_groups={"health": 1})(RolloutWorker).options(num_cpus=0).remote(config, "rollout-x")
+    yield actor
+    ray.kill(actor)
+
+
+@pytest.fixture(scope="module")
+def snapshot(config: RunConfig) -> PolicySnapshot:
+    return fresh_snapshot(config, version=0, shift=0.05)
+
+
+def test_an_adapter_that_binds_nothing_is_refused(worker: Any, snapshot: PolicySnapshot) -> None:
+    renamed = {f"other.{name}": tensor for name, tensor in snapshot.tensors.items()}
+    for tensors in ({}, renamed):
+        with pytest.raises(AdapterMismatch, match="0 tensors bind"):
+            ray.get(worker.install.remote(replace(snapshot, tensors=tensors)))
+    assert ray.get(worker.ping.remote()) is None
+
+
+def test_a_wrong_digest_is_refused_and_nothing_is_sampled_with_it(worker: Any, snapshot: PolicySnapshot) -> None:
+    ray.get(worker.install.remote(snapshot))
+    with pytest.raises(AdapterMismatch, match="announced"):
+        ray.get(worker.install.remote(replace(snapshot, digest="0" * 16)))
+    with pytest.raises(WrongVersion, match="holds version none"):
+        ray.get(worker.sample.remote(order())[0])
+
+
+def test_an_order_for_another_version_is_refused(worker: Any, snapshot: PolicySnapshot) -> None:
+    ray.get(worker.install.remote(snapshot))
+    for version in (-1, 1):
+        with pytest.raises(WrongVersion, match=f"wants {version}"):
+            ray.get(worker.sample.remote(order(version=version))[0])
+
+
+def test_the_echo_says_what_is_installed_and_the_adapter_matters(
+    worker: Any, snapshot: PolicySnapshot, config: RunConfig
+) -> None:
+    installed = ray.get(worker.install.remote(snapshot))
+    echo, images, sample = ray.get(worker.sample.remote(order()))
+    assert (echo.version, echo.digest, echo.bound_tensors) == (0, snapshot.digest, len(snapshot.tensors))
+    assert (installed.version, installed.digest, installed.bound_tensors) == (0, snapshot.digest, len(snapshot.tensors))
+    other = fresh_snapshot(config, version=1, shift=-0.05)
+    ray.get(worker.install.remote(other))
+    later, other_images, other_sample = ray.get(worker.sample.remote(order(version=1)))
+    assert later.digest == other.digest != echo.digest
+    assert not np.array_equal(images, other_images)
+    assert not torch.equal(sample.v_old, other_sample.v_old)
+
+
+def test_shapes_and_what_the_sample_says(worker: Any, snapshot: PolicySnapshot, config: RunConfig) -> None:
+    ray.get(worker.install.remote(snapshot))
+    echo, images, sample = ray.get(worker.sample.remote(order()))
+    tokens, channels = sample.conditioning.image_latents.shape
+    assert images.shape == (K, SIDE, SIDE, 3) and images.dtype == np.uint8
+    assert sample.x0.shape == (K, tokens, channels)
+    assert sample.t.shape == (K, config.objective.timesteps)
+    assert sample.v_old.shape == sample.v_ref.shape == (K, config.objective.timesteps, tokens, channels)
+    assert set(echo.seconds) == {"encode", "denoise", "decode", "old_velocity"}
+    assert all(np.isfinite(list(echo.images_norm.values())))
+    assert not np.array_equal(images[0], images[1])
+
+
+def test_any_worker_gives_the_same_bytes(worker: Any, snapshot: PolicySnapshot, config: RunConfig) -> None:
+    async def sampled() -> tuple[Any, TrainingSample, int]:
+        pool = await RolloutPool.start(config)
+        try:
+            pool.publish(published(snapshot))
+            result = await pool.sample(replace(order(), version=77), 150)
+            assert isinstance(result, Sampled)
+            return await result.images, await result.sample, result.echo.version
+        finally:
+            await pool.stop()
+
+    ray.get(worker.install.remote(snapshot))
+    _, images, sample = ray.get(worker.sample.remote(order()))
+    pool_images, pool_sample, version = asyncio.run(sampled())
+    assert version == snapshot.version, "the pool stamps an order with the version that the worker holds"
+    assert np.array_equal(images, pool_images)
+    assert torch.equal(sample.x0, pool_sample.x0)
+    assert torch.equal(sample.v_old, pool_sample.v_old)
+
+
+def test_a_pool_installs_each_version_before_the_next_group_and_refuses_a_wrong_echo(
+    config: RunConfig, ray_cluster: None
+) -> None:
+    first, second = fresh_snapshot(config, 0, 0.05), fresh_snapshot(config, 1, -0.05)
+
+    async def versions() -> list[tuple[int, str]]:
+        pool = await RolloutPool.start(config)
+        try:
+            echoes = []
+            for snapshot in (first, second):
+                pool.publish(published(snapshot))
+                result = await pool.sample(order(), 150)
+                assert isinstance(result, Sampled)
+                echoes.append((result.echo.version, result.echo.digest))
+            pool.publish(replace(published(replace(second, version=2)), tensors=1))
+            with pytest.raises(AdapterMismatch, match="rollout-0: installed"):
+                await pool.sample(order(), 150)
+            return echoes
+        finally:
+            await pool.stop()
+
+    assert asyncio.run(versions()) == [(0, first.digest), (1, second.digest)]
+
+
+def test_a_missed_deadline_is_a_value_and_the_worker_goes_on(config: RunConfig, ray_cluster: None) -> None:
+    snapshot = fresh_snapshot(config)
+
+    async def late_then_fine() -> tuple[AttemptFailed | Sampled, AttemptFailed | Sampled]:
+        pool = await RolloutPool.start(config)
+        try:
+            pool.publish(published(snapshot))
+            return await pool.sample(replace(order(), candidates=64), 0.2), await pool.sample(order(), 150)
+        finally:
+            await pool.stop()
+
+    late, fine = asyncio.run(late_then_fine())
+    assert isinstance(late, AttemptFailed) and late.timed_out
+    assert isinstance(fine, Sampled)
+
+
+def test_a_model_that_is_not_there_is_one_line(tmp_path: Path, ray_cluster: None) -> None:
+    from rollout_workers.pool import WorkersUnavailable
+
+    with pytest.raises(WorkersUnavailable, match="no model in") as raised:
+        asyncio.run(RolloutPool.start(tiny_config(tmp_path / "nowhere")))
+    assert "\n" not in str(raised.value)

@@ -1,0 +1,102 @@
+"""Our sampler and codec against the diffusers pipeline, our solver against diffusers' own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DPMSolverMultistepScheduler, QwenImageEditPlusPipeline
+from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus as edit_plus
+from PIL import Image
+
+from oars.alignment.seeds import seeded_noise
+from oars.config import GeneratorConfig
+from oars.generator.codec import Codec
+from oars.generator.conditioning import Conditioner
+from oars.generator.policy import predict_velocity
+from oars.generator.sampler import denoise, flow_times
+from tests.tiny import SIDE, build_tiny, picture
+
+PROMPT_AREA = 64 * 64
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> QwenImageEditPlusPipeline:
+    directory: Path = build_tiny(tmp_path_factory.mktemp("tiny"))
+    return QwenImageEditPlusPipeline.from_pretrained(directory)
+
+
+def test_euler_equals_the_pipeline(pipeline: QwenImageEditPlusPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The pipeline fixes the condition's areas; the miniature's tokens are few, so they are set to ours.
+    monkeypatch.setattr(edit_plus, "VAE_IMAGE_SIZE", SIDE * SIDE)
+    monkeypatch.setattr(edit_plus, "CONDITION_IMAGE_SIZE", PROMPT_AREA)
+    config, codec = GeneratorConfig(text_image_area=PROMPT_AREA), Codec(pipeline.vae)
+    # Handed over at the output size, so that neither side resizes for the VAE.
+    lr = picture(0, SIDE)
+    conditioning = Conditioner(pipeline, config, codec).condition(lr, SIDE, SIDE)
+    noise = seeded_noise((1, *conditioning.image_latents.shape), 7, "initial", 0)
+    theirs = pipeline(
+        image=[Image.fromarray(lr)],
+        prompt=config.prompt,
+        prompt_embeds=None,
+        height=SIDE,
+        width=SIDE,
+        num_inference_steps=5,
+        true_cfg_scale=1.0,
+        latents=noise,
+        output_type="latent",
+    ).images
+    times = flow_times(pipeline.scheduler, 5, noise.shape[1])
+    with torch.no_grad():
+        ours = denoise(
+            lambda x, t: predict_velocity(pipeline.transformer, x, t, [conditioning], torch.float32),
+            noise,
+            times,
+            "euler",
+        )
+    assert (ours - noise).abs().max() > 0.1
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
+
+
+def test_dpm2m_equals_diffusers_between_the_euler_ends() -> None:
+    """A nonlinear velocity field, so that the order of the solver shows; diffusers' solver does the middle steps."""
+    times = torch.tensor([0.95, 0.8, 0.62, 0.41, 0.2, 0.0])
+    noise = seeded_noise((2, 4, 3), 1)
+
+    def velocity(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(x) * (1 + t.view(-1, 1, 1)) + 0.3
+
+    solver = DPMSolverMultistepScheduler(
+        solver_order=2,
+        prediction_type="flow_prediction",
+        use_flow_sigmas=True,
+        algorithm_type="dpmsolver++",
+        lower_order_final=True,
+        euler_at_final=True,
+        final_sigmas_type="zero",
+    )
+    solver.set_timesteps(len(times) - 1)
+    solver.sigmas, solver.timesteps = times, times[:-1] * 1000
+    x = noise
+    for t, sigma in zip(solver.timesteps, times[:-1], strict=True):
+        x = solver.step(velocity(x, sigma.expand(2)), t, x, return_dict=False)[0]
+    torch.testing.assert_close(denoise(velocity, noise, times, "dpm2m"), x, atol=1e-5, rtol=1e-5)
+
+
+def test_second_order_is_closer_to_the_exact_flow() -> None:
+    """dx/dt = v with v = x has the solution x(0) = x(1) exp(-1)."""
+    noise, times = torch.ones(1, 1, 1), torch.linspace(1, 0, 9)
+    errors = {
+        solver: (denoise(lambda x, t: x, noise, times, solver) - np.exp(-1)).abs().item()
+        for solver in ("euler", "dpm2m")
+    }
+    assert errors["dpm2m"] < errors["euler"] / 2
+
+
+def test_codec_matches_the_pipeline(pipeline: QwenImageEditPlusPipeline) -> None:
+    image, codec = picture(3, SIDE), Codec(pipeline.vae)
+    tensor = pipeline.image_processor.preprocess(Image.fromarray(image), SIDE, SIDE).unsqueeze(2)
+    theirs = pipeline._encode_vae_image(tensor, generator=None)
+    rows = 2 * SIDE // codec.pixels_per_token
+    packed = pipeline._pack_latents(theirs, 1, pipeline.vae.config.z_dim, rows, rows)
+    torch.testing.assert_close(codec.encode(image[None]), packed, atol=1e-5, rtol=1e-5)

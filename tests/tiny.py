@@ -1,0 +1,64 @@
+"""A random generator of the real classes, small enough that a cluster test pays for Ray and not for arithmetic."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from oars.alignment.group import GroupOrder, PolicySnapshot
+from oars.config import RunConfig
+from oars.generator.miniature.pipeline import assemble, build_transformer
+from oars.generator.miniature.vae import build_vae
+from oars.generator.policy import Policy, load_transformer
+from oars.imaging.crops import Pair
+
+K = 3
+SIDE = 32
+
+
+def build_tiny(directory: Path) -> Path:
+    """A pipeline directory whose velocities and adapters matter (diffusers starts some layers at zero)."""
+    torch.manual_seed(0)
+    vae = build_vae(base_dim=8, z_dim=4)
+    transformer = build_transformer(vae, seed=0, layers=1, heads=2, head_dim=32)
+    for parameter in transformer.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.1)
+    assemble(directory, vae, transformer, "Restore.", seed=0).save_pretrained(directory)
+    return directory
+
+
+def tiny_config(directory: Path, **changes: object) -> RunConfig:
+    """The run's config on that directory, float32; `changes` are whole sections as dictionaries."""
+    tree: dict[str, object] = {
+        "data": {"crop": SIDE},
+        "generator": {"path": str(directory), "dtype": "float32", "text_image_area": 64 * 64, "lora": {"rank": 4}},
+        "sampler": {"steps": 3, "batch": 2},
+        "objective": {"timesteps": 2},
+        "optimiser": {"micro_batch": 4, "lr": 1e-2},
+        "stages": {"cold_start": {"optimiser": {"micro_batch": 2}}},
+        "rollout": {"candidates": K},
+    }
+    return RunConfig.model_validate(tree | changes)
+
+
+def picture(seed: int, side: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+
+
+def order(group: int = 0, version: int = 0) -> GroupOrder:
+    return GroupOrder(f"group-{group}", 0, "nr_rl", picture(group, SIDE // 4), None, 100 + group, K, version)
+
+
+def pairs(count: int) -> list[Pair]:
+    return [Pair(f"pair-{i}", picture(i, SIDE // 4), picture(50 + i, SIDE)) for i in range(count)]
+
+
+def fresh_snapshot(config: RunConfig, version: int = 0, shift: float = 0.0) -> PolicySnapshot:
+    """What a learner that has not trained publishes; with a `shift`, some other adapter."""
+    policy = Policy(load_transformer(config.generator), config.generator, ("old",), config.seed)
+    with torch.no_grad():
+        for parameter in policy.named_parameters("old").values():
+            parameter.add_(shift)
+    return policy.snapshot("old", version)

@@ -1,0 +1,70 @@
+"""A checkpoint directory is whole or it is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from learner import checkpoint
+from learner.checkpoint import BadCheckpoint, verify
+
+
+def write(path: Path, content: str) -> None:
+    aside = checkpoint.begin(path)
+    (aside / "engine").mkdir()
+    (aside / "engine" / "state.pt").write_text(content)
+    (aside / "adapters.safetensors").write_text("adapters")
+    checkpoint.write_manifest(aside, {"phase": "rl", "state": {"steps": 3}})
+    checkpoint.publish(path)
+
+
+def test_what_was_written_is_handed_back(tmp_path: Path) -> None:
+    write(tmp_path / "step_3", "weights")
+    assert verify(tmp_path / "step_3") == {"phase": "rl", "state": {"steps": 3}}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["step_3"]
+
+
+def test_writing_again_replaces_the_whole_directory(tmp_path: Path) -> None:
+    write(tmp_path / "step_3", "weights")
+    write(tmp_path / "step_3", "other weights")
+    assert (tmp_path / "step_3" / "engine" / "state.pt").read_text() == "other weights"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["step_3"]
+    assert verify(tmp_path / "step_3")["phase"] == "rl"
+
+
+def test_an_interrupted_write_leaves_the_old_one_and_is_cleared(tmp_path: Path) -> None:
+    write(tmp_path / "step_3", "weights")
+    (checkpoint.begin(tmp_path / "step_3") / "half").write_text("written")
+    assert verify(tmp_path / "step_3")["phase"] == "rl"
+    write(tmp_path / "step_3", "weights")
+    assert not (tmp_path / "step_3" / "half").exists()
+
+
+def tear(path: Path, how: str) -> None:
+    state = path / "engine" / "state.pt"
+    match how:
+        case "truncated":
+            state.write_text("weigh")
+        case "flipped":
+            state.write_text("weighty")
+        case "removed":
+            state.unlink()
+        case "half a manifest":
+            manifest = path / checkpoint.MANIFEST
+            manifest.write_text(manifest.read_text()[:20])
+        case "no manifest":
+            (path / checkpoint.MANIFEST).unlink()
+
+
+@pytest.mark.parametrize("how", ["truncated", "flipped", "removed", "half a manifest", "no manifest"])
+def test_a_torn_checkpoint_is_one_clear_line(tmp_path: Path, how: str) -> None:
+    write(tmp_path / "step_3", "weights")
+    tear(tmp_path / "step_3", how)
+    with pytest.raises(BadCheckpoint) as raised:
+        verify(tmp_path / "step_3")
+    assert str(tmp_path / "step_3") in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadCheckpoint, match="step_9: no checkpoint there"):
+        verify(tmp_path / "step_9")
