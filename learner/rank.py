@@ -5,6 +5,7 @@ A rank is in one phase at a time, the cold start or RL, and a phase owns its wei
 """
 
 import os
+import shutil
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from learner.report import StepReport
 from oars.alignment.group import PolicySnapshot, TrainingSample
 from oars.config import RunConfig
 from oars.generator.policy import Role
+from oars.miniature import resolve_model
 
 if TYPE_CHECKING:
     from learner.cold_start import ColdStart
@@ -65,8 +67,13 @@ class LearnerRank:
         return self._in_cold_start().step(pairs)
 
     def save_sft(self, path: Path) -> None:
-        """The fine-tuned transformer as a diffusers directory; with no steps taken, the base weights."""
-        self._in_cold_start().save_weights(path)
+        """The fine-tuned transformer as a diffusers directory; a copy of the base's when no step was taken."""
+        if self._cold_start is not None:
+            self._cold_start.save_weights(path)
+        elif self._rank == 0:
+            base = resolve_model(self._config.generator.path, "generator") / "transformer"
+            shutil.copytree(base, checkpoint.begin(path), dirs_exist_ok=True)
+            checkpoint.publish(path)
 
     def begin_rl(self) -> None:
         """Leave the cold start: fresh base weights, three fresh adapters, `current` trained."""

@@ -13,9 +13,10 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import TypeVar
 
 import ray
 from setproctitle import setproctitle
@@ -46,6 +47,7 @@ from services.watchdog import RunStalled, Watchdog
 from services.write_up import summarise, write_up
 
 FAILED = 1
+RoleT = TypeVar("RoleT")
 
 
 class LedgerBroken(RuntimeError):
@@ -57,11 +59,13 @@ async def align(run: Run) -> Results | None:
     stages, judge = run.config.stages, connect_compass(run.config)
     source, store = InputSource(run.config, run.id), PolicyStore(ray.put)
     async with AsyncExitStack() as actors:
-        learner = await LearnerGroup.start(run.config)
+        learner = await started(run, "the learner", LearnerGroup.start(run.config))
         actors.callback(learner.stop)
         sft = await cold_start(run, source, learner)
+        if run.stop.requested:
+            return None
         await learner.begin_rl()
-        rollouts = await RolloutPool.start(run.config)
+        rollouts = await started(run, "the rollout workers", RolloutPool.start(run.config))
         actors.push_async_callback(rollouts.stop)
         conductor = Conductor(run, source, rollouts, learner, store, GroupLife(run, rollouts, judge, store))
         await conductor.publish(version=0)
@@ -70,6 +74,11 @@ async def align(run: Run) -> Results | None:
         await conductor.checkpoint()
         aligned = await learner.snapshot(store.current.version)
     return None if run.stop.requested else await evaluate(run, judge, sft, aligned)
+
+
+async def started(run: Run, what: str, start: Awaitable[RoleT]) -> RoleT:
+    """A role that has its own deadline and message for not coming up; this one only bounds what those miss."""
+    return await run.wait("conductor", what, start, 2 * run.config.control.start_deadline_s)
 
 
 async def supervised(run: Run) -> Results | None:

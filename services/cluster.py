@@ -22,6 +22,8 @@ NAMESPACE = "oars"
 # Serve's controller and proxy, the Ray tasks that measure metrics, and this command's own driver.
 _OTHER_CPUS = 3
 _ASK_EVERY_S = 1.0
+# Where Ray keeps the token of local clusters.
+_TOKEN = "~/.ray/auth_token"
 
 
 class NoCluster(RuntimeError):
@@ -49,7 +51,7 @@ def cluster(config: RunConfig, address: str | None) -> Iterator[Cluster]:
     if context is None:
         head, context = _start(config)
     try:
-        yield Cluster(f"http://{context.dashboard_url}", own=head is not None)
+        yield Cluster(head.dashboard if head else f"http://{context.dashboard_url}", own=head is not None)
     finally:
         if head:
             _stop_serve()
@@ -62,11 +64,16 @@ def _join(address: str | None) -> Any:
     """The context of a cluster that answers; None if there is none to join. Raises NoCluster."""
     if address is None:
         return None
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    # Ray's head asks for a token by default, and its clients offer none by default.
+    os.environ.setdefault("RAY_AUTH_MODE", "token" if _has_token() else "disabled")
     context = _connect(address)
     if context is None and address != "auto":
         raise NoCluster(f"no Ray cluster answers at {address!r}")
     return context
+
+
+def _has_token() -> bool:
+    return "RAY_AUTH_TOKEN" in os.environ or Path(os.environ.get("RAY_AUTH_TOKEN_PATH", _TOKEN)).expanduser().is_file()
 
 
 def _connect(address: str) -> Any:

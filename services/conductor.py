@@ -71,6 +71,7 @@ class Conductor:
         self._run, self._source, self._rollouts = run, source, rollouts
         self._learner, self._store, self._life = learner, store, life
         self._ordinal = 0
+        self._saved_at = -1
         self.steps = 0
         """Optimiser steps of RL so far."""
 
@@ -192,8 +193,11 @@ class Conductor:
             await self.checkpoint()
 
     async def checkpoint(self) -> None:
-        """At a step boundary only."""
+        """At a step boundary only; does nothing if this step has its checkpoint."""
         run = self._run
+        if self._saved_at == self.steps:
+            return
+        self._saved_at = self.steps
         meta: dict[str, object] = {"step": self.steps, "version": self._store.current.version, "ordinal": self._ordinal}
         path = run.directory / "checkpoints" / f"step_{self.steps}"
         await run.wait("conductor", "a checkpoint", self._learner.save(path, meta), run.config.control.step_deadline_s)

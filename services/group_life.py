@@ -9,8 +9,12 @@ import random
 import time
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from oars.alignment.optimality import is_degenerate
 from oars.compass.outcome import Scored
+from oars.generator.conditioning import resize
 from rollout_workers.pool import AttemptFailed, Sampled
 from services.brake import Brake, BrakeState, RewardsFailing
 from services.drops import DropReason
@@ -21,6 +25,8 @@ from services.roles import Judge, Judgement, Rollouts
 from services.run import Run
 from services.source import AdmittedGroup
 
+# Pictures are large: one group of so many is shown.
+_PICTURE_EVERY = 16
 # What of a score's provenance is the same for the whole run, and goes to summary.json.
 _IDENTITY = ("judge_digest", "prompt_version", "gamma")
 
@@ -47,8 +53,16 @@ class GroupLife:
         sampled = await self._sampled(group)
         if isinstance(sampled, Dropped):
             return sampled
+        if group.ordinal % _PICTURE_EVERY == 0:
+            await self._show(group, sampled)
         judgement = await self._judged(group, sampled)
         return self._filtered(group, sampled, judgement)
+
+    async def _show(self, group: AdmittedGroup, sampled: Sampled) -> None:
+        """LR (resized) and the candidates, side by side, in TensorBoard."""
+        images: NDArray[np.uint8] = await sampled.images
+        lr = resize(group.pair.lr, *images.shape[1:3])
+        self._run.telemetry.image(f"{group.stage}/candidates", group.ordinal, np.concatenate([lr, *images], axis=1))
 
     def unanswered(self, now: float) -> float:
         """Seconds for which requests have been waiting without a single score coming back; 0 if none waits."""
@@ -122,7 +136,7 @@ class GroupLife:
         if any(isinstance(outcome, Scored) for outcome in judgement.outcomes):
             self._answered = time.monotonic()
             run.watchdog.beat()
-            run.provenance |= {name: judgement.provenance[name] for name in _IDENTITY if name in judgement.provenance}
+            run.provenance |= {name: str(value) for name, value in judgement.provenance.items() if name in _IDENTITY}
         if self.brake.record(judgement.outcomes, time.monotonic()) is BrakeState.STOPPED:
             raise RewardsFailing(self.brake.reason)
         run.telemetry.gauge("failure_rate", self.brake.failure_rate)

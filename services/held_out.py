@@ -1,14 +1,15 @@
 """The held-out evaluation: bicubic, base, SFT and aligned on the same crops, with the same initial noise.
 
-`restore` and `measure` run as Ray tasks (one a model, with the resources of a rollout worker); COMPASS scores come from
+`restore` and `measure` run as streaming Ray tasks with the resources of a rollout worker; COMPASS scores come from
 the Serve app. Every difference between two models is taken crop by crop, so its interval is that of a paired test.
 """
 
 import asyncio
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import ray
@@ -38,8 +39,11 @@ PAIRED: tuple[tuple[ModelName, ModelName], ...] = (("aligned", "sft"), ("sft", "
 
 # Requests to COMPASS at a time: enough to fill the engine's batch, few enough to meet the deadline.
 _REQUESTS = 4
+# Crops shown in TensorBoard.
+_SHOWN = 8
 
 Pixels = NDArray[np.uint8]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Evaluated:
     """Of each crop: the panel, and reward, fidelity, q_sr where COMPASS scored it."""
 
 
-def restore(config: RunConfig, weights: Weights, pairs: list[Pair]) -> list[Pixels]:
+def restore(config: RunConfig, weights: Weights, pairs: list[Pair]) -> Iterator[Pixels]:
     """Sample one output a pair with `sampler.inference_steps`; the noise depends on the run's seed and the image."""
     torch.set_num_threads(config.rollout.resources.threads)
     pipeline = load_pipeline(config.generator)
@@ -70,7 +74,8 @@ def restore(config: RunConfig, weights: Weights, pairs: list[Pair]) -> list[Pixe
     if weights.adapter:
         policy.install(weights.adapter, "ema")
     role: Literal["ema"] | None = "ema" if weights.adapter else None
-    return [_restored(pair, config, pipeline.scheduler, codec, conditioner, policy, role) for pair in pairs]
+    for pair in pairs:
+        yield _restored(pair, config, pipeline.scheduler, codec, conditioner, policy, role)
 
 
 @torch.no_grad()
@@ -86,10 +91,12 @@ def _restored(
     return codec.decode(latents, conditioning.grid)[0]
 
 
-def measure(images: list[Pixels], pairs: list[Pair]) -> list[dict[str, float]]:
+def measure(images: list[Pixels], pairs: list[Pair]) -> Iterator[dict[str, float]]:
     """The metric panel of each image."""
     torch.set_num_threads(1)
-    return [_panel(image, pair.gt) for image, pair in zip(images, pairs, strict=True) if pair.gt is not None]
+    for image, pair in zip(images, pairs, strict=True):
+        assert pair.gt is not None
+        yield _panel(image, pair.gt)
 
 
 def _panel(sr: Pixels, gt: Pixels) -> dict[str, float]:
@@ -115,36 +122,50 @@ async def evaluate(run: Run, judge: Judge, sft: Path, aligned: PolicySnapshot) -
         evaluated[name] = await _evaluated(run, judge, name, weights.get(name), pairs)
         run.telemetry.event("evaluated", model=name)
         run.progress.update(ProgressLine("evaluating", len(evaluated), len(MODELS), name))
+    _show(run, pairs, evaluated)
     write_samples(run.directory, pairs, {name: (e.images, e.metrics) for name, e in evaluated.items()})
     seed = derive_seed(run.config.seed, "bootstrap")
     held_out = {name: _summarised(e, seed) for name, e in evaluated.items()}
     return Results(held_out, {f"{a}-{b}": _difference(evaluated[a], evaluated[b], seed) for a, b in PAIRED})
 
 
+def _show(run: Run, pairs: list[Pair], evaluated: dict[str, Evaluated]) -> None:
+    """Bicubic, base, SFT, aligned and GT side by side in TensorBoard."""
+    for number, pair in enumerate(pairs[:_SHOWN]):
+        row = [evaluated[name].images[number] for name in MODELS]
+        run.telemetry.image(f"held_out/{number}", 0, np.concatenate([*row, pair.gt], axis=1))
+
+
 async def _evaluated(run: Run, judge: Judge, name: ModelName, weights: Weights | None, pairs: list[Pair]) -> Evaluated:
-    deadline = run.config.control.evaluation_deadline_s
     if weights is None:
         images = [resize(pair.lr, *pair.gt.shape[:2]) for pair in pairs if pair.gt is not None]
     else:
-        images = await run.wait(
-            "evaluation", f"outputs of {name}", _task(run, restore, run.config, weights, pairs), deadline
-        )
-    panel = run.wait("evaluation", f"metrics of {name}", _task(run, measure, images, pairs), deadline)
+        images = await _each(run, f"outputs of {name}", restore, run.config, weights, pairs)
+    deadline = run.config.control.evaluation_deadline_s
     scores = run.wait("evaluation", f"scores of {name}", _scores(judge, f"{run.id}.{name}", images, pairs), deadline)
-    metrics, outcomes = await asyncio.gather(panel, scores)
+    metrics, outcomes = await asyncio.gather(_each(run, f"metrics of {name}", measure, images, pairs), scores)
     return Evaluated(images, [m | _columns(o) for m, o in zip(metrics, outcomes, strict=True)])
 
 
-async def _task(run: Run, function: Any, *args: object) -> Any:
-    """Run it as a Ray task with the resources of a rollout worker."""
+async def _each(run: Run, what: str, generator: Callable[..., Iterator[T]], *args: object) -> list[T]:
+    """All values of a generator that runs as a Ray task; each one that arrives is progress."""
     resources = run.config.rollout.resources
-    task = ray.remote(function).options(
+    task = ray.remote(generator).options(
+        num_returns="streaming",
         num_cpus=resources.num_cpus,
-        num_gpus=resources.num_gpus if function is restore else 0,
-        label_selector=resources.label_selector,
-        name=f"oars.{function.__name__}",
+        num_gpus=resources.num_gpus if generator is restore else 0,
+        label_selector=resources.label_selector or None,
+        name=f"oars.{generator.__name__}",
     )
-    return await task.remote(*args)
+    values: list[T] = []
+
+    async def collect() -> list[T]:
+        async for reference in task.remote(*args):
+            values.append(await reference)
+            run.watchdog.beat()
+        return values
+
+    return await run.wait("evaluation", what, collect(), run.config.control.evaluation_deadline_s)
 
 
 async def _scores(judge: Judge, request: str, images: list[Pixels], pairs: list[Pair]) -> list[CandidateOutcome]:

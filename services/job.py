@@ -3,23 +3,25 @@
 import asyncio
 import shlex
 import sys
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from oars.config import RunConfig
-from services.cluster import ROOT, Cluster
+from oars.deployment import deploy_path
+from services.cluster import ROOT, Cluster, NoCluster
 from services.progress import Progress, ProgressLine, progress
 from services.run_directory import new_run_id
 
-# Between `ray job stop` and SIGKILL; a step and its checkpoint fit into it. Ray's default is 3 s.
-STOP_WAIT_S = 120
-# Not code: what a checkout holds besides.
-EXCLUDES = [".git/", ".venv/", "runs/", "tests/", "docs/", "**/__pycache__/", ".mypy_cache/", ".ruff_cache/"]
+# The recipe that `ray job submit` takes, too: exclusions, stop wait, offline switches.
+RUNTIME_ENV = "job/runtime-env.yaml"
 # How long a job may take to leave the queue and print its first line before its status is looked at again.
 _POLL_S = 0.5
+_SERVER_WAIT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,8 @@ class AlignJob:
             profile = profile.relative_to(ROOT)
         words = [python, "-m", "services.align", "--profile", str(profile), "--run-id", run_id]
         words += [word for override in overrides for word in ("--set", override)]
-        env: dict[str, object] = {"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S)}}
-        if not where.own:
-            env |= {"working_dir": str(ROOT), "excludes": EXCLUDES}
+        recipe = yaml.safe_load(deploy_path(RUNTIME_ENV).read_text())
+        env = {"env_vars": recipe["env_vars"]} if where.own else recipe | {"working_dir": str(ROOT)}
         return cls(run_id, shlex.join(words), env)
 
 
@@ -59,8 +60,8 @@ def _absolute_paths(config: RunConfig) -> list[str]:
 
 
 def submit(where: Cluster, job: AlignJob) -> str:
-    """The submission id, which is the run's id."""
-    client = JobSubmissionClient(where.dashboard)
+    """The submission id, which is the run's id. Raises NoCluster if the job server does not answer."""
+    client = _client(where)
     print(f"job {job.run_id}; dashboard and job server: {where.dashboard}", flush=True)
     return client.submit_job(
         entrypoint=job.entrypoint,
@@ -70,9 +71,21 @@ def submit(where: Cluster, job: AlignJob) -> str:
     )
 
 
+def _client(where: Cluster) -> JobSubmissionClient:
+    """The dashboard of a new head answers seconds after the head does."""
+    deadline = time.monotonic() + _SERVER_WAIT_S
+    while True:
+        try:
+            return JobSubmissionClient(where.dashboard)
+        except ConnectionError as error:
+            if time.monotonic() > deadline:
+                raise NoCluster(f"no job server answers at {where.dashboard}") from error
+            time.sleep(_POLL_S)
+
+
 def follow(where: Cluster, job_id: str) -> int:
     """Show the job's output until it ends; its exit code. Ctrl-C stops the job, which saves a checkpoint first."""
-    client = JobSubmissionClient(where.dashboard)
+    client = _client(where)
     try:
         with progress() as shown:
             asyncio.run(_show(client, job_id, shown))

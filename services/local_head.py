@@ -23,6 +23,7 @@ class LocalHead:
     def __init__(self, cpus: int, environment: dict[str, str]) -> None:
         ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
         self.address = f"127.0.0.1:{ports['port']}"
+        self.dashboard = f"http://127.0.0.1:{ports['dashboard-port']}"
         self._log = Path(tempfile.mkstemp(prefix="oars-ray-head-", suffix=".log")[1])
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
         command += ["--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", "--include-dashboard=true"]

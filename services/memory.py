@@ -10,7 +10,7 @@ _GIB = 1024**3
 
 
 class PeakMemory:
-    """Greatest sum of PSS over everything below this node's raylet (workers, replicas, engines, this driver)."""
+    """Greatest sum of PSS over this node's Ray processes and everything they started."""
 
     def __init__(self) -> None:
         self.peak_gib = 0.0
@@ -33,7 +33,10 @@ class PeakMemory:
 def _session_bytes() -> int:
     me = psutil.Process()
     raylet = next((parent for parent in me.parents() if parent.name() == "raylet"), me)
-    return sum(_bytes(process) for process in {me, raylet, *raylet.children(recursive=True)})
+    # The head's other processes are siblings of its raylet, unless it was started in the background.
+    parent = raylet.parent()
+    root = parent if parent is not None and parent.pid != 1 and raylet is not me else raylet
+    return sum(_bytes(process) for process in {me, root, *root.children(recursive=True)})
 
 
 def _bytes(process: psutil.Process) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from services.cli import align, doctor, runs, score, serve
+from services.cli import align, doctor, miniature, runs, score, serve, upscale
 from services.errors import BAD_INPUT, one_line
 
 
@@ -30,10 +30,13 @@ app = typer.Typer(
 )
 app.command()(align.align)
 app.command()(serve.serve)
+app.command()(upscale.upscale)
+app.command()(score.score)
 app.command()(score.score)
 app.command()(runs.report)
 app.command()(doctor.doctor)
 app.add_typer(runs.app, name="runs")
+app.add_typer(miniature.app, name="miniature")
 
 if __name__ == "__main__":
     app()

@@ -19,6 +19,8 @@ from oars.config import RunConfig
 from rollout_workers.pool import AttemptFailed, RolloutPool, Sampled, WorkersUnavailable
 from tests.tiny import build_tiny, fresh_snapshot, order, pairs, tiny_config
 
+PATIENCE_S = 150  # for a machine that runs much else
+
 
 @dataclass(frozen=True)
 class Published:
@@ -33,12 +35,17 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_tiny(tmp_path_factory.mktemp("tiny") / "generator")
 
 
-def kill(actor: str) -> None:
-    """kill -9 the actor of this test session whose process title names it, idle or at work."""
+async def kill(title: str) -> None:
+    """kill -9 the process of this test session with this title, as soon as there is one."""
     session = os.environ["OARS_TEST_SESSION"]
-    titled = [p for p in psutil.process_iter() if any(actor in part for part in p.cmdline()[:1])]
-    (process,) = [p for p in titled if p.environ().get("OARS_TEST_SESSION") == session]
-    os.kill(process.pid, signal.SIGKILL)
+    for _ in range(1200):
+        for process in psutil.process_iter(["cmdline", "environ"]):
+            titled = title in "".join((process.info["cmdline"] or [""])[:1])
+            if titled and (process.info["environ"] or {}).get("OARS_TEST_SESSION") == session:
+                os.kill(process.pid, signal.SIGKILL)
+                return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"no process titled {title}")
 
 
 async def started(config: RunConfig) -> RolloutPool:
@@ -54,13 +61,12 @@ def test_a_killed_worker_is_an_attempt_that_failed_and_comes_back_with_the_versi
     async def scenario() -> None:
         pool = await started(tiny_config(generator))
         try:
-            before = await pool.sample(order(), 60)
-            busy = asyncio.create_task(pool.sample(replace(order(), candidates=400), 60))
-            await asyncio.sleep(0.5)
-            kill("rollout-0")
-            lost = await asyncio.wait_for(busy, 30)
+            before = await pool.sample(order(), PATIENCE_S)
+            busy = asyncio.create_task(pool.sample(replace(order(), candidates=1000), PATIENCE_S))
+            await kill("oars:rollout-0.sample")
+            lost = await asyncio.wait_for(busy, PATIENCE_S)
             assert isinstance(lost, AttemptFailed) and not lost.timed_out
-            after = await asyncio.wait_for(pool.sample(order(), 60), 60)
+            after = await asyncio.wait_for(pool.sample(order(), PATIENCE_S), PATIENCE_S)
             assert isinstance(before, Sampled) and isinstance(after, Sampled)
             assert (after.echo.version, after.echo.digest) == (4, before.echo.digest)
             assert np.array_equal(await before.images, await after.images), "and what it returned before is still there"
@@ -74,9 +80,9 @@ def test_a_worker_killed_while_free_is_noticed_with_the_next_order(generator: Pa
     async def scenario() -> None:
         pool = await started(tiny_config(generator))
         try:
-            assert isinstance(await pool.sample(order(), 60), Sampled)
-            kill("rollout-0")
-            results = [await asyncio.wait_for(pool.sample(order(), 60), 90) for _ in range(3)]
+            assert isinstance(await pool.sample(order(), PATIENCE_S), Sampled)
+            await kill("oars:rollout-0")
+            results = [await asyncio.wait_for(pool.sample(order(), PATIENCE_S), PATIENCE_S) for _ in range(3)]
             assert isinstance(results[-1], Sampled)
         finally:
             await pool.stop()
@@ -89,11 +95,11 @@ def test_when_no_worker_can_come_back_the_run_is_told(generator: Path, ray_clust
         config = tiny_config(generator, rollout={"max_restarts": 0, "candidates": 2})
         pool = await started(config)
         try:
-            kill("rollout-0")
-            assert isinstance(await pool.sample(order(), 60), AttemptFailed)
+            await kill("oars:rollout-0")
+            assert isinstance(await pool.sample(order(), PATIENCE_S), AttemptFailed)
             for _ in range(2):
                 with pytest.raises(WorkersUnavailable, match="died for good"):
-                    await asyncio.wait_for(pool.sample(order(), 60), 30)
+                    await asyncio.wait_for(pool.sample(order(), PATIENCE_S), PATIENCE_S)
             assert pool.workers == 0
         finally:
             await pool.stop()
@@ -111,10 +117,9 @@ def test_a_killed_rank_ends_the_group_and_a_new_one_goes_on_from_the_checkpoint(
         await group.save(tmp_path / "step_1", {"step": 1})
         expected = await group.cold_start_step(pairs(4))
         step = asyncio.create_task(group.cold_start_step(pairs(4) * 200))
-        await asyncio.sleep(1.0)
-        kill("learner-1")
+        await kill("oars:learner-1.cold_start_step")
         with pytest.raises(LearnerLost, match="rank died"):
-            await asyncio.wait_for(step, 30)
+            await asyncio.wait_for(step, PATIENCE_S)
         again = await LearnerGroup.start(config)
         try:
             assert await again.load(tmp_path / "step_1") == {"step": 1}

@@ -157,9 +157,7 @@ def test_two_ranks_agree_with_one(
         torch.testing.assert_close(tensor, theirs[name], atol=1e-5, rtol=1e-4)
 
 
-def test_a_torn_checkpoint_is_one_line(
-    config: RunConfig, samples: list[Any], tmp_path: Path
-) -> None:
+def test_a_torn_checkpoint_is_one_line(config: RunConfig, samples: list[Any], tmp_path: Path) -> None:
     async def torn(group: LearnerGroup) -> None:
         await group.begin_rl()
         await group.save(tmp_path / "step_0", {})

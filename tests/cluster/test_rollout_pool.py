@@ -104,7 +104,7 @@ def test_any_worker_gives_the_same_bytes(worker: Any, snapshot: PolicySnapshot, 
         pool = await RolloutPool.start(config)
         try:
             pool.publish(published(snapshot))
-            result = await pool.sample(replace(order(), version=77), 60)
+            result = await pool.sample(replace(order(), version=77), 150)
             assert isinstance(result, Sampled)
             return await result.images, await result.sample, result.echo.version
         finally:
@@ -130,12 +130,12 @@ def test_a_pool_installs_each_version_before_the_next_group_and_refuses_a_wrong_
             echoes = []
             for snapshot in (first, second):
                 pool.publish(published(snapshot))
-                result = await pool.sample(order(), 60)
+                result = await pool.sample(order(), 150)
                 assert isinstance(result, Sampled)
                 echoes.append((result.echo.version, result.echo.digest))
             pool.publish(replace(published(replace(second, version=2)), tensors=1))
             with pytest.raises(AdapterMismatch, match="rollout-0: installed"):
-                await pool.sample(order(), 60)
+                await pool.sample(order(), 150)
             return echoes
         finally:
             await pool.stop()
@@ -150,7 +150,7 @@ def test_a_missed_deadline_is_a_value_and_the_worker_goes_on(config: RunConfig, 
         pool = await RolloutPool.start(config)
         try:
             pool.publish(published(snapshot))
-            return await pool.sample(replace(order(), candidates=64), 0.2), await pool.sample(order(), 60)
+            return await pool.sample(replace(order(), candidates=64), 0.2), await pool.sample(order(), 150)
         finally:
             await pool.stop()
 

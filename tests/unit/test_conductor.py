@@ -33,8 +33,10 @@ from services.roles import Judgement, TrainingGroup
 from services.run import Run
 from services.source import AdmittedGroup
 from services.stopping import StopRequest
+from services.summary import read_summary
 from services.telemetry import Telemetry
 from services.watchdog import Watchdog
+from services.write_up import summarise, write_up
 
 K = 4
 PIXELS = np.zeros((4, 4, 3), np.uint8)
@@ -70,7 +72,9 @@ class Rollouts:
         await asyncio.sleep(self.chance.random() * self.pause_s)
         self.sampling -= 1
         echo = SampleEcho(order.group_id, order.attempt, "rollout-0", policy.version, policy.digest, policy.tensors)
-        return self.fate(order, Sampled(echo, None, order.group_id, 0.0))
+        images = asyncio.get_running_loop().create_future()
+        images.set_result(np.zeros((K, 16, 16, 3), np.uint8))
+        return self.fate(order, Sampled(echo, images, order.group_id, 0.0))
 
 
 @dataclass
@@ -78,7 +82,7 @@ class Judge:
     outcomes: Callable[[str], list[CandidateOutcome]] = lambda request: [scored(float(k)) for k in range(K)]
 
     async def score(self, request_id: str, pair: Pair, images: Any) -> Judgement:
-        return Judgement(self.outcomes(request_id), {"judge_digest": "abc"})
+        return Judgement(self.outcomes(request_id), {"judge_digest": "abc", "gamma": 7.0, "attempt": 0})
 
     async def score_one(self, request_id: str, pair: Pair, image: Any) -> CandidateOutcome:
         raise NotImplementedError
@@ -261,6 +265,19 @@ def test_a_stop_ends_the_stage_at_a_step_boundary(directory: Path) -> None:
     assert counts.dropped[DropReason.STOPPED] == counts.admitted - counts.trained > 0
     assert world.run.ledger.violations(final=True) == []
     assert world.run.stages[0].steps == 2
+
+
+def test_the_summary_counts_what_the_ledger_recorded(directory: Path) -> None:
+    world = World.make(directory)
+    world.go(steps=2, groups=2)
+    summary = summarise(world.run, "succeeded", "", None, peak_memory_gib=1.5)
+    groups = summary.groups
+    assert groups.admitted == groups.generated == groups.scored == groups.trained == 4
+    assert summary.candidates.scored == 4 * K and summary.versions_published == 3
+    assert summary.judge == {"judge_digest": "abc", "gamma": "7.0"}
+    assert "stlpips" in summary.lower_is_better and "psnr" not in summary.lower_is_better
+    assert write_up(summary, directory) == directory / "report.html"
+    assert read_summary(directory) == summary
 
 
 def test_versions_follow_steps(directory: Path) -> None:
