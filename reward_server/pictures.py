@@ -89,5 +89,5 @@ def _same_size(k: int, pixels: Candidate, shape: tuple[int, ...]) -> View | Fail
 
 def _view(pixels: Pixels) -> View:
     shape = "x".join(map(str, pixels.shape)).encode()
-    digest = hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16, key=shape).hexdigest()
+    digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16, key=shape).hexdigest()
     return View(Image.fromarray(pixels), digest)

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -24,7 +25,7 @@ def encoded(pixels: Pixels, form: str) -> str:
 
 
 def test_bad_candidates_fail_alone() -> None:
-    bad = [
+    bad: list[Any] = [
         picture(1).astype(np.float32),
         picture(1)[..., :1],
         picture(1, 2, 2),
