@@ -36,12 +36,11 @@ LABELS_FILE = "oars_labels.json"
 
 @dataclass(frozen=True)
 class Batch:
-    """G groups: pictures uint8 [G, 1 + K, S, S, 3] (LR view first) and labels [G, K], [G], [G, K]."""
+    """G groups: pictures uint8 [G, 1 + K, S, S, 3] (LR view first), F float32 [G, K], Q float32 [G, 1 + K]."""
 
     views: NDArray[np.uint8]
     fidelity: Tensor
-    q_lr: Tensor
-    q_sr: Tensor
+    quality: Tensor
 
 
 def train_miniature_judge(
@@ -145,8 +144,7 @@ def draw_batch(shelves: list[Shelf], labels: LabelMap, seed: int, config: JudgeT
     return Batch(
         views,
         torch.from_numpy(fidelity[rows, 1:]),
-        torch.from_numpy(quality[rows, 0]),
-        torch.from_numpy(quality[rows, 1:]),
+        torch.from_numpy(quality[rows]),
     )
 
 
@@ -168,17 +166,20 @@ def batch_loss(
     batch: Batch,
     expectation_weight: float,
 ) -> Tensor:
-    """Cross-entropy to the two-hot targets + weighted squared error of the expectations (in [0, 1])."""
+    """Cross-entropy to the two-hot targets + weighted squared error of the expectations (in [0, 1]).
+
+    The input prompt is asked of every picture, not of the LR alone: that it stands alone teaches quality fastest.
+    """
     groups, pictures = batch.views.shape[:2]
     encoded = encode_pictures(model, processor, batch.views.reshape(-1, *batch.views.shape[2:]))
-    first = torch.arange(groups)[:, None] * pictures
-    others = (first + torch.arange(1, pictures)).flatten()
-    pairs = torch.stack([first.expand(-1, pictures - 1).flatten(), others], 1)
-    inputs = last_logits(model, processor, INPUT_PROMPT, encoded, first).float().log_softmax(-1)
+    every = torch.arange(groups * pictures)[:, None]
+    places = every.view(groups, pictures)
+    pairs = torch.stack([places[:, :1].expand(-1, pictures - 1), places[:, 1:]], -1).flatten(0, 1)
+    inputs = last_logits(model, processor, INPUT_PROMPT, encoded, every).float().log_softmax(-1)
     transitions = last_logits(model, processor, TRANSITION_PROMPT, encoded, pairs).float().log_softmax(-1)
     slots = (
-        slot_loss(inputs, tokens.quality, batch.q_lr, expectation_weight, 1.0),
-        slot_loss(transitions, tokens.quality, batch.q_sr.flatten(), expectation_weight, 0.5),
+        slot_loss(inputs, tokens.quality, batch.quality.flatten(), expectation_weight, 1.0),
+        slot_loss(transitions, tokens.quality, batch.quality[:, 1:].flatten(), expectation_weight, 0.5),
         slot_loss(transitions, tokens.fidelity, batch.fidelity.flatten(), expectation_weight, 0.5),
     )
     return torch.stack(slots).sum()

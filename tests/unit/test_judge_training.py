@@ -34,7 +34,7 @@ def test_a_batch_derives_from_its_seed_and_keeps_all_colours_of_a_group():
     assert np.array_equal(one.views, same.views)
     assert not np.array_equal(one.views, other.views)
     assert one.fidelity.shape == (1, 1)
-    assert one.q_lr.shape == (1,)
+    assert one.quality.shape == (1, 2)
 
 
 def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path):
