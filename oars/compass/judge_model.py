@@ -165,10 +165,11 @@ def _initialise(model: Qwen3VLForConditionalGeneration) -> None:
     """Start where a small judge learns quickly: as a crude spectrum analyser (ours).
 
     Visible quality is mostly in how much of each spatial frequency there is, which random weights find too slowly. So
-    patches start as a cosine transform, the first vision block as its rectifier, the mergers as means over their patches,
-    and text attention as a mean over tokens: the answer position sees mean amplitudes from the first step. One text head
-    starts with keys equal to queries, so a token of the SR attends to what resembles it: the same place in the LR.
-    And the first answer is a score already; a constant that must first learn to be one drowns what the pictures say.
+    patches start as a cosine transform, the first vision block as its rectifier, the mergers as means over their
+    patches, and text attention as a mean over tokens: the answer position sees mean amplitudes from the first step.
+    One text head starts with keys equal to queries, so a token of the SR attends to what resembles it: the same place
+    in the LR. And the first answer is a score already, the same for all pictures: the output layer first learns what
+    the analyser shows, before a constant that must be learnt everywhere drowns it.
     """
     visual, text = model.model.visual, model.model.language_model
     with torch.no_grad():
@@ -182,9 +183,9 @@ def _initialise(model: Qwen3VLForConditionalGeneration) -> None:
         _rectify(visual.blocks[0].mlp)
         for merger in (visual.merger, *visual.deepstack_merger_list):
             _average_patches(merger)
-        nn.init.normal_(text.embed_tokens.weight, std=0.5)
+        nn.init.normal_(text.embed_tokens.weight, std=0.2)
         for layer in text.layers:
-            layer.self_attn.o_proj.weight.copy_(layer.self_attn.v_proj.weight.T)
+            layer.self_attn.o_proj.weight.copy_(2 * layer.self_attn.v_proj.weight.T)
         first = text.layers[0].self_attn
         first.k_proj.weight[: first.head_dim] = first.q_proj.weight[: first.head_dim]
         _answer_with_scores(model)
@@ -212,7 +213,7 @@ def _rectify(mlp: nn.Module) -> None:
 
 
 def _average_patches(merger: nn.Module) -> None:
-    """gelu(m) - gelu(-m) = m, the mean of the merged patches, channel by channel; the other hidden units stay random."""
+    """gelu(m) - gelu(-m) = m, the mean of the merged patches by channel; the other hidden units stay random."""
     width = merger.linear_fc2.out_features
     patches = merger.linear_fc1.in_features // width
     mean = torch.eye(width).repeat(1, patches) / patches**0.5
@@ -221,14 +222,42 @@ def _average_patches(merger: nn.Module) -> None:
     merger.linear_fc2.weight[:, : 2 * width] = torch.cat([torch.eye(width), -torch.eye(width)], 1)
 
 
+def calibrate(model: Qwen3VLForConditionalGeneration, pixels: torch.Tensor, grid: torch.Tensor) -> None:
+    """Whiten what the mergers say of whole pictures: without it a few strong, constant channels hide all others.
+
+    `pixels` and `grid` are the processor's output for a few hundred pictures of one size.
+    """
+    count = len(grid)
+    with torch.no_grad():
+        features = model.model.get_image_features(pixels, grid, return_dict=True)
+        _whiten(model.model.visual.merger, torch.cat(list(features.pooler_output)).unflatten(0, (count, -1)))
+        for merger, layer in zip(model.model.visual.deepstack_merger_list, features.deepstack_features, strict=True):
+            joined = layer if isinstance(layer, torch.Tensor) else torch.cat(list(layer))
+            _whiten(merger, joined.unflatten(0, (count, -1)))
+
+
+def _whiten(merger: nn.Module, tokens: torch.Tensor) -> None:
+    """Map its output so that means over a picture [N, T, C] have mean 0 and about unit covariance over the pictures."""
+    means = tokens.mean(1)
+    covariance = torch.cov(means.T)
+    ridge = _WHITENING_RIDGE * covariance.diagonal().mean() * torch.eye(len(covariance))
+    values, vectors = torch.linalg.eigh(covariance + ridge)
+    mapping = vectors * values.rsqrt() @ vectors.T
+    merger.linear_fc2.weight.copy_(mapping @ merger.linear_fc2.weight)
+    merger.linear_fc2.bias.copy_(mapping @ (merger.linear_fc2.bias - means.mean(0)))
+
+
+_WHITENING_RIDGE = 0.02
+"""Share of the mean variance: keeps directions that hardly vary from being blown up."""
+
+
 def _answer_with_scores(model: Qwen3VLForConditionalGeneration) -> None:
     """Lean the output on the prompt's last token: score tokens along its embedding, all others against it."""
     tokenizer = build_tokenizer()
     last = model.model.language_model.embed_tokens.weight[tokenizer.encode(TRANSITION_PROMPT)[-1]]
     sign = torch.full((model.lm_head.out_features, 1), -1.0)
     sign[ScoreTokens.of(tokenizer).ids] = 1.0
-    nn.init.normal_(model.lm_head.weight, std=0.05)
-    model.lm_head.weight += sign * last / last.norm()
+    model.lm_head.weight.copy_(sign * last / last.norm())
 
 
 def _cosine_patches(channels: int) -> torch.Tensor:

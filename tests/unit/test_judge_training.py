@@ -4,8 +4,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oars.compass.judge_batches import draw_batch
 from oars.compass.judge_data import Shelf
-from oars.compass.judge_training import JudgeTrainer, draw_batch, two_hot
+from oars.compass.judge_training import JudgeTrainer, two_hot
 from oars.compass.labels import Errors, LabelMap
 from oars.config.judge_training import JudgeTrainingConfig
 
