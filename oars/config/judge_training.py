@@ -17,12 +17,12 @@ class JudgeTrainingConfig(Config):
     held_out_groups: PositiveInt = 80
     steps: PositiveInt = 1500
     batch_groups: PositiveInt = 6
-    vision_steps: NonNegativeInt = 1500
+    vision_steps: NonNegativeInt = 2000
     """Steps of the vision tower alone, before."""
-    vision_learning_rate: PositiveFloat = 2e-4
+    vision_learning_rate: PositiveFloat = 1e-4
     pooled_learning_rate: PositiveFloat = 3e-3
     """Of the head that is thrown away."""
-    learning_rate: PositiveFloat = 4e-4
+    learning_rate: PositiveFloat = 3e-4
     """Of the text model."""
     head_learning_rate: PositiveFloat = 1e-3
     """Of the output layer."""

@@ -10,7 +10,9 @@ from oars.compass.judge_training import JudgeTrainer, two_hot
 from oars.compass.labels import Errors, LabelMap
 from oars.config.judge_training import JudgeTrainingConfig
 
-CONFIG = JudgeTrainingConfig(steps=2, batch_groups=1, candidates=1, warmup=1, size_shares=(1.0,), checkpoint_every=1)
+CONFIG = JudgeTrainingConfig(
+    steps=2, vision_steps=1, batch_groups=1, candidates=1, warmup=1, size_shares=(1.0,), checkpoint_every=1
+)
 LABELS = LabelMap(stlpips=0.7, structure=0.6, colour=15.0, jod=4.0)
 
 
@@ -45,6 +47,7 @@ def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path):
     whole = trainer("whole", 2)
     whole.run(progress=False)
     broken = trainer("broken", 2)
+    broken._prepare(progress=False)
     broken.train_step()
     broken._save()
     resumed = trainer("broken", 2)
