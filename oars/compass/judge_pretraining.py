@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 
+from oars.alignment.seeds import derive_seed
 from oars.compass.judge_batches import Batch
 from oars.compass.judge_forward import encode_pictures
 from oars.config.judge_training import JudgeTrainingConfig
@@ -22,10 +23,12 @@ from oars.config.judge_training import JudgeTrainingConfig
 class PooledHead(nn.Module):
     """Visual tokens [G, 1 + K, T, C] to Q [G, 1 + K] and F [G, K], both in units where labels lie about in [-1, 1]."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, seed: int) -> None:
         super().__init__()
-        self.quality = nn.Linear(channels, 1)
-        self.fidelity = nn.Sequential(nn.Linear(3 * channels, 128), nn.GELU(), nn.Linear(128, 1))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed("pooled head", seed))
+            self.quality = nn.Linear(channels, 1)
+            self.fidelity = nn.Sequential(nn.Linear(3 * channels, 128), nn.GELU(), nn.Linear(128, 1))
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         means = tokens.mean(2)
@@ -38,12 +41,13 @@ def pretrain_vision(
     model: Qwen3VLForConditionalGeneration,
     processor: Qwen3VLProcessor,
     batches: Callable[[int], Batch],
+    seed: int,
     config: JudgeTrainingConfig,
     progress: bool = True,
 ) -> None:
     """Train the vision tower in place for `config.vision_steps`; `batches` gives the batch of a step."""
     visual = model.model.visual
-    head = PooledHead(visual.config.out_hidden_size * (1 + len(visual.config.deepstack_visual_indexes)))
+    head = PooledHead(visual.config.out_hidden_size * (1 + len(visual.config.deepstack_visual_indexes)), seed)
     groups = [
         {"params": visual.parameters(), "peak": config.vision_learning_rate},
         {"params": head.parameters(), "peak": config.pooled_learning_rate},

@@ -10,6 +10,7 @@ import json
 import math
 import os
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,8 @@ class JudgeTrainer:
     def _prepare(self, progress: bool) -> None:
         """The vision tower on its own, calibrated before and after."""
         self._calibrate()
-        pretrain_vision(self.model, self.processor, lambda step: self._batch("vision", step), self.config, progress)
+        batches = partial(self._batch, "vision")
+        pretrain_vision(self.model, self.processor, batches, self.seed, self.config, progress)
         self._calibrate()
         self._save()
 
