@@ -4,12 +4,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oars.compass.judge_batches import draw_batch
 from oars.compass.judge_data import Shelf
-from oars.compass.judge_training import JudgeTrainer, draw_batch, two_hot
+from oars.compass.judge_training import JudgeTrainer, two_hot
 from oars.compass.labels import Errors, LabelMap
 from oars.config.judge_training import JudgeTrainingConfig
 
-CONFIG = JudgeTrainingConfig(steps=2, batch_groups=1, candidates=1, warmup=1, size_shares=(1.0,), checkpoint_every=1)
+CONFIG = JudgeTrainingConfig(
+    steps=2, vision_steps=1, batch_groups=1, candidates=1, warmup=1, size_shares=(1.0,), checkpoint_every=1
+)
 LABELS = LabelMap(stlpips=0.7, structure=0.6, colour=15.0, jod=4.0)
 
 
@@ -34,7 +37,7 @@ def test_a_batch_derives_from_its_seed_and_keeps_all_colours_of_a_group():
     assert np.array_equal(one.views, same.views)
     assert not np.array_equal(one.views, other.views)
     assert one.fidelity.shape == (1, 1)
-    assert one.q_lr.shape == (1,)
+    assert one.quality.shape == (1, 2)
 
 
 def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path):
@@ -44,6 +47,7 @@ def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path):
     whole = trainer("whole", 2)
     whole.run(progress=False)
     broken = trainer("broken", 2)
+    broken._prepare(progress=False)
     broken.train_step()
     broken._save()
     resumed = trainer("broken", 2)
