@@ -24,7 +24,7 @@ from setproctitle import setproctitle
 from learner.group import LearnerGroup
 from oars.config import RunConfig, load_profile
 from rollout_workers.pool import RolloutPool
-from services.cluster import NAMESPACE, NoCluster
+from services.cluster import NoCluster
 from services.cold_start import cold_start
 from services.compass import connect_compass
 from services.conductor import Conductor
@@ -169,8 +169,9 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         config = load_profile(given.profile, given.set)
-        connect()
-        return execute(config, given.run_id or new_run_id(config.name))
+        run_id = given.run_id or new_run_id(config.name)
+        connect(run_id)
+        return execute(config, run_id)
     except Exception as error:
         if (line := one_line(error)) is None:
             raise
@@ -178,11 +179,14 @@ def main(arguments: Sequence[str]) -> int:
         return BAD_INPUT
 
 
-def connect() -> None:
-    """To the cluster that RAY_ADDRESS names (as in a submitted job), or the one on this machine. Raises NoCluster."""
+def connect(run_id: str) -> None:
+    """To the cluster that RAY_ADDRESS names (as in a submitted job), or the one on this machine. Raises NoCluster.
+
+    The run's id is its namespace, so that runs that share a cluster may both have a `learner-0`.
+    """
     address = os.environ.get("RAY_ADDRESS", "auto")
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="warning", namespace=NAMESPACE)
+        ray.init(address=address, log_to_driver=False, logging_level="warning", namespace=run_id)
     except ConnectionError as error:
         raise NoCluster(
             f"no Ray cluster at {address!r}: start one with `ray start --head`, or use `oars align`"

@@ -27,7 +27,7 @@ def draw_batch(shelves: list[Shelf], labels: LabelMap, seed: int, config: JudgeT
     shelf = shelves[rng.choice(len(shelves), p=config.size_shares)]
     rows = rng.choice(shelf.shape[0], size=min(config.batch_groups, shelf.shape[0]), replace=False)
     fidelity, quality = labels_of(shelf, labels)
-    views = np.stack([_augmented(shelf.views[row], rng) for row in rows])
+    views = np.stack([augmented(shelf.views[row], rng) for row in rows])
     return Batch(
         views,
         torch.from_numpy(fidelity[rows, 1:]),
@@ -40,7 +40,7 @@ def labels_of(shelf: Shelf, labels: LabelMap) -> tuple[NDArray[np.float32], NDAr
     return labels.fidelity(shelf.errors).reshape(shelf.shape), labels.quality(shelf.errors).reshape(shelf.shape)
 
 
-def _augmented(views: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def augmented(views: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     turned = np.rot90(views, int(rng.integers(4)), (1, 2))
     flipped = turned[:, :, ::-1] if rng.random() < 0.5 else turned
     return flipped[..., rng.permutation(3)]

@@ -52,7 +52,7 @@ def pretrain_vision(
         {"params": visual.parameters(), "peak": config.vision_learning_rate},
         {"params": head.parameters(), "peak": config.pooled_learning_rate},
     ]
-    optimiser = torch.optim.AdamW(groups, betas=(0.9, config.beta2), weight_decay=config.weight_decay)
+    optimiser = torch.optim.AdamW(groups, betas=(0.9, config.beta2), weight_decay=config.vision_weight_decay)
     for step in track(range(config.vision_steps), "pretraining the judge's vision", disable=not progress):
         for group in optimiser.param_groups:
             warm = min(1.0, (step + 1) / 50)

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from oars.compass.judge_batches import draw_batch
 from oars.compass.judge_data import Shelf
-from oars.compass.judge_training import JudgeTrainer, two_hot
+from oars.compass.judge_reading import two_hot
+from oars.compass.judge_training import JudgeTrainer
 from oars.compass.labels import Errors, LabelMap
 from oars.config.judge_training import JudgeTrainingConfig
 
@@ -40,17 +41,27 @@ def test_a_batch_derives_from_its_seed_and_keeps_all_colours_of_a_group():
     assert one.quality.shape == (1, 2)
 
 
-def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path):
+def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(tmp_path, monkeypatch):
     def trainer(name: str, steps: int) -> JudgeTrainer:
         return JudgeTrainer([shelf()], LABELS, 0, CONFIG.model_copy(update={"steps": steps}), tmp_path / name)
 
-    whole = trainer("whole", 2)
+    class Killed(Exception):
+        pass
+
+    whole, broken = trainer("whole", 2), trainer("broken", 2)
     whole.run(progress=False)
-    broken = trainer("broken", 2)
-    broken._prepare(progress=False)
-    broken.train_step()
-    broken._save()
+    step = broken.train_step
+
+    def dies_in_its_second_step(shelves):
+        if broken.step == 1:
+            raise Killed
+        return step(shelves)
+
+    monkeypatch.setattr(broken, "train_step", dies_in_its_second_step)
+    with pytest.raises(Killed):
+        broken.run(progress=False)
     resumed = trainer("broken", 2)
     resumed.run(progress=False)
     pairs = zip(whole.model.parameters(), resumed.model.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
+    assert resumed.step == 2
