@@ -34,6 +34,7 @@ from services.group_life import GroupLife
 from services.held_out import Results, evaluate
 from services.ledger import Ledger
 from services.memory import PeakMemory
+from services.merging import merge_aligned
 from services.policy_store import PolicyStore
 from services.progress import progress
 from services.prometheus import Prometheus
@@ -72,7 +73,8 @@ async def align(run: Run) -> Results | None:
         await conductor.run_stage("fr_rl", stages.fr_rl)
         await conductor.run_stage("nr_rl", stages.nr_rl)
         await conductor.checkpoint()
-        aligned = await learner.snapshot(store.current.version)
+        adapter = await learner.snapshot(store.current.version)
+    aligned = await merge_aligned(run, sft, adapter)
     return None if run.stop.requested else await evaluate(run, judge, sft, aligned)
 
 
