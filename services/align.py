@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import ray
+from rich.console import Console
 from setproctitle import setproctitle
 
 from learner.group import LearnerGroup
 from oars.config import RunConfig, load_profile
 from rollout_workers.pool import RolloutPool
-from services.cluster import NoCluster
+from services.cluster import NoCluster, quiet_ray
 from services.cold_start import cold_start
 from services.compass import connect_compass
 from services.conductor import Conductor
@@ -43,11 +44,14 @@ from services.run_directory import create_run, new_run_id
 from services.source import InputSource
 from services.stopping import StopRequest
 from services.summary import Status
+from services.tables import held_out_table
 from services.telemetry import Telemetry
 from services.watchdog import RunStalled, Watchdog
 from services.write_up import summarise, write_up
 
 FAILED = 1
+# A job's output is a file, which has no width of its own.
+_TABLE_WIDTH = 120
 RoleT = TypeVar("RoleT")
 
 
@@ -124,10 +128,13 @@ def execute(config: RunConfig, run_id: str) -> int:
         )
         end = _run_to_its_end(run)
     memory.stop()
-    report = write_up(summarise(run, end.status, end.reason, end.results, memory.peak_gib), directory)
+    summary = summarise(run, end.status, end.reason, end.results, memory.peak_gib)
+    report = write_up(summary, directory)
     telemetry.phase("finished")
     telemetry.close()
     run.ledger.close()
+    if summary.held_out:
+        Console(width=_TABLE_WIDTH).print(held_out_table(summary))
     print(f"{end.status}{': ' + end.reason if end.reason else ''}\nreport: {report}", flush=True)
     return end.exit_code
 
@@ -186,6 +193,7 @@ def connect(run_id: str) -> None:
 
     The run's id is its namespace, so that runs that share a cluster may both have a `learner-0`.
     """
+    quiet_ray()
     address = os.environ.get("RAY_ADDRESS", "auto")
     try:
         ray.init(address=address, log_to_driver=False, logging_level="warning", namespace=run_id)

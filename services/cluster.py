@@ -49,7 +49,7 @@ def cluster(config: RunConfig, address: str | None) -> Iterator[Cluster]:
 
     Raises NoCluster if a named cluster does not answer.
     """
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    quiet_ray()
     context, head = _join(address), None
     if context is None:
         head, context = _start(config)
@@ -61,6 +61,12 @@ def cluster(config: RunConfig, address: str | None) -> Iterator[Cluster]:
         ray.shutdown()
         if head:
             head.stop()
+
+
+def quiet_ray() -> None:
+    """Serve and the job client narrate at INFO, to stderr; their log files keep it."""
+    os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
+    logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)
 
 
 def _join(address: str | None) -> Any:

@@ -123,7 +123,8 @@ class JudgeTrainer:
         loss = reading_loss(self.model, self.processor, self.tokens, shelf, rows, weight)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        trained = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
+        nn.utils.clip_grad_norm_(trained, self.config.clip)
         self.optimiser.step()
         self.step += 1
         return float(loss.detach())

@@ -11,7 +11,10 @@ from oars.compass.views import judge_views
 def judge(tmp_path_factory) -> Judge:
     path = tmp_path_factory.mktemp("judge")
     build_judge(path, seed=0)
-    return Judge.load(path, dtype=torch.float32)
+    judge = Judge.load(path, dtype=torch.float32)
+    # An untrained judge says the same of every picture; this one tells them apart.
+    torch.nn.init.normal_(judge.model.lm_head.weight, generator=torch.Generator().manual_seed(0))
+    return judge
 
 
 def images(*shape: int) -> np.ndarray:
