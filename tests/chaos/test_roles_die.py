@@ -14,10 +14,11 @@ import pytest
 import ray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
+from tiny import build_tiny, fresh_snapshot, order, pairs, tiny_config
+
 from learner.group import LearnerGroup, LearnerLost
 from oars.config import RunConfig
 from rollout_workers.pool import AttemptFailed, RolloutPool, Sampled, WorkersUnavailable
-from tests.tiny import build_tiny, fresh_snapshot, order, pairs, tiny_config
 
 PATIENCE_S = 150  # for a machine that runs much else
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pytest
 import ray
 import torch
+from tiny import build_tiny, order, pairs, tiny_config
 
 from learner.checkpoint import BadCheckpoint
 from learner.group import LearnerGroup
@@ -16,7 +17,6 @@ from oars.alignment.group import PolicySnapshot, TrainingSample
 from oars.config import RunConfig
 from oars.generator.policy import load_transformer
 from rollout_workers.worker import RolloutWorker
-from tests.tiny import build_tiny, order, pairs, tiny_config
 
 T = TypeVar("T")
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import ray
 import torch
+from tiny import SIDE, K, build_tiny, fresh_snapshot, order, tiny_config
 
 from oars.alignment.group import PolicySnapshot, TrainingSample
 from oars.config import RunConfig
 from oars.generator.policy import AdapterMismatch
 from rollout_workers.pool import AttemptFailed, RolloutPool, Sampled
 from rollout_workers.worker import RolloutWorker, WrongVersion
-from tests.tiny import SIDE, K, build_tiny, fresh_snapshot, order, tiny_config
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import torch
 from diffusers import DPMSolverMultistepScheduler, QwenImageEditPlusPipeline
 from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus as edit_plus
 from PIL import Image
+from tiny import SIDE, build_tiny, picture
 
 from oars.alignment.seeds import seeded_noise
 from oars.config import GeneratorConfig
@@ -15,7 +16,6 @@ from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
 from oars.generator.policy import predict_velocity
 from oars.generator.sampler import denoise, flow_times
-from tests.tiny import SIDE, build_tiny, picture
 
 PROMPT_AREA = 64 * 64
 
