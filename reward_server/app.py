@@ -30,7 +30,7 @@ http = FastAPI(title="COMPASS", docs_url=None, redoc_url=None)
 @serve.deployment(name=DEPLOYMENT, max_constructor_retry_count=2)
 @serve.ingress(http)
 class Compass:
-    async def __init__(self, config: JudgeConfig) -> None:
+    async def __init__(self, config: JudgeConfig) -> None:  # type: ignore[misc]  # Serve awaits it
         directory = judge_directory(config.path)
         self._config = config
         self._digest = judge_digest(directory)
@@ -117,7 +117,8 @@ def application(judge: JudgeConfig, **options: Any) -> Application:
         "num_gpus": judge.resources.num_gpus,
         "label_selector": judge.resources.label_selector,
     }
-    return Compass.options(ray_actor_options=actor, **options).bind(judge)
+    compass: Any = Compass  # what the decorator makes of the class
+    return compass.options(ray_actor_options=actor, **options).bind(judge)
 
 
 def app(args: JudgeConfig) -> Application:

@@ -9,7 +9,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import ray
 from ray import serve
@@ -24,7 +24,7 @@ from reward_server.pictures import Pixels
 from reward_server.retry import GiveUp, after_failure
 from reward_server.schema import ScoreHeader, ScoreResponse
 
-Pictures = Pixels | Sequence[Pixels] | ray.ObjectRef
+Pictures: TypeAlias = Pixels | Sequence[Pixels] | ray.ObjectRef
 
 # Somebody or something is not there; a later attempt may find it. RayServeException covers back-pressure, a replica or
 # deployment that is unavailable, and an application that is not deployed (yet).

@@ -55,19 +55,20 @@ def prepare(lr: Candidate, candidates: Sequence[Candidate], config: JudgeConfig)
     The candidates share the size of the first good one, because the LR is shown to the judge at that size.
     """
     # An LR may be smaller than a candidate by the upscaling factor, so only its upper bound is checked.
-    source = _checked(lr, 1, config.max_pixels)
+    source = _checked(lr, "LR", 1, config.max_pixels)
     if isinstance(source, Failed):
-        return bad_image(f"LR: {source.detail}")
-    checked = [_checked(candidate, config.min_pixels, config.max_pixels) for candidate in candidates]
+        return source
+    bounds = config.min_pixels, config.max_pixels
+    checked = [_checked(candidate, f"candidate {k}", *bounds) for k, candidate in enumerate(candidates)]
     shape = next((pixels.shape for pixels in checked if not isinstance(pixels, Failed)), source.shape)
-    return Group(_view(lr_view(source, *shape[:2])), [_same_size(pixels, shape) for pixels in checked])
+    return Group(_view(lr_view(source, *shape[:2])), [_same_size(*slot, shape) for slot in enumerate(checked)])
 
 
-def _checked(pixels: Candidate, least: int, most: int) -> Candidate:
+def _checked(pixels: Candidate, name: str, least: int, most: int) -> Candidate:
     if isinstance(pixels, Failed):
         return pixels
     fault = _fault(pixels, least, most)
-    return bad_image(fault) if fault else pixels
+    return bad_image(f"{name}: {fault}") if fault else pixels
 
 
 def _fault(pixels: Pixels, least: int, most: int) -> str | None:
@@ -78,15 +79,15 @@ def _fault(pixels: Pixels, least: int, most: int) -> str | None:
     return None if least <= area <= most else f"{area} pixels, expected {least} to {most}"
 
 
-def _same_size(pixels: Candidate, shape: tuple[int, ...]) -> View | Failed:
+def _same_size(k: int, pixels: Candidate, shape: tuple[int, ...]) -> View | Failed:
     if isinstance(pixels, Failed):
         return pixels
     if pixels.shape != shape:
-        return bad_image(f"size {list(pixels.shape[:2])} differs from the group's {list(shape[:2])}")
+        return bad_image(f"candidate {k}: size {list(pixels.shape[:2])} differs from the group's {list(shape[:2])}")
     return _view(pixels)
 
 
 def _view(pixels: Pixels) -> View:
     shape = "x".join(map(str, pixels.shape)).encode()
-    digest = hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16, key=shape).hexdigest()
+    digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16, key=shape).hexdigest()
     return View(Image.fromarray(pixels), digest)

@@ -25,7 +25,7 @@ from setproctitle import setproctitle
 from learner.group import LearnerGroup
 from oars.config import RunConfig, load_profile
 from rollout_workers.pool import RolloutPool
-from services.cluster import NAMESPACE, NoCluster, quiet_ray
+from services.cluster import NoCluster, quiet_ray
 from services.cold_start import cold_start
 from services.compass import connect_compass
 from services.conductor import Conductor
@@ -35,6 +35,7 @@ from services.group_life import GroupLife
 from services.held_out import Results, evaluate
 from services.ledger import Ledger
 from services.memory import PeakMemory
+from services.merging import merge_aligned
 from services.policy_store import PolicyStore
 from services.progress import progress
 from services.prometheus import Prometheus
@@ -76,7 +77,8 @@ async def align(run: Run) -> Results | None:
         await conductor.run_stage("fr_rl", stages.fr_rl)
         await conductor.run_stage("nr_rl", stages.nr_rl)
         await conductor.checkpoint()
-        aligned = await learner.snapshot(store.current.version)
+        adapter = await learner.snapshot(store.current.version)
+    aligned = await merge_aligned(run, sft, adapter)
     return None if run.stop.requested else await evaluate(run, judge, sft, aligned)
 
 
@@ -176,8 +178,9 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         config = load_profile(given.profile, given.set)
-        connect()
-        return execute(config, given.run_id or new_run_id(config.name))
+        run_id = given.run_id or new_run_id(config.name)
+        connect(run_id)
+        return execute(config, run_id)
     except Exception as error:
         if (line := one_line(error)) is None:
             raise
@@ -185,12 +188,15 @@ def main(arguments: Sequence[str]) -> int:
         return BAD_INPUT
 
 
-def connect() -> None:
-    """To the cluster that RAY_ADDRESS names (as in a submitted job), or the one on this machine. Raises NoCluster."""
+def connect(run_id: str) -> None:
+    """To the cluster that RAY_ADDRESS names (as in a submitted job), or the one on this machine. Raises NoCluster.
+
+    The run's id is its namespace, so that runs that share a cluster may both have a `learner-0`.
+    """
     quiet_ray()
     address = os.environ.get("RAY_ADDRESS", "auto")
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="warning", namespace=NAMESPACE)
+        ray.init(address=address, log_to_driver=False, logging_level="warning", namespace=run_id)
     except ConnectionError as error:
         raise NoCluster(
             f"no Ray cluster at {address!r}: start one with `ray start --head`, or use `oars align`"

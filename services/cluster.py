@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private.utils import read_ray_address
 
 from oars.config import RunConfig
 from services.local_head import LocalHead
@@ -22,6 +24,7 @@ NAMESPACE = "oars"
 # Serve's controller and proxy, the Ray tasks that measure metrics, and this command's own driver.
 _OTHER_CPUS = 3
 _ASK_EVERY_S = 1.0
+_PROBE_S = 1.0
 # Where Ray keeps the token of local clusters.
 _TOKEN = "~/.ray/auth_token"
 
@@ -72,7 +75,7 @@ def _join(address: str | None) -> Any:
         return None
     # Ray's head asks for a token by default, and its clients offer none by default.
     os.environ.setdefault("RAY_AUTH_MODE", "token" if _has_token() else "disabled")
-    context = _connect(address)
+    context = _connect(address) if address != "auto" or _some_head_listens() else None
     if context is None and address != "auto":
         raise NoCluster(f"no Ray cluster answers at {address!r}")
     return context
@@ -80,6 +83,17 @@ def _join(address: str | None) -> Any:
 
 def _has_token() -> bool:
     return "RAY_AUTH_TOKEN" in os.environ or Path(os.environ.get("RAY_AUTH_TOKEN_PATH", _TOKEN)).expanduser().is_file()
+
+
+def _some_head_listens() -> bool:
+    """Ray remembers the last cluster of this machine even after it died, and then asks it for minutes."""
+    remembered = read_ray_address()
+    if remembered is None:
+        return False
+    host, _, port = remembered.rpartition(":")
+    with socket.socket() as probe:
+        probe.settimeout(_PROBE_S)
+        return port.isdigit() and probe.connect_ex((host, int(port) % 2**16)) == 0
 
 
 def _connect(address: str) -> Any:

@@ -9,22 +9,20 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import ray
 import torch
 from numpy.typing import NDArray
 
-from oars.alignment.group import PolicySnapshot
-from oars.alignment.seeds import derive_seed, seeded_noise
+from oars.alignment.seeds import derive_seed
 from oars.compass.outcome import CandidateOutcome, Scored
 from oars.config import RunConfig
 from oars.evaluation.intervals import Interval, bootstrap_mean, paired_difference
-from oars.generator.codec import Codec
-from oars.generator.conditioning import Conditioner, resize
-from oars.generator.policy import Policy, load_pipeline, load_transformer
-from oars.generator.sampler import denoise, flow_times
+from oars.generator.conditioning import resize
+from oars.generator.policy import load_pipeline, load_transformer
+from oars.generator.upscaler import Upscaler
 from oars.imaging.crops import Pair, evaluation_pairs
 from oars.metrics.panel import full_reference, no_reference
 from services.progress import ProgressLine
@@ -47,14 +45,6 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Weights:
-    """What makes a model: full weights (None: the base's), and an adapter on top of them or none."""
-
-    transformer: Path | None = None
-    adapter: PolicySnapshot | None = None
-
-
-@dataclass(frozen=True)
 class Evaluated:
     """One model on all crops, in the order of the pairs."""
 
@@ -63,32 +53,16 @@ class Evaluated:
     """Of each crop: the panel, and reward, fidelity, q_sr where COMPASS scored it."""
 
 
-def restore(config: RunConfig, weights: Weights, pairs: list[Pair]) -> Iterator[Pixels]:
-    """Sample one output a pair with `sampler.inference_steps`; the noise depends on the run's seed and the image."""
+def restore(config: RunConfig, weights: Path | None, pairs: list[Pair]) -> Iterator[Pixels]:
+    """Sample one output a pair with `sampler.inference_steps`; the noise depends on the run's seed and the image.
+
+    `weights` is a transformer directory; None is the base.
+    """
     torch.set_num_threads(config.rollout.resources.threads)
-    pipeline = load_pipeline(config.generator)
-    codec = Codec(pipeline.vae)
-    conditioner = Conditioner(pipeline, config.generator, codec)
-    transformer = load_transformer(config.generator, weights.transformer)
-    policy = Policy(transformer, config.generator, ("ema",) if weights.adapter else (), config.seed)
-    if weights.adapter:
-        policy.install(weights.adapter, "ema")
-    role: Literal["ema"] | None = "ema" if weights.adapter else None
+    transformer = load_transformer(config.generator, weights)
+    upscaler = Upscaler(load_pipeline(config.generator), transformer, config.generator, config.sampler)
     for pair in pairs:
-        yield _restored(pair, config, pipeline.scheduler, codec, conditioner, policy, role)
-
-
-@torch.no_grad()
-def _restored(
-    pair: Pair, config: RunConfig, scheduler: Any, codec: Codec, conditioner: Conditioner, policy: Policy, role: Any
-) -> Pixels:
-    height, width = (side * config.data.scale for side in pair.lr.shape[:2])
-    conditioning = conditioner.condition(pair.lr, height, width)
-    tokens = conditioning.grid[0] * conditioning.grid[1]
-    noise = seeded_noise((1, tokens, codec.channels), derive_seed(config.seed, "held_out"), pair.image_id)
-    times = flow_times(scheduler, config.sampler.inference_steps, tokens)
-    latents = denoise(lambda x, t: policy.velocity(x, t, conditioning, role), noise, times, config.sampler.solver)
-    return codec.decode(latents, conditioning.grid)[0]
+        yield upscaler.sample(pair.lr, config.data.scale, derive_seed(config.seed, "held_out", pair.image_id))
 
 
 def measure(images: list[Pixels], pairs: list[Pair]) -> Iterator[dict[str, float]]:
@@ -112,11 +86,11 @@ class Results:
     paired: dict[str, dict[str, Interval]]
 
 
-async def evaluate(run: Run, judge: Judge, sft: Path, aligned: PolicySnapshot) -> Results:
+async def evaluate(run: Run, judge: Judge, sft: Path, aligned: Path) -> Results:
     """Evaluate every model; also writes samples/."""
     run.telemetry.phase("evaluating")
     pairs = await asyncio.to_thread(evaluation_pairs, run.config.data, run.config.seed)
-    weights = {"base": Weights(), "sft": Weights(sft), "aligned": Weights(sft, aligned)}
+    weights: dict[ModelName, Path | None] = {"base": None, "sft": sft, "aligned": aligned}
     evaluated: dict[str, Evaluated] = {}
     for name in MODELS:
         evaluated[name] = await _evaluated(run, judge, name, weights.get(name), pairs)
@@ -136,8 +110,8 @@ def _show(run: Run, pairs: list[Pair], evaluated: dict[str, Evaluated]) -> None:
         run.telemetry.image(f"held_out/{number}", 0, np.concatenate([*row, pair.gt], axis=1))
 
 
-async def _evaluated(run: Run, judge: Judge, name: ModelName, weights: Weights | None, pairs: list[Pair]) -> Evaluated:
-    if weights is None:
+async def _evaluated(run: Run, judge: Judge, name: ModelName, weights: Path | None, pairs: list[Pair]) -> Evaluated:
+    if name == "bicubic":
         images = [resize(pair.lr, *pair.gt.shape[:2]) for pair in pairs if pair.gt is not None]
     else:
         images = await _each(run, f"outputs of {name}", restore, run.config, weights, pairs)

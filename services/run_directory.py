@@ -1,7 +1,7 @@
 """Where runs are kept, and how a new one begins.
 
 runs/<run-id>/  config.yaml  summary.json  ledger.sqlite  metrics.jsonl  log.jsonl  tensorboard/  checkpoints/step_N/
-                sft/  samples/  report.html
+                sft/  aligned/  samples/  report.html
 """
 
 import os

@@ -3,8 +3,6 @@
 Import the fixtures `sharp_judge` and `compass` by name. Whoever comes first deploys; `ray_cluster` ends it.
 """
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,6 @@ from reward_server.client import CompassClient
 
 APP = "compass"
 SIDE = 96  # pixels of an SR candidate
-_DIRECTORY = Path(tempfile.gettempdir()) / f"oars-sharp-judge-{os.environ['OARS_TEST_SESSION'][:12]}"
 
 
 def photo(seed: int, side: int = SIDE) -> NDArray[np.uint8]:
@@ -46,18 +43,23 @@ def judge_config(directory: Path) -> JudgeConfig:
 
 @pytest.fixture(scope="session")
 def sharp_judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random judge whose output layer is scaled up, so that its answers differ more from picture to picture."""
+    """A judge with random weights whose answers differ from picture to picture; a newly built one answers alike."""
+    import torch
     from safetensors.torch import load_file, save_file
 
     from oars.compass.judge_model import build_judge
 
-    if not _DIRECTORY.exists():
-        build_judge(_DIRECTORY, seed=7)
-        weights = _DIRECTORY / "model.safetensors"
+    # Not a directory of the fixture's own: each importing module has its own copy of the fixture.
+    directory = tmp_path_factory.getbasetemp() / "sharp-judge"
+    if not directory.exists():
+        build_judge(directory, seed=7)
+        weights, draw = directory / "model.safetensors", torch.Generator().manual_seed(0)
         tensors = load_file(weights)
-        tensors["lm_head.weight"] = tensors["lm_head.weight"] * 3
+        for name, tensor in sorted(tensors.items()):
+            if tensor.ndim >= 2:
+                tensor += torch.randn(tensor.shape, generator=draw) * (0.2 if name == "lm_head.weight" else 0.05)
         save_file(tensors, weights, metadata={"format": "pt"})
-    return _DIRECTORY
+    return directory
 
 
 @pytest.fixture(scope="session")

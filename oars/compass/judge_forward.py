@@ -51,7 +51,19 @@ def last_logits(
     pictures: Pictures,
     shown: Tensor,
 ) -> Tensor:
-    """Logits [B, vocabulary] of the first answer position of B copies of `prompt`.
+    """Logits [B, vocabulary] of the first answer position of B copies of `prompt`; `shown` as in `last_states`."""
+    logits: Tensor = model.lm_head(last_states(model, processor, prompt, pictures, shown))
+    return logits
+
+
+def last_states(
+    model: Qwen3VLForConditionalGeneration,
+    processor: Qwen3VLProcessor,
+    prompt: str,
+    pictures: Pictures,
+    shown: Tensor,
+) -> Tensor:
+    """Hidden states [B, C] of the first answer position of B copies of `prompt`.
 
     `shown` [B, images in the prompt] are indices into `pictures`.
     """
@@ -69,11 +81,10 @@ def last_logits(
         deepstack_features=[[layer[flat].flatten(0, 1)] for layer in pictures.deepstack],
     )
     batch = len(shown)
-    logits: Tensor = model(
+    states: Tensor = model.model(
         input_ids=row.expand(batch, -1),
         position_ids=positions.expand(-1, batch, -1),
         mm_encoder_outputs={"image": features},
         use_cache=False,
-        logits_to_keep=1,
-    ).logits
-    return logits[:, -1]
+    ).last_hidden_state
+    return states[:, -1]

@@ -162,43 +162,119 @@ def new_judge(config: Qwen3VLConfig, seed: int) -> Qwen3VLForConditionalGenerati
 
 
 def _initialise(model: Qwen3VLForConditionalGeneration) -> None:
-    """Start where a small judge learns quickly (ours; the class's N(0, 0.02) costs it thousands of steps).
+    """Start where a small judge learns quickly: as a crude spectrum analyser (ours).
 
-    Linear maps orthogonal, residual branches small. Patches start as a cosine transform with high frequencies
-    amplified, so that sharpness is visible from the first step. In the first text layers keys equal queries, so a
-    token of the SR starts by attending to those that resemble it: the same place in the LR.
+    Visible quality is mostly in how much of each spatial frequency there is, which random weights find too slowly. So
+    patches start as a cosine transform, the first vision block as its rectifier, the mergers as means over their
+    patches, and text attention as a mean over tokens: the answer position sees mean amplitudes from the first step.
+    One text head starts with keys equal to queries, so a token of the SR attends to what resembles it: the same place
+    in the LR. And the first answer is a score already, the same for all pictures: the output layer first learns what
+    the analyser shows, before a constant that must be learnt everywhere drowns it.
     """
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Linear):
-            small = name.endswith(("attn.proj", "o_proj", "down_proj")) or ("blocks" in name and name.endswith("fc2"))
-            nn.init.orthogonal_(module.weight, gain=0.3 if small else 1.0)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    patch_embed = model.model.visual.patch_embed.proj
+    visual, text = model.model.visual, model.model.language_model
     with torch.no_grad():
-        patch_embed.weight.copy_(_cosine_patches(patch_embed.out_channels))
-        patch_embed.bias.zero_()
-        nn.init.normal_(model.model.visual.pos_embed.weight, std=0.5)
-        for layer in model.model.language_model.layers[:2]:
-            layer.self_attn.k_proj.weight.copy_(layer.self_attn.q_proj.weight)
+        for name, module in model.named_modules():
+            if isinstance(module, nn.Linear):
+                _orthogonal(module, gain=0.3 if name.endswith(_BRANCH_OUTPUTS) else 1.0)
+        visual.patch_embed.proj.weight.copy_(_cosine_patches(visual.patch_embed.proj.out_channels))
+        visual.patch_embed.proj.bias.zero_()
+        visual.pos_embed.weight.zero_()
+        nn.init.normal_(visual.pos_embed.weight[:, -POSITION_CHANNELS:])
+        _rectify(visual.blocks[0].mlp)
+        for merger in (visual.merger, *visual.deepstack_merger_list):
+            _average_patches(merger)
+        nn.init.normal_(text.embed_tokens.weight, std=0.2)
+        for layer in text.layers:
+            layer.self_attn.o_proj.weight.copy_(2 * layer.self_attn.v_proj.weight.T)
+        first = text.layers[0].self_attn
+        first.k_proj.weight[: first.head_dim] = first.q_proj.weight[: first.head_dim]
+        _answer_with_scores(model)
+
+
+POSITION_CHANNELS = 16
+"""Vision channels that start with the position and no pixels, so that positions do not blur the amplitudes."""
+_BRANCH_OUTPUTS = ("attn.proj", "mlp.linear_fc2", "mlp.down_proj")
+_RECTIFIER_GAIN = 4.0
+"""Brings typical amplitudes to where GELU bends."""
+
+
+def _orthogonal(linear: nn.Linear, gain: float) -> None:
+    nn.init.orthogonal_(linear.weight, gain)
+    if linear.bias is not None:
+        nn.init.zeros_(linear.bias)
+
+
+def _rectify(mlp: nn.Module) -> None:
+    """gelu(gx) + gelu(-gx), about |gx|, of every channel."""
+    width = mlp.linear_fc1.in_features
+    eye = torch.eye(width)
+    mlp.linear_fc1.weight[: 2 * width] = _RECTIFIER_GAIN * torch.cat([eye, -eye])
+    mlp.linear_fc2.weight[:, : 2 * width] = torch.cat([eye, eye], 1) / 2
+
+
+def _average_patches(merger: nn.Module) -> None:
+    """gelu(m) - gelu(-m) = m, the mean of the merged patches by channel; the other hidden units stay random."""
+    width = merger.linear_fc2.out_features
+    patches = merger.linear_fc1.in_features // width
+    mean = torch.eye(width).repeat(1, patches) / patches**0.5
+    merger.linear_fc1.weight[: 2 * width] = torch.cat([mean, -mean])
+    merger.linear_fc2.weight.mul_(0.3)
+    merger.linear_fc2.weight[:, : 2 * width] = torch.cat([torch.eye(width), -torch.eye(width)], 1)
+
+
+def calibrate(model: Qwen3VLForConditionalGeneration, pixels: torch.Tensor, grid: torch.Tensor) -> None:
+    """Whiten what the mergers say of whole pictures: without it a few strong, constant channels hide all others.
+
+    `pixels` and `grid` are the processor's output for a few hundred pictures of one size.
+    """
+    count = len(grid)
+    with torch.no_grad():
+        features = model.model.get_image_features(pixels, grid, return_dict=True)
+        _whiten(model.model.visual.merger, torch.cat(list(features.pooler_output)).unflatten(0, (count, -1)))
+        for merger, layer in zip(model.model.visual.deepstack_merger_list, features.deepstack_features, strict=True):
+            joined = layer if isinstance(layer, torch.Tensor) else torch.cat(list(layer))
+            _whiten(merger, joined.unflatten(0, (count, -1)))
+
+
+def _whiten(merger: nn.Module, tokens: torch.Tensor) -> None:
+    """Map its output so that means over a picture [N, T, C] have mean 0 and about unit covariance over the pictures."""
+    means = tokens.mean(1)
+    covariance = torch.cov(means.T)
+    ridge = _WHITENING_RIDGE * covariance.diagonal().mean() * torch.eye(len(covariance))
+    values, vectors = torch.linalg.eigh(covariance + ridge)
+    mapping = vectors * values.rsqrt() @ vectors.T
+    merger.linear_fc2.weight.copy_(mapping @ merger.linear_fc2.weight)
+    merger.linear_fc2.bias.copy_(mapping @ (merger.linear_fc2.bias - means.mean(0)))
+
+
+_WHITENING_RIDGE = 0.02
+"""Share of the mean variance: keeps directions that hardly vary from being blown up."""
+
+
+def _answer_with_scores(model: Qwen3VLForConditionalGeneration) -> None:
+    """Lean the output on the prompt's last token: score tokens along its embedding, all others against it."""
+    tokenizer = build_tokenizer()
+    last = model.model.language_model.embed_tokens.weight[tokenizer.encode(TRANSITION_PROMPT)[-1]]
+    sign = torch.full((model.lm_head.out_features, 1), -1.0)
+    sign[ScoreTokens.of(tokenizer).ids] = 1.0
+    model.lm_head.weight.copy_(sign * last / last.norm())
 
 
 def _cosine_patches(channels: int) -> torch.Tensor:
     """Patch filters [channels, 3, 2, P, P]: all cosine frequencies of brightness, then the lowest of two colour
-    differences; gain grows with frequency, about as natural images' amplitudes fall."""
+    differences, then none for POSITION_CHANNELS; gain grows with frequency, about as natural amplitudes fall."""
     places = torch.arange(PATCH_SIZE)
     waves = torch.cos(torch.pi * (places[None] + 0.5) * places[:, None] / PATCH_SIZE)
     waves = waves / waves.norm(dim=1, keepdim=True)
     order = sorted(((u, v) for u in range(PATCH_SIZE) for v in range(PATCH_SIZE)), key=sum)
     colours = torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [0.5, 0.5, -1.0]])
     colours = colours / colours.norm(dim=1, keepdim=True)
-    share = (channels - len(order)) // 2
+    share = (channels - POSITION_CHANNELS - len(order)) // 2
     wanted = [(0, uv) for uv in order] + [(c, uv) for c in (1, 2) for uv in order[:share]]
-    filters = [
-        0.15 * (1 + u + v) * colours[c][:, None, None, None] * waves[u][:, None] * waves[v][None]
-        for c, (u, v) in wanted
-    ]
-    return torch.stack(filters).expand(-1, -1, 2, -1, -1) / 2
+    filters = torch.zeros(channels, 3, PATCH_SIZE, PATCH_SIZE)
+    for row, (c, (u, v)) in enumerate(wanted):
+        filters[row] = 0.15 * (1 + u + v) * colours[c][:, None, None] * waves[u][:, None] * waves[v][None]
+    return filters[:, :, None].expand(-1, -1, 2, -1, -1) / 2
 
 
 def save_judge(model: Qwen3VLForConditionalGeneration, path: Path) -> None:

@@ -12,8 +12,8 @@ from oars.alignment.seeds import derive_seed
 from oars.compass import enhancers
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge, Readings
+from oars.compass.judge_batches import labels_of
 from oars.compass.judge_data import Shelf
-from oars.compass.judge_training import labels_of
 from oars.compass.labels import LabelMap
 from oars.compass.transitions import detailed_crop, draw_lr, pixels_of
 from oars.imaging.photos import Photo

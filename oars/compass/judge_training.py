@@ -1,5 +1,8 @@
 """Trains the miniature judge from scratch: all its parameters, on labelled transitions of real photos.
 
+In stages: the vision tower alone, with a head that is thrown away; the output layer by least squares; then the text
+model on what the tower, now at rest, answers.
+
 The target of a prompt is a distribution over the whole vocabulary: each label lies on its two neighbouring levels, by
 distance (two-hot), and a transition prompt's two sets hold half the mass each. Cross-entropy to it teaches the
 readings and keeps the mass on the score tokens at once. Each step's batch derives from (seed, step) alone, so a
@@ -9,24 +12,25 @@ resumed training sees what an unbroken one would.
 import json
 import math
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.progress import track
-from torch import Tensor, nn
-from torch.nn import functional as F
-from transformers import Qwen3VLForConditionalGeneration, Qwen3VLProcessor
+from torch import nn
+from transformers import Qwen3VLForConditionalGeneration
 
 from oars.alignment.seeds import derive_seed
+from oars.compass.judge_batches import Batch, draw_batch
 from oars.compass.judge_data import Shelf, fit_labels, labelled_transitions
-from oars.compass.judge_forward import encode_pictures, last_logits
-from oars.compass.judge_model import build_processor, build_tokenizer, judge_config, new_judge, save_judge
+from oars.compass.judge_model import build_processor, build_tokenizer, calibrate, judge_config, new_judge, save_judge
+from oars.compass.judge_pretraining import pretrain_vision
+from oars.compass.judge_reading import ReadShelf, drawn_rows, fit_output_layer, read_shelf, reading_loss
 from oars.compass.labels import LabelMap
-from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
+from oars.compass.prompt import ScoreTokens
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.imaging.photos import find_photos
 
@@ -34,14 +38,8 @@ LABELS_FILE = "oars_labels.json"
 """Beside the weights: the fitted scale of the labels."""
 
 
-@dataclass(frozen=True)
-class Batch:
-    """G groups: pictures uint8 [G, 1 + K, S, S, 3] (LR view first) and labels [G, K], [G], [G, K]."""
-
-    views: NDArray[np.uint8]
-    fidelity: Tensor
-    q_lr: Tensor
-    q_sr: Tensor
+_CALIBRATION_GROUPS = 64
+_FITTED_GROUPS = 600
 
 
 def train_miniature_judge(
@@ -81,19 +79,48 @@ class JudgeTrainer:
     def run(self, progress: bool = True) -> None:
         self._resume()
         self.model.train()
+        if self.step == 0:
+            self._prepare(progress)
+        shelves = self._read_shelves(progress)
+        if self.step == 0:
+            fit_output_layer(self.model, self.processor, self.tokens, shelves[0], _FITTED_GROUPS)
         for _ in track(range(self.step, self.config.steps), "training the judge", disable=not progress):
-            self.train_step()
+            self.train_step(shelves)
             if self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps:
                 self._save()
         self.model.eval()
 
-    def train_step(self) -> float:
-        """One optimiser step; returns the loss."""
-        batch = draw_batch(self.shelves, self.labels, derive_seed("judge batch", self.seed, self.step), self.config)
+    def _read_shelves(self, progress: bool) -> list[ReadShelf]:
+        rng = np.random.default_rng(derive_seed("judge shelves", self.seed))
+        count = self.config.augmentations
+        return [
+            read_shelf(self.model, self.processor, shelf, self.labels, count, rng, progress) for shelf in self.shelves
+        ]
+
+    def _prepare(self, progress: bool) -> None:
+        """The vision tower on its own, calibrated before and after."""
+        self._calibrate()
+        pretrain_vision(self.model, self.processor, self._batch, self.seed, self.config, progress)
+        self._calibrate()
+        self._save()
+
+    def _calibrate(self) -> None:
+        views = self.shelves[0].views[:_CALIBRATION_GROUPS]
+        images = torch.from_numpy(views.reshape(-1, *views.shape[2:]).transpose(0, 3, 1, 2).copy())
+        inputs = self.processor.image_processor(images=list(images), return_tensors="pt")
+        calibrate(self.model, inputs["pixel_values"], inputs["image_grid_thw"])
+
+    def _batch(self, step: int) -> Batch:
+        return draw_batch(self.shelves, self.labels, derive_seed("judge vision", self.seed, step), self.config)
+
+    def train_step(self, shelves: Sequence[ReadShelf]) -> float:
+        """One optimiser step of the text model; returns the loss."""
+        rng = np.random.default_rng(derive_seed("judge batch", self.seed, self.step))
+        shelf, rows = drawn_rows(shelves, self.config.size_shares, self.config.batch_groups, rng)
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * _schedule(self.step, self.config)
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = batch_loss(self.model, self.processor, self.tokens, batch, self.config.expectation_weight)
+        weight = self.config.expectation_weight
+        loss = reading_loss(self.model, self.processor, self.tokens, shelf, rows, weight)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
@@ -118,12 +145,12 @@ class JudgeTrainer:
             self.step = state["step"]
 
 
-def _optimiser(model: nn.Module, config: JudgeTrainingConfig) -> torch.optim.Optimizer:
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
+def _optimiser(model: Qwen3VLForConditionalGeneration, config: JudgeTrainingConfig) -> torch.optim.Optimizer:
+    """AdamW over the text model; the output layer learns faster. The vision tower rests."""
+    text = list(model.model.language_model.parameters())
     groups = [
-        {"params": matrices, "weight_decay": config.weight_decay, "peak": config.learning_rate},
-        {"params": vectors, "weight_decay": 0.0, "peak": config.learning_rate},
+        {"params": text, "weight_decay": config.weight_decay, "peak": config.learning_rate},
+        {"params": [model.lm_head.weight], "weight_decay": config.weight_decay, "peak": config.head_learning_rate},
     ]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2))
 
@@ -133,68 +160,3 @@ def _schedule(step: int, config: JudgeTrainingConfig) -> float:
     warm = min(1.0, (step + 1) / max(config.warmup, 1))
     done = step / config.steps
     return warm * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
-
-
-def draw_batch(shelves: list[Shelf], labels: LabelMap, seed: int, config: JudgeTrainingConfig) -> Batch:
-    """Random groups of one size, each flipped, turned and with its colour channels permuted, all pictures alike."""
-    rng = np.random.default_rng(seed)
-    shelf = shelves[rng.choice(len(shelves), p=config.size_shares)]
-    rows = rng.choice(shelf.shape[0], size=min(config.batch_groups, shelf.shape[0]), replace=False)
-    fidelity, quality = labels_of(shelf, labels)
-    views = np.stack([_augmented(shelf.views[row], rng) for row in rows])
-    return Batch(
-        views,
-        torch.from_numpy(fidelity[rows, 1:]),
-        torch.from_numpy(quality[rows, 0]),
-        torch.from_numpy(quality[rows, 1:]),
-    )
-
-
-def labels_of(shelf: Shelf, labels: LabelMap) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """F and Q of every picture of a shelf, [G, 1 + K] each; the first column is the LR view."""
-    return labels.fidelity(shelf.errors).reshape(shelf.shape), labels.quality(shelf.errors).reshape(shelf.shape)
-
-
-def _augmented(views: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    turned = np.rot90(views, int(rng.integers(4)), (1, 2))
-    flipped = turned[:, :, ::-1] if rng.random() < 0.5 else turned
-    return flipped[..., rng.permutation(3)]
-
-
-def batch_loss(
-    model: Qwen3VLForConditionalGeneration,
-    processor: Qwen3VLProcessor,
-    tokens: ScoreTokens,
-    batch: Batch,
-    expectation_weight: float,
-) -> Tensor:
-    """Cross-entropy to the two-hot targets + weighted squared error of the expectations (in [0, 1])."""
-    groups, pictures = batch.views.shape[:2]
-    encoded = encode_pictures(model, processor, batch.views.reshape(-1, *batch.views.shape[2:]))
-    first = torch.arange(groups)[:, None] * pictures
-    others = (first + torch.arange(1, pictures)).flatten()
-    pairs = torch.stack([first.expand(-1, pictures - 1).flatten(), others], 1)
-    inputs = last_logits(model, processor, INPUT_PROMPT, encoded, first).float().log_softmax(-1)
-    transitions = last_logits(model, processor, TRANSITION_PROMPT, encoded, pairs).float().log_softmax(-1)
-    slots = (
-        slot_loss(inputs, tokens.quality, batch.q_lr, expectation_weight, 1.0),
-        slot_loss(transitions, tokens.quality, batch.q_sr.flatten(), expectation_weight, 0.5),
-        slot_loss(transitions, tokens.fidelity, batch.fidelity.flatten(), expectation_weight, 0.5),
-    )
-    return torch.stack(slots).sum()
-
-
-def slot_loss(logprobs: Tensor, levels: dict[int, float], label: Tensor, weight: float, share: float) -> Tensor:
-    """Loss of one slot: logprobs [B, vocabulary], labels [B]; `share` of the mass belongs to this slot's set."""
-    ids, values = list(levels), torch.tensor(list(levels.values()))
-    on_set = logprobs[:, ids]
-    cross_entropy = -(two_hot(label, values) * on_set).sum(-1).mean()
-    expectation = (on_set.softmax(-1) * values).sum(-1)
-    span = values[-1] - values[0]
-    return share * cross_entropy + weight * F.mse_loss(expectation / span, label / span)
-
-
-def two_hot(label: Tensor, values: Tensor) -> Tensor:
-    """Labels [B] between ascending, evenly spaced level values [L] to a distribution [B, L] with that expectation."""
-    step = values[1] - values[0]
-    return (1 - (label[:, None] - values).abs() / step).clamp(min=0)

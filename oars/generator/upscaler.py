@@ -31,10 +31,12 @@ class Upscaler:
         generator: GeneratorConfig,
         sampler: SamplerConfig,
     ) -> None:
-        self.codec = Codec(pipeline.vae)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        pipeline.text_encoder.to(device)
+        self.codec = Codec(pipeline.vae.to(device))
         self._conditioner = Conditioner(pipeline, generator, self.codec)
         self._scheduler = pipeline.scheduler
-        self._transformer = transformer.eval()
+        self._transformer = transformer.to(device).eval()
         self._dtype = DTYPES[generator.dtype]
         self._sampler = sampler
 
@@ -55,7 +57,7 @@ class Upscaler:
     def upscale(self, lr: Pixels, scale: int, seed: int, progress: Callable[[int, int], None]) -> Pixels:
         """Any size: overlapping tiles, blended; colours of the LR kept. `progress(done, tiles)`."""
         tile, overlap, done = self._sampler.tile, self._sampler.overlap, itertools.count(1)
-        tiles = tile_count(*lr.shape[:2], tile // scale, overlap // scale)
+        tiles = tile_count(lr.shape[0], lr.shape[1], tile // scale, overlap // scale)
 
         def one(piece: Pixels) -> Pixels:
             result = self.sample(piece, scale, seed)

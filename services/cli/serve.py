@@ -3,6 +3,7 @@
 In a cluster that it joined, the application stays when the command returns. A cluster of its own ends with the command.
 """
 
+import logging
 import threading
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +26,7 @@ def serve(
     address: Annotated[
         str, typer.Option(envvar="RAY_ADDRESS", help="Cluster to join. Default: the one on this machine, or a new one.")
     ] = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")] = False,
 ) -> None:
     """Deploy COMPASS, wait until it is warm, and say where it listens."""
     overrides = None if judge is None else [f"judge.path={judge}"]
@@ -34,7 +36,7 @@ def serve(
     # Ray takes a second to import: after the input is known to be good.
     from services.cluster import cluster
 
-    with cluster(config, address) as joined:
+    with cluster(config, None if fresh else address) as joined:
         deploy(config.judge, config.reward.app, door=True)
         typer.echo(f"COMPASS is ready: application {config.reward.app!r}, POST {door_url()}/v1/score")
         if joined.own:
@@ -56,6 +58,8 @@ def deploy(judge: JudgeConfig, app: str = "compass", door: bool = False) -> None
     config = _serve_config()
     options = {key: value for key, value in config["applications"][0]["deployments"][0].items() if key != "name"}
     location = config["proxy_location"] if door else "Disabled"
+    # Serve reports its own steps at INFO.
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     ray_serve.start(proxy_location=location, http_options=config["http_options"])
     try:
         ray_serve.run(application(judge, **options), name=app, route_prefix="/" if door else None)

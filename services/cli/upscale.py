@@ -47,9 +47,9 @@ def _weights(run: str | None, runs: Path) -> Path | None:
     """The run's aligned transformer; None is the base. Raises BadRun naming the run."""
     if run is None:
         return None
-    from services.run_directory import BadRun, aligned_weights, find_run
+    from services.run_directory import BadRun, find_run
 
-    weights = aligned_weights(find_run(runs, run))
+    weights = find_run(runs, run) / "aligned"
     if not (weights / "config.json").is_file():
         raise BadRun(f"run {run!r} has no aligned weights in {weights}: it has not finished")
     return weights

@@ -1,14 +1,11 @@
 """COMPASS in a real cluster: Serve, vLLM and a small random judge."""
 
 import asyncio
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import ray
-from ray import serve
-from served_judge import APP, compass, group, judge_config, photo, sharp_judge
+from served_judge import APP, compass, group, judge_config, photo, sharp_judge  # type: ignore[import-not-found]
 
 from oars.compass.formula import compass_reward
 from oars.compass.outcome import Failed, FailureReason, Scored
@@ -98,5 +95,3 @@ def test_an_absent_application_fails_every_candidate(ray_cluster: None) -> None:
 def test_a_missing_judge_is_one_line_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(BadJudge, match=r"^judge: no model in [^\n]+$"):
         deploy(judge_config(tmp_path / "gone"))
-
-

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -24,7 +25,7 @@ def encoded(pixels: Pixels, form: str) -> str:
 
 
 def test_bad_candidates_fail_alone() -> None:
-    bad = [
+    bad: list[Any] = [
         picture(1).astype(np.float32),
         picture(1)[..., :1],
         picture(1, 2, 2),
@@ -49,7 +50,8 @@ def test_a_bad_lr_fails_the_group() -> None:
 def test_a_group_without_a_good_candidate_keeps_every_reason() -> None:
     group = prepare(picture(0, 8, 8), [picture(1, 1, 1), picture(1, 2, 2)], CONFIG)
     assert isinstance(group, Group)
-    assert [slot.detail[:9] for slot in group.candidates if isinstance(slot, Failed)] == ["1 pixels,", "4 pixels,"]
+    details = [slot.detail for slot in group.candidates if isinstance(slot, Failed)]
+    assert details == ["candidate 0: 1 pixels, expected 64 to 4096", "candidate 1: 4 pixels, expected 64 to 4096"]
 
 
 def test_a_view_is_named_by_its_pixels_and_shape() -> None:
