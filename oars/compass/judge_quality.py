@@ -19,6 +19,7 @@ from oars.compass.transitions import detailed_crop, draw_lr, pixels_of
 from oars.imaging.photos import Photo
 
 Values = NDArray[np.float64]
+Numbers = NDArray[np.floating]
 # probe -> (base, artefacts); the rewards of each are to be compared with those of its base alone.
 PROBES: dict[str, tuple[enhancers.Base, tuple[enhancers.Artefact, ...]]] = {
     "identity": (enhancers.unchanged, ()),
@@ -62,8 +63,16 @@ def measure(judge: Judge, shelves: Sequence[Shelf], labels: LabelMap, gamma: flo
     truth, guess = np.stack(told), np.stack(read)
     correlations = [_spearman(truth[..., c], guess[..., c]) for c in (0, 2, 3)]
     accuracies = [_pair_accuracy(truth[..., c], guess[..., c]) for c in (0, 2, 3)]
-    q_lr_correlation = _spearman(truth[:, 0, 1], guess[:, 0, 1])
-    return Agreement(correlations[0], q_lr_correlation, *correlations[1:], *accuracies, float(np.mean(mass)))
+    return Agreement(
+        srcc_fidelity=correlations[0],
+        srcc_q_lr=_spearman(truth[:, 0, 1], guess[:, 0, 1]),
+        srcc_q_sr=correlations[1],
+        srcc_reward=correlations[2],
+        pairs_fidelity=accuracies[0],
+        pairs_q_sr=accuracies[1],
+        pairs_reward=accuracies[2],
+        mass=float(np.mean(mass)),
+    )
 
 
 def probe(judge: Judge, photos: Sequence[Photo], seed: int, count: int, size: int = 96) -> dict[str, tuple[float, ...]]:
@@ -84,7 +93,7 @@ def _readings(readings: Sequence[Readings]) -> tuple[Values, Values, Values]:
     return table[:, 0], table[:, 1], table[:, 2]
 
 
-def _columns(fidelity: Values, q_lr: Values, q_sr: Values, gamma: float) -> Values:
+def _columns(fidelity: Numbers, q_lr: Numbers, q_sr: Numbers, gamma: float) -> Values:
     """[K, 4]: F, Q_LR, Q_SR, R."""
     rewards = [compass_reward(*row, gamma) for row in zip(fidelity, q_lr, q_sr, strict=True)]
     return np.stack([fidelity, q_lr, q_sr, np.array(rewards)], -1).astype(np.float64)
