@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def _make_shelf(photos: Sequence[Photo], seed: int, groups: int, candidates: int
 
 
 def _write(path: Path, shelves: Sequence[Shelf]) -> None:
-    arrays = {}
+    arrays: dict[str, Any] = {}  # any: savez would read arrays of a known type as its flag too
     for shelf in shelves:
         size = shelf.views.shape[2]
         arrays |= {f"{size}/{name}": values for name, values in shelf.errors.arrays().items()}

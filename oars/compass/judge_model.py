@@ -180,9 +180,9 @@ def _initialise(model: Qwen3VLForConditionalGeneration) -> None:
         visual.patch_embed.proj.bias.zero_()
         visual.pos_embed.weight.zero_()
         nn.init.normal_(visual.pos_embed.weight[:, -POSITION_CHANNELS:])
-        _rectify(visual.blocks[0].mlp)
+        _rectify(visual.blocks[0].mlp.linear_fc1, visual.blocks[0].mlp.linear_fc2)
         for merger in (visual.merger, *visual.deepstack_merger_list):
-            _average_patches(merger)
+            _average_patches(merger.linear_fc1, merger.linear_fc2)
         nn.init.normal_(text.embed_tokens.weight, std=0.2)
         for layer in text.layers:
             layer.self_attn.o_proj.weight.copy_(2 * layer.self_attn.v_proj.weight.T)
@@ -204,22 +204,22 @@ def _orthogonal(linear: nn.Linear, gain: float) -> None:
         nn.init.zeros_(linear.bias)
 
 
-def _rectify(mlp: nn.Module) -> None:
+def _rectify(up: nn.Linear, down: nn.Linear) -> None:
     """gelu(gx) + gelu(-gx), about |gx|, of every channel."""
-    width = mlp.linear_fc1.in_features
+    width = up.in_features
     eye = torch.eye(width)
-    mlp.linear_fc1.weight[: 2 * width] = _RECTIFIER_GAIN * torch.cat([eye, -eye])
-    mlp.linear_fc2.weight[:, : 2 * width] = torch.cat([eye, eye], 1) / 2
+    up.weight[: 2 * width] = _RECTIFIER_GAIN * torch.cat([eye, -eye])
+    down.weight[:, : 2 * width] = torch.cat([eye, eye], 1) / 2
 
 
-def _average_patches(merger: nn.Module) -> None:
+def _average_patches(up: nn.Linear, down: nn.Linear) -> None:
     """gelu(m) - gelu(-m) = m, the mean of the merged patches by channel; the other hidden units stay random."""
-    width = merger.linear_fc2.out_features
-    patches = merger.linear_fc1.in_features // width
+    width = down.out_features
+    patches = up.in_features // width
     mean = torch.eye(width).repeat(1, patches) / patches**0.5
-    merger.linear_fc1.weight[: 2 * width] = torch.cat([mean, -mean])
-    merger.linear_fc2.weight.mul_(0.3)
-    merger.linear_fc2.weight[:, : 2 * width] = torch.cat([torch.eye(width), -torch.eye(width)], 1)
+    up.weight[: 2 * width] = torch.cat([mean, -mean])
+    down.weight.mul_(0.3)
+    down.weight[:, : 2 * width] = torch.cat([torch.eye(width), -torch.eye(width)], 1)
 
 
 def calibrate(model: Qwen3VLForConditionalGeneration, pixels: torch.Tensor, grid: torch.Tensor) -> None:
@@ -230,21 +230,21 @@ def calibrate(model: Qwen3VLForConditionalGeneration, pixels: torch.Tensor, grid
     count = len(grid)
     with torch.no_grad():
         features = model.model.get_image_features(pixels, grid, return_dict=True)
-        _whiten(model.model.visual.merger, torch.cat(list(features.pooler_output)).unflatten(0, (count, -1)))
+        _whiten(model.model.visual.merger.linear_fc2, torch.cat(list(features.pooler_output)).unflatten(0, (count, -1)))
         for merger, layer in zip(model.model.visual.deepstack_merger_list, features.deepstack_features, strict=True):
             joined = layer if isinstance(layer, torch.Tensor) else torch.cat(list(layer))
-            _whiten(merger, joined.unflatten(0, (count, -1)))
+            _whiten(merger.linear_fc2, joined.unflatten(0, (count, -1)))
 
 
-def _whiten(merger: nn.Module, tokens: torch.Tensor) -> None:
+def _whiten(output: nn.Linear, tokens: torch.Tensor) -> None:
     """Map its output so that means over a picture [N, T, C] have mean 0 and about unit covariance over the pictures."""
     means = tokens.mean(1)
     covariance = torch.cov(means.T)
     ridge = _WHITENING_RIDGE * covariance.diagonal().mean() * torch.eye(len(covariance))
     values, vectors = torch.linalg.eigh(covariance + ridge)
     mapping = vectors * values.rsqrt() @ vectors.T
-    merger.linear_fc2.weight.copy_(mapping @ merger.linear_fc2.weight)
-    merger.linear_fc2.bias.copy_(mapping @ (merger.linear_fc2.bias - means.mean(0)))
+    output.weight.copy_(mapping @ output.weight)
+    output.bias.copy_(mapping @ (output.bias - means.mean(0)))
 
 
 _WHITENING_RIDGE = 0.02

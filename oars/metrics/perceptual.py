@@ -84,6 +84,8 @@ def _stlpips_model() -> "_ShiftTolerantLpips":
 class _BlurPool(nn.Module):
     """Binomial 3 x 3 blur, stride 2, over an input padded by two reflected pixels."""
 
+    weight: Tensor
+
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         self.register_buffer("weight", weight)
@@ -104,6 +106,9 @@ class _ShiftTolerantLpips(nn.Module):
 
     Written here because the package itself imports notebook tools that scoring does not need.
     """
+
+    shift: Tensor
+    scale: Tensor
 
     def __init__(self, state: dict[str, Tensor]) -> None:
         super().__init__()
