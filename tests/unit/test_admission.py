@@ -19,7 +19,8 @@ def test_groups_trained_in_order_are_never_staler_than_the_bound(
 ) -> None:
     """A learner that trains in order, and publishes at the end of a step; admissions happen at any moment between."""
     rule = Admission(max_staleness, batch)
-    version, trained, queue = 0, 0, []
+    queue: list[Group] = []
+    version, trained = 0, 0
     while version < steps:
         for _ in range(data.draw(st.integers(0, 3))):
             queue += [Group(version)] * min(

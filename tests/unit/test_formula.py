@@ -44,7 +44,7 @@ def test_a_good_input_punishes_lost_fidelity_harder(lost, gain):
 def test_a_reading_out_of_range_is_a_failure(slot, value):
     readings = [0.5, 2.0, 3.0]
     readings[slot] = value
-    result = outcome(*readings, confidence=1.0, gamma=7.0, min_confidence=0.5)
+    result = outcome(readings[0], readings[1], readings[2], confidence=1.0, gamma=7.0, min_confidence=0.5)
     assert isinstance(result, Failed)
     assert result.reason is FailureReason.NON_FINITE
 

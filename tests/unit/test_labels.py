@@ -1,3 +1,5 @@
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,4 +49,4 @@ def test_moved_and_tinted_content_have_errors_of_their_own():
 def test_bounds_are_percentiles_of_the_training_errors():
     values = np.linspace(0, 1, 101, dtype=np.float32)
     fitted = LabelMap.fit(Errors(values, values, values, 10 - values, values))
-    assert fitted == LabelMap(*(pytest.approx(x) for x in (0.95, 0.95, 0.95, 9.05)))
+    assert astuple(fitted) == pytest.approx((0.95, 0.95, 0.95, 9.05))
