@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import ray
-from served_judge import APP, compass, group, judge_config, photo, sharp_judge  # type: ignore[import-not-found]
+from served_judge import APP, compass, group, judge_config, photo, sharp_judge
 
 from oars.compass.formula import compass_reward
 from oars.compass.outcome import Failed, FailureReason, Scored

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from served_judge import compass, group, sharp_judge  # type: ignore[import-not-found]
+from served_judge import compass, group, sharp_judge
 
 from oars.compass.judge import Judge
 from oars.compass.outcome import Scored
