@@ -58,6 +58,7 @@ class ColdStart:
             return values.sum() * weight
 
         own = deal(chunks, self._world)[self._rank]
+        self._engine.set_learning_rate(self._optimiser.lr * decay(self.steps, self._config.stages.cold_start.steps))
         grad_norm = self._engine.step([partial(loss, dealt.work, dealt.counted) for dealt in own])
         self.steps += 1
         mean = self._engine.total(losses).item() / len(pairs)
@@ -93,6 +94,14 @@ class ColdStart:
 
     def close(self) -> None:
         self._engine.close()
+
+
+def decay(step: int, steps: int) -> float:
+    """Share of the peak learning rate at `step` of `steps`: linear, down to 2 % (ours).
+
+    Without it the last updates' noise stays in the weights, and shows as grain in the images.
+    """
+    return max(1.0 - step / max(steps, 1), 0.02)
 
 
 def _ground_truth(pair: Pair) -> NDArray[np.uint8]:

@@ -71,6 +71,11 @@ class Engine:
     def device(self) -> torch.device:
         return torch.device(self._engine.device)
 
+    def set_learning_rate(self, value: float) -> None:
+        """For the next steps."""
+        for group in self._engine.optimizer.param_groups:
+            group["lr"] = value
+
     def step(self, losses: Sequence[Callable[[], Tensor]]) -> float:
         """One optimiser step on the sum of the losses, each computed in turn; the gradient's norm before clipping.
 

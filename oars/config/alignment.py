@@ -63,7 +63,7 @@ class OptimiserConfig(Config):
 
 
 class ColdStartConfig(Config):
-    """Flow-matching SFT on LR-HR pairs; every parameter of the transformer is trained."""
+    """Flow-matching SFT on LR-HR pairs; every parameter is trained, at a rate that falls linearly (ours)."""
 
     steps: NonNegativeInt = 1000
     batch: PositiveInt = 16
