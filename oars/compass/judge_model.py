@@ -22,6 +22,7 @@ from transformers import (
 
 from oars.alignment.seeds import derive_seed
 from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
+from oars.qwen import SPECIAL_TOKENS
 
 PATCH_SIZE = 8
 MERGE_SIZE = 2
@@ -31,15 +32,6 @@ MAX_PIXELS = 1024 * 1024
 POSITION_GRID = 16
 """Side of the learned position grid, in patches; the class resamples it to each image."""
 
-SPECIAL_TOKENS = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-)
 # Qwen's own split into words, digits one by one.
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"

@@ -19,16 +19,9 @@ from transformers import (
     Qwen2VLVideoProcessor,
 )
 
+from oars.qwen import SPECIAL_TOKENS
+
 HIDDEN = 64
-SPECIAL_TOKENS = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-)
 
 
 def build_tokenizer(directory: Path, texts: list[str], vocabulary: int = 512) -> Qwen2Tokenizer:
