@@ -15,7 +15,7 @@ PACKAGE = Path("/tmp/ray/session/runtime_resources/working_dir_files/_ray_pkg_1"
 @pytest.mark.parametrize(
     ("runs", "cwd", "home", "expected"),
     [
-        ("runs", Path("/work"), None, "/work/runs"),
+        ("runs", Path("/here"), None, "/here/runs"),
         ("/data/runs", PACKAGE, "/shared", "/data/runs"),
         ("runs", PACKAGE, "/shared", "/shared/runs"),
         ("runs", PACKAGE, None, str(Path("~/oars/runs").expanduser())),
