@@ -80,6 +80,8 @@ def _prompt_bank(
 def _publish(pipeline: QwenImageEditPlusPipeline, out: Path) -> Path:
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
+    # Where the VAE was loaded from is no part of it.
+    pipeline.vae.register_to_config(_name_or_path="miniature")
     pipeline.to(torch.bfloat16).save_pretrained(partial)
     shutil.rmtree(out, ignore_errors=True)
     partial.rename(out)
