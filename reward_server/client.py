@@ -46,9 +46,11 @@ class CompassClient:
         config: RewardClientConfig,
         draw: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
+        on_failure: Callable[[str, Failed], None] = lambda request_id, failure: None,
     ) -> None:
+        """`on_failure` is told of every attempt that got no answer, by its request's id."""
         self._config = config
-        self._draw, self._clock = draw, clock
+        self._draw, self._clock, self._on_failure = draw, clock, on_failure
         self._handle: Any = None
         self._metrics = ClientMetrics()
 
@@ -77,6 +79,7 @@ class CompassClient:
                 return answer
             failures.append(answer.reason)
             self._metrics.failed_attempt(answer.reason)
+            self._on_failure(request_id, answer)
             decision = after_failure(failures, self._clock() - started, self._config, self._draw())
             if isinstance(decision, GiveUp):
                 break

@@ -69,7 +69,7 @@ class LedgerBroken(RuntimeError):
 async def align(run: Run) -> Results | None:
     """The algorithm. None if a stop was requested before the evaluation. A run that is resumed goes through the same
     lines, and each of them does what is left of it."""
-    stages, judge = run.config.stages, connect_compass(run.config)
+    stages, judge = run.config.stages, connect_compass(run.config, run.telemetry)
     source, store, samples = InputSource(run.config, run.id), PolicyStore(ray.put), Vault(run.directory / "experience")
     async with AsyncExitStack() as actors:
         ranks = SteadyLearner.running(run, lambda: LearnerGroup.start(run.config), samples)
