@@ -39,6 +39,10 @@ class TrainingGroup(Protocol):
         """TrainingSample, or the ObjectRef of one."""
 
     @property
+    def version(self) -> int:
+        """The one that sampled it."""
+
+    @property
     def optimality(self) -> Optimality: ...
 
 
@@ -78,7 +82,8 @@ class LearnerGroup:
 
     async def train(self, groups: Sequence[TrainingGroup]) -> StepReport:
         """One optimiser step of DiffusionNFT; `old` and `ema` follow. Raises NothingToTrain, NonFiniteGradient."""
-        report: StepReport = await self._all("train", [(group.sample, tuple(group.optimality)) for group in groups])
+        batch = [(group.sample, group.version, tuple(group.optimality)) for group in groups]
+        report: StepReport = await self._all("train", batch)
         return report
 
     async def publish(self, version: int) -> PolicySnapshot:
