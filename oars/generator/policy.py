@@ -1,8 +1,9 @@
 """The policy: base transformer weights plus LoRA adapters by role.
 
 Roles: `current` is trained, `old` samples and is what gets published, `ema` is evaluated, `past` holds whichever
-earlier version is being evaluated, and the reference is the base with every adapter off. Invariants: every adapter tensor that is installed is bound to a parameter of the model, or
-`AdapterMismatch` is raised and nothing changes; `digest` is computed from the tensors as they sit in the model.
+earlier version is being evaluated, and the reference is the base with every adapter off. Invariants: every adapter
+tensor that is installed is bound to a parameter of the model, or `AdapterMismatch` is raised and nothing changes;
+`digest` is computed from the tensors as they sit in the model.
 """
 
 import hashlib
