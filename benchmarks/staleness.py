@@ -179,7 +179,9 @@ def table(done: Done) -> list[dict[str, Any]]:
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    shown = Table("S", "exact: gain", "moving: gain", "exact - moving", "exact - exact at S = 0", title="held-out reward")
+    shown = Table(
+        "S", "exact: gain", "moving: gain", "exact - moving", "exact - exact at S = 0", title="held-out reward"
+    )
     for row in rows:
         names = ("exact", "moving", "exact_minus_moving", "exact_against_S0")
         shown.add_row(str(row["S"]), *(_written(row[name]) for name in names))

@@ -59,15 +59,14 @@ class OldVelocity:
         self._reference = config.objective.kl_weight > 0
         self._dtype = DTYPES[config.generator.dtype]
         self._policy, self._engine = policy, engine
-        self._length = config.control.max_staleness + 1
+        self._length = config.control.staleness_bound + 1
         self._ring: dict[int, PolicySnapshot] = {}
 
     def keep(self, snapshot: PolicySnapshot) -> None:
         """Remember a published version, and forget the one that no group can be stale enough to need."""
         if self._at == "learner":
             self._ring[snapshot.version] = snapshot
-            for version in sorted(self._ring)[: -self._length]:
-                del self._ring[version]
+            self._ring = {v: s for v, s in self._ring.items() if v > snapshot.version - self._length}
 
     def of(
         self, samples: Samples, versions: Sequence[int], shares: Sequence[Sequence[Dealt[MicroBatch]]], rank: int

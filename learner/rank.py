@@ -33,6 +33,10 @@ class WrongPhase(RuntimeError):
     """A call that belongs to another phase."""
 
 
+class Fenced(RuntimeError):
+    """A batch that these ranks must not train on: they are not at the version that it was leased for."""
+
+
 class LearnerRank:
     """Runs as a Ray actor. DeepSpeed is imported inside methods: it reads DS_ACCELERATOR when it is imported, and the
     driver, which imports this module too, never needs it."""
@@ -82,11 +86,13 @@ class LearnerRank:
         self._leave_phase()
         self._rl = Reinforcement(self._config, self._rank, self._world)
 
-    def train(self, batch: Sequence[tuple[Any, int, Optimality]]) -> StepReport:
-        """One optimiser step on a batch of groups: (TrainingSample or its ObjectRef, version that sampled it,
-        optimality) each. This rank fetches only the groups that it computes. Raises NothingToTrain, NonFiniteGradient,
-        UnknownVersion, WrongPhase."""
+    def train(self, batch: Sequence[tuple[Any, int, Optimality]], version: int) -> StepReport:
+        """One optimiser step on top of `version`, on a batch of groups: (TrainingSample or its ObjectRef, version that
+        sampled it, optimality) each. This rank fetches only the groups that it computes. Raises NothingToTrain,
+        NonFiniteGradient, UnknownVersion, WrongPhase, and Fenced if these ranks are elsewhere in the run."""
         rl, (refs, versions, optimality) = self._in_rl(), zip(*batch, strict=True)
+        if rl.version != version:
+            raise Fenced(f"a batch for version {version} came to a learner at version {rl.version}")
         needed = rl.groups_of_rank(optimality)
         samples = [_fetch(ref) if g in needed else None for g, ref in enumerate(refs)]
         return rl.step(samples, versions, optimality)

@@ -7,10 +7,12 @@ BAD_INPUT = 2
 
 _USER_ERRORS = frozenset(
     {
+        "BadCheckpoint",
         "BadConfig",
         "BadImage",
         "BadJudge",
         "BadRun",
+        "BadSample",
         "MissingMetricFile",
         "MissingModel",
         "MissingWeights",

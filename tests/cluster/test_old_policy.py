@@ -75,12 +75,12 @@ def story(generator: Path, ray_cluster: None) -> Story:
 
     async def tell(group: LearnerGroup) -> Story:
         first, old = await sample(await group.publish(0), (0, 1))
-        await group.train([Group(first)])
+        await group.train([Group(first)], 0)
         second, newer = await sample(await group.publish(1), (2, 3))
-        await group.train([Group(second)])
+        await group.train([Group(second)], 1)
         (newest,) = await sample(await group.publish(2), (4,))
         mixed = [old, newer, newest]
-        last = await group.train([Group(sample) for sample in mixed])
+        last = await group.train([Group(sample) for sample in mixed], 2)
         return Story([[first], [second], mixed], last, await group.publish(3))
 
     told = run(config, tell)
@@ -95,16 +95,16 @@ def retold(config: RunConfig, story: Story, path: Path | None = None) -> tuple[S
     async def tell(group: LearnerGroup) -> tuple[StepReport, PolicySnapshot]:
         for version, batch in enumerate(batches[:2]):
             await group.publish(version)
-            await group.train(batch)
+            await group.train(batch, version)
         await group.publish(2)
         if path is not None:
             await group.save(path, {})
             await group.load(path)
-        report = await group.train(batches[2])
+        report = await group.train(batches[2], 2)
         policy = await group.publish(3)
         if config.objective.old_policy.at == "learner":
             with pytest.raises(UnknownVersion, match=r"version 0; the learner keeps \[1, 2, 3\]"):
-                await group.train(batches[0])
+                await group.train(batches[0], 3)
         return report, policy
 
     return run(config, tell)
