@@ -59,6 +59,12 @@ class RunConfig(Config):
     labels: dict[str, str] = Field(default_factory=dict)
     """Free labels, copied to summary.json."""
 
+    @model_validator(mode="after")
+    def _versions_kept_are_bounded(self) -> Self:
+        if self.objective.old_policy.at == "learner" and self.control.max_staleness == "unbounded":
+            raise ValueError("objective.old_policy.at: the learner keeps max_staleness + 1 versions: give it a bound")
+        return self
+
 
 class BadConfig(ValueError):
     """A profile that cannot be used; the message is one line naming the file and the field."""
