@@ -129,11 +129,11 @@ class Subject:
 
 
 def processes(title: str = "") -> list[psutil.Process]:
-    """Those of this session whose title begins so, this one excepted."""
+    """Those of this session with this in their title, this one excepted."""
     found = []
     for process in psutil.process_iter():
         try:
-            named = title == "" or "".join(process.cmdline()[:1]).startswith(title)
+            named = title in "".join(process.cmdline()[:1])
             if named and process.pid != os.getpid() and process.environ().get(MARK) == os.environ[MARK]:
                 found.append(process)
         except psutil.Error:
