@@ -18,7 +18,7 @@ class DataConfig(Config):
     """Photos, crop sizes, degradation."""
 
     photos: str = "packages"
-    """`packages`, `wallpapers`, `all` or a folder."""
+    """`packages`, `wallpapers`, `all` (these two), `backgrounds` or a folder."""
     scale: PositiveInt = 4
     crop: PositiveInt = 512
     """Side of a training output (GT crop), pixels; the LR is `crop / scale`."""
