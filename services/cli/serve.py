@@ -4,7 +4,9 @@ In a cluster that it joined, the application stays when the command returns. A c
 `oars serve` alone deploys; its sub-commands act on what is deployed.
 """
 
+import secrets
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -62,6 +64,27 @@ def serve(
         if joined.own:
             typer.echo("Ctrl-C ends it, and the cluster that was started for it")
             _wait_for_interrupt()
+
+
+@app.command("self-test")
+def self_test(
+    judge: Annotated[Path, typer.Argument(help="Judge directory.", show_default=False)],
+) -> None:
+    """Write a judge's self-test: readings of known pictures that a replica has to reproduce before it is ready."""
+    from oars.compass.self_test import write_self_test
+    from reward_server.checkpoint import judge_directory
+
+    typer.echo(write_self_test(judge_directory(str(judge))))
+
+
+@app.command()
+def token(
+    name: Annotated[str, typer.Argument(help="The client's name; one word.", show_default=False)],
+    days: Annotated[int, typer.Option(min=1, help="Days until the token expires.")] = 90,
+) -> None:
+    """Print a new line for a token file; its second word is the secret that the client sends."""
+    expires = datetime.now(UTC) + timedelta(days=days)
+    typer.echo(f"{name} {secrets.token_urlsafe(32)} {expires.isoformat(timespec='seconds')}")
 
 
 def _wait_for_interrupt() -> None:
