@@ -13,6 +13,7 @@ _USER_ERRORS = frozenset(
         "BadJudge",
         "BadRun",
         "BadSample",
+        "BadSetting",
         "MissingMetricFile",
         "MissingModel",
         "MissingWeights",
