@@ -9,6 +9,8 @@ _USER_ERRORS = frozenset(
     {
         "BadCheckpoint",
         "BadConfig",
+        "BadDataset",
+        "BadEnhancer",
         "BadImage",
         "BadJudge",
         "BadRun",
@@ -16,6 +18,7 @@ _USER_ERRORS = frozenset(
         "BadSetting",
         "MissingMetricFile",
         "MissingModel",
+        "MissingNetwork",
         "MissingWeights",
         "NoCluster",
         "NoCompass",
