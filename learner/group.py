@@ -39,6 +39,10 @@ class TrainingGroup(Protocol):
         """TrainingSample, or the ObjectRef of one."""
 
     @property
+    def version(self) -> int:
+        """The one that sampled it."""
+
+    @property
     def optimality(self) -> Optimality: ...
 
 
@@ -78,8 +82,8 @@ class LearnerGroup:
 
     async def train(self, groups: Sequence[TrainingGroup], version: int) -> StepReport:
         """One optimiser step of DiffusionNFT on top of `version`; `old` and `ema` follow. Raises NothingToTrain,
-        NonFiniteGradient, Fenced."""
-        batch = [(group.sample, tuple(group.optimality)) for group in groups]
+        NonFiniteGradient, Fenced, UnknownVersion."""
+        batch = [(group.sample, group.version, tuple(group.optimality)) for group in groups]
         report: StepReport = await self._all("train", batch, version)
         return report
 

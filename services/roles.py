@@ -35,6 +35,8 @@ class TrainingGroup:
     group_id: str
     sample: object
     """ObjectRef of the TrainingSample."""
+    version: int
+    """The one that sampled it."""
     optimality: tuple[float | None, ...]
     """[K] in [0, 1]; None for a candidate without a score, which is not trained on."""
 

@@ -9,6 +9,7 @@ so the version that workers know never falls and no group is trained twice.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -201,7 +202,7 @@ class SteadyLearner:
         return await self._run.wait("learner", what, answer, self._run.config.control.step_deadline_s)
 
     async def _from_disk(self, groups: Sequence[TrainingGroup]) -> list[TrainingGroup]:
-        return [TrainingGroup(g.group_id, await self._samples.restore(g.group_id), g.optimality) for g in groups]
+        return [replace(group, sample=await self._samples.restore(group.group_id)) for group in groups]
 
 
 async def _silence(ranks: Ranks, deadline_s: float) -> LearnerLost | None:

@@ -26,6 +26,7 @@ T = TypeVar("T")
 class Group:
     sample: object
     optimality: tuple[float | None, ...]
+    version: int = 0
 
 
 @pytest.fixture(scope="module")
