@@ -11,7 +11,9 @@ from ray.serve.exceptions import RayServeException
 from oars.compass.outcome import CandidateOutcome, Failed, FailureReason
 from oars.config import RunConfig
 from oars.imaging.crops import Pair
-from reward_server.client import CompassClient
+from reward_server.client import CompassClient, probe
+from reward_server.errors import NoCompass
+from reward_server.metrics import ClientMetrics
 from reward_server.pictures import Pixels
 from reward_server.schema import ScoreResponse
 from services.fidelity import judge_labels, measured_fidelity
@@ -19,24 +21,29 @@ from services.roles import Judgement
 from services.telemetry import Telemetry
 
 
-class NoCompass(RuntimeError):
-    """The Serve app is not there; the message says how to deploy it."""
-
-
 def connect_compass(config: RunConfig, telemetry: Telemetry) -> "CompassJudge":
-    """Failed attempts go to the log. Raises NoCompass."""
-    name = config.reward.app
+    """To the application of this cluster, or to the endpoint in the config. Raises NoCompass."""
+    metrics = ClientMetrics()
+
+    def failed_attempt(reason: FailureReason) -> None:
+        metrics.failed_attempt(reason)
+        telemetry.warning("score_attempt_failed", reason=reason)
+
+    client = CompassClient(config.reward, config.judge, failed_attempt=failed_attempt)
+    if config.reward.endpoint is None:
+        _check_application(config.reward.app)
+    else:
+        probe(config.reward, config.judge)
+    return CompassJudge(client, config)
+
+
+def _check_application(name: str) -> None:
     try:
         status = serve.status().applications.get(name)
     except RayServeException as error:
         raise NoCompass(_missing(name, "Serve is not running")) from error
     if status is None or status.status != "RUNNING":
         raise NoCompass(_missing(name, "not deployed" if status is None else str(status.status)))
-
-    def failed(request: str, failure: Failed) -> None:
-        telemetry.warning("score_attempt_failed", request=request, reason=failure.reason, detail=failure.detail)
-
-    return CompassJudge(CompassClient(config.reward, on_failure=failed), config)
 
 
 def _missing(name: str, why: str) -> str:
@@ -48,15 +55,17 @@ class CompassJudge:
 
     def __init__(self, client: CompassClient, config: RunConfig) -> None:
         self._client, self._candidates = client, config.rollout.candidates
+        self._by_reference = config.reward.endpoint is None
         self._labels, self._deadline_s = judge_labels(config.judge.path), config.reward.deadline_s
         self._measure = ray.remote(measured_fidelity).options(num_cpus=1, max_retries=3, name="oars.measured_fidelity")
 
     async def score(self, request_id: str, pair: Pair, images: Any) -> Judgement:
-        """The K candidates of one group, by reference. F is measured where the pair has its GT."""
+        """The K candidates of one group, an ObjectRef. F is measured where the pair has its GT."""
         fidelity = None if pair.gt is None else await self._fidelity(images, pair.gt)
         if isinstance(fidelity, Failed):
             return Judgement([fidelity] * self._candidates, {})
-        answer = await self._client.score(request_id, pair.lr, images, fidelity, count=self._candidates)
+        sent = images if self._by_reference else await images
+        answer = await self._client.score(request_id, pair.lr, sent, fidelity, count=self._candidates)
         return _judgement(answer, fidelity)
 
     async def _fidelity(self, images: Any, gt: Pixels) -> list[float] | Failed:

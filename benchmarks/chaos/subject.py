@@ -19,9 +19,9 @@ from ray import serve
 
 from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
-from services.cli.serve import deploy
-from services.cluster import cluster
+from services.cluster import cluster, needed_cpus
 from services.ledger_rules import violations
+from services.serving import deploy
 
 T = TypeVar("T")
 RUN_ID = "chaos"
@@ -155,7 +155,7 @@ def attacked(directory: Path, settings: tuple[str, ...] = SETTINGS) -> Iterator[
     os.environ.setdefault(MARK, uuid.uuid4().hex)
     overrides = [*settings, f"runs={directory}"]
     config = load_profile(deploy_path(), overrides)
-    with cluster(config, None):
+    with cluster(needed_cpus(config), None):
         deploy(config.judge, config.reward.app)
         words = [word for override in overrides for word in ("--set", override)]
         subject = Subject(directory, config, ray.get_runtime_context().gcs_address, words)

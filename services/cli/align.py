@@ -46,10 +46,10 @@ def align(
     config = load_profile(run / CONFIG if run else path, set_)
 
     # Ray takes a second to import: after the config is known to be good.
-    from services.cluster import cluster, deploy_compass
+    from services.cluster import cluster, deploy_compass, needed_cpus
     from services.job import AlignJob, follow, submit
 
-    with cluster(config, None if fresh else address or "auto") as joined:
+    with cluster(needed_cpus(config), None if fresh else address or "auto", config.control.start_deadline_s) as joined:
         deploy_compass(config)
         overrides = set_ or []
         job = (
