@@ -19,7 +19,7 @@ from rich.table import Table
 
 from benchmarks.chaos.faults import ENGINE, FAULTS, REPLICA, Outcome
 from benchmarks.chaos.subject import Subject, attacked, leaked_objects, processes
-from benchmarks.result import Result, write_result
+from benchmarks.result import RESULTS, Result, write_result
 
 NOTICED_S, WORKING_S = 30.0, 60.0
 _CLEAN_UP_S = 60.0
@@ -116,6 +116,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20.0, help="of faults, the turns included")
     parser.add_argument("--faults", default=",".join(FAULTS), help="names in turn, before the random ones")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for chaos.json")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="oars-chaos-") as folder:
         with attacked(Path(folder)) as subject:
@@ -126,15 +127,14 @@ def main() -> None:
     found = rows(outcomes)
     kept = sum(map(within, outcomes))
     details = {"promise_s": {"noticed": NOTICED_S, "working": WORKING_S}, "faults": found, "account": account}
-    write_result(
-        Result(
-            name="chaos",
-            value=kept / len(outcomes),
-            unit="share of faults within the promise",
-            repeats=len(outcomes),
-            details=details,
-        )
+    share = Result(
+        name="chaos",
+        value=kept / len(outcomes),
+        unit="share of faults within the promise",
+        repeats=len(outcomes),
+        details=details,
     )
+    write_result(share, given.results)
     Console(width=110).print(table(found))
     print(account)
 
