@@ -72,11 +72,11 @@ def _mib(processes: dict[str, psutil.Process]) -> dict[str, float]:
 
 
 def _served(inputs: int, seed: int) -> Result:
-    from services.cluster import cluster
+    from services.cluster import cluster, needed_cpus
     from services.serving import deploy, deploy_door
 
     config = load_profile(deploy_path(DEFAULT_PROFILE))
-    with tempfile.TemporaryDirectory() as folder, cluster(config, None):
+    with tempfile.TemporaryDirectory() as folder, cluster(needed_cpus(config), None):
         tokens, token = Path(folder) / "tokens", Path(folder) / "token"
         tokens.write_text(f"fuzz {_TOKEN}\n")
         token.write_text(_TOKEN)
