@@ -6,6 +6,7 @@ has died fails its health check and is replaced by Serve.
 """
 
 import asyncio
+import os
 import time
 from typing import Any
 
@@ -21,6 +22,7 @@ from reward_server.errors import BadRequest, EngineDied
 from reward_server.metrics import ReplicaMetrics
 from reward_server.pictures import Candidate, Pixels, decode
 from reward_server.schema import HttpScoreRequest, Provenance, Readiness, ScoreHeader, ScoreResponse
+from reward_server.statistics import ReplicaReport
 
 DEPLOYMENT = "Compass"
 http = FastAPI(title="COMPASS", docs_url=None, redoc_url=None)
@@ -36,7 +38,7 @@ class Compass:
         self._digest = judge_digest(directory)
         self._replica = serve.get_replica_context().replica_id.unique_id
         self._metrics = ReplicaMetrics()
-        self._engine = JudgeEngine(directory, config)
+        self._engine = JudgeEngine(directory, config, self._digest, self._metrics)
         await self._engine.warm_up()
 
     async def score(self, header: ScoreHeader, lr: Pixels, candidates: Pixels | list[Candidate]) -> ScoreResponse:
@@ -45,6 +47,10 @@ class Compass:
         Raises BadRequest; EngineDied, after which the caller may try again.
         """
         return await self._answer(header, lr, list(candidates))
+
+    async def report(self) -> ReplicaReport:
+        """Of this replica; `handle.broadcast` asks all of them."""
+        return ReplicaReport(self._replica, os.getpid(), self._config, self._digest, self._engine.statistics)
 
     async def check_health(self) -> None:
         await self._engine.check()

@@ -44,6 +44,9 @@ class JudgeConfig(Config):
     dtype: str = "bfloat16"
     max_model_len: PositiveInt = 4096
     max_num_seqs: PositiveInt = 64
+    """Prompts that the engine takes into one step; K + 1 a group."""
+    max_num_batched_tokens: PositiveInt = 8192
+    """Tokens of one step, text and pictures: what a step computes at most, and so how long a new prompt waits."""
     block_size: PositiveInt = 32
     """KV block, tokens; small enough that a group's shared LR prefix fills whole blocks. vLLM's CPU attention takes
     multiples of 32 only."""
@@ -60,5 +63,7 @@ class JudgeConfig(Config):
     reward: RewardConfig = RewardConfig()
     warmup: NonNegativeInt = 2
     """Groups scored before the replica reports ready. If none of their candidates gets a score, it never does."""
+    known_answers: NonNegativeInt = 8192
+    """Answers kept for exact duplicates, about a kilobyte each; 0 keeps none."""
     resources: ResourcesConfig = ResourcesConfig()
     """What Ray reserves for one replica, engine included."""
