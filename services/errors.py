@@ -11,6 +11,7 @@ _USER_ERRORS = frozenset(
         "BadImage",
         "BadJudge",
         "BadRun",
+        "BadSetting",
         "MissingMetricFile",
         "MissingModel",
         "MissingWeights",

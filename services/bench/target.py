@@ -37,7 +37,7 @@ async def replica_reports(app: str) -> list[ReplicaReport]:
 
     handle: Any = await asyncio.to_thread(serve.get_app_handle, app)
     async with asyncio.timeout(_REPORT_S):
-        return list(await handle.broadcast("report"))
+        return list(await handle.broadcast("report").results_async())
 
 
 def total(replicas: list[ReplicaReport]) -> EngineStatistics:

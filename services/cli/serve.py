@@ -12,7 +12,7 @@ import typer
 
 from oars.config import load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
-from services.serving import check_judge, deploy, door_url
+from services.serving import check_door, check_judge, deploy, deploy_door, door_config, endpoints
 
 app = typer.Typer(help="Deploy COMPASS, or act on the one that is deployed.")
 
@@ -28,6 +28,12 @@ def serve(
         str, typer.Option(envvar="RAY_ADDRESS", help="Cluster to join. Default: the one on this machine, or a new one.")
     ] = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")] = False,
+    host: Annotated[str | None, typer.Option(help="Address to listen at. Default: this machine alone.")] = None,
+    http_port: Annotated[int | None, typer.Option(help="Default: 8000. 0: any.")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="Default: 9000. 0: any.")] = None,
+    tokens: Annotated[Path | None, typer.Option(help="File with lines `name token [expires]`.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="PEM; the doors then speak TLS only.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The certificate's private key, PEM.")] = None,
 ) -> None:
     """Deploy COMPASS, wait until it is warm, and say where it listens."""
     if context.invoked_subcommand is not None:
@@ -35,13 +41,24 @@ def serve(
     overrides = None if judge is None else [f"judge.path={judge}"]
     config = load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides)
     check_judge(config.judge)
+    door = door_config(
+        app=config.reward.app,
+        host=host,
+        http_port=http_port,
+        grpc_port=grpc_port,
+        tokens=tokens and tokens.absolute(),
+        certificate=certificate and certificate.absolute(),
+        key=key and key.absolute(),
+    )
+    check_door(door)
 
     # Ray takes a second to import: after the input is known to be good.
     from services.cluster import cluster
 
     with cluster(config, None if fresh else address) as joined:
-        deploy(config.judge, config.reward.app, door=True)
-        typer.echo(f"COMPASS is ready: application {config.reward.app!r}, POST {door_url()}/v1/score")
+        deploy(config.judge, config.reward.app)
+        ports = deploy_door(door)
+        typer.echo(f"COMPASS is ready: application {config.reward.app!r}, {' and '.join(endpoints(door, ports))}")
         if joined.own:
             typer.echo("Ctrl-C ends it, and the cluster that was started for it")
             _wait_for_interrupt()
