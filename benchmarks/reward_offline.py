@@ -30,9 +30,7 @@ class OfflineJudge:
         self._config = config
         self._llm = LLM(model=str(directory), **settings)
         self._tokens = ScoreTokens.of(self._llm.get_tokenizer())
-        self._scores = SamplingParams(
-            max_tokens=1, temperature=0, logprob_token_ids=self._tokens.ids, detokenize=False
-        )
+        self._scores = SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=self._tokens.ids, detokenize=False)
 
     def pairs_per_s(self, groups: Groups, first: int, count: int) -> float:
         """Of `count` groups, all handed over at once: the engine's own best, views and digests included."""

@@ -87,14 +87,20 @@ class Compass:
             engine.shutdown()
 
 
-def application(judge: JudgeConfig, **options: Any) -> Application:
-    """COMPASS with this judge; `options` are those of a Serve deployment, as in deploy/serve/compass.yaml."""
+def application(judge: JudgeConfig, version: str | None = None, **options: Any) -> Application:
+    """COMPASS with this judge; `options` are those of a Serve deployment, as in deploy/serve/compass.yaml.
+
+    Deployed again under the same `version`, replicas stay; without one they always start anew.
+    """
     actor = {
         "num_cpus": judge.resources.num_cpus,
         "num_gpus": judge.resources.num_gpus,
         "label_selector": judge.resources.label_selector,
     }
     compass: Any = Compass  # what the decorator makes of the class
+    if version is not None:
+        # Serve offers no public name for it, and draws one for each deployment that has none.
+        options |= {"version": version, "_internal": True}
     return compass.options(ray_actor_options=actor, **options).bind(judge)
 
 

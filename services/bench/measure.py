@@ -76,4 +76,3 @@ def result(plan: Plan, measured: Measured, name: str = "bench_reward") -> Result
         unit="pairs/s",
         details={"setting": setting, **as_details(measured.account, measured.engine)},
     )
-

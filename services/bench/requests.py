@@ -1,6 +1,5 @@
 """Requests to load COMPASS with: groups of real crops, each one new to the service unless a duplicate is wanted."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +56,6 @@ def _depths(pair: Pair, count: int, rng: np.random.Generator) -> ScoreGroup:
     assert pair.gt is not None, "evaluation pairs have their ground truth"
     height, width, _ = pair.gt.shape
     enlarged = np.asarray(Image.fromarray(pair.lr).resize((width, height), Image.Resampling.BICUBIC), np.float64)
-    depths: Sequence[float] = np.linspace(0, 1, count)
     noise = rng.normal(0, 2, (count, *pair.gt.shape))
-    mixed = [enlarged + depth * (pair.gt - enlarged) for depth in depths]
+    mixed = [enlarged + depth * (pair.gt - enlarged) for depth in np.linspace(0, 1, count)]
     return ScoreGroup(pair.lr, np.clip(np.rint(np.stack(mixed) + noise), 0, 255).astype(np.uint8))
