@@ -16,7 +16,7 @@ _REPORT_S = 30.0
 
 
 def reports(app: str) -> list[ReplicaReport]:
-    """Of every replica that runs. Raises NoCompass."""
+    """Of every replica that answers. Raises NoCompass where there is none."""
     from ray import serve
     from ray.serve.exceptions import RayServeException
 
@@ -27,10 +27,11 @@ def reports(app: str) -> list[ReplicaReport]:
     if not known:
         raise NoCompass(f"Serve application {app!r} is not deployed; deploy it with `oars serve`")
     handle: Any = serve.get_app_handle(app)
-    found = handle.broadcast("report").results(timeout_s=_REPORT_S)
+    answers = handle.broadcast("report").results(timeout_s=_REPORT_S, return_exceptions=True)
+    found = [answer for answer in answers if isinstance(answer, ReplicaReport)]
     if not found:
-        raise NoCompass(f"Serve application {app!r} has no replica that runs; look at `serve status`")
-    return list(found)
+        raise NoCompass(f"Serve application {app!r} has no replica that answers; look at `serve status`")
+    return found
 
 
 def scale(app: str, least: int, most: int) -> None:

@@ -44,12 +44,12 @@ class Sample:
         return sum(isinstance(outcome, Scored) for outcome in self.outcomes)
 
 
-async def closed_loop(send: Send, concurrency: int, seconds: float) -> list[Sample]:
-    """`concurrency` callers, each sending its next request when the last one ended, for `seconds`."""
+async def closed_loop(send: Send, concurrency: int, goes_on: Callable[[float], bool]) -> list[Sample]:
+    """`concurrency` callers, each sending its next request when the last one ended, while `goes_on(seconds so far)`."""
     numbers, samples, begun = itertools.count(), list[Sample](), time.perf_counter()
 
     async def caller() -> None:
-        while time.perf_counter() - begun < seconds:
+        while goes_on(time.perf_counter() - begun):
             samples.append(await _timed(send, next(numbers), begun))
 
     await asyncio.gather(*(caller() for _ in range(concurrency)))

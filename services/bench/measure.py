@@ -48,7 +48,7 @@ async def measure(plan: Plan) -> Measured:
         await asyncio.gather(*(send(plan.groups.period - 1 - number) for number in range(_UNCOUNTED)))
         before = await replica_reports(plan.client.app) if inside else []
         if plan.rate is None:
-            samples = await closed_loop(send, plan.concurrency, plan.seconds)
+            samples = await closed_loop(send, plan.concurrency, lambda elapsed: elapsed < plan.seconds)
         else:
             samples = await open_loop(send, plan.rate, plan.seconds)
         after = await replica_reports(plan.client.app) if inside else []

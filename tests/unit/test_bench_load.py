@@ -37,7 +37,7 @@ def test_a_closed_loop_keeps_its_number_of_requests_under_way() -> None:
         under_way -= 1
         return answer(number)
 
-    samples = asyncio.run(closed_loop(send, 3, 0.1))
+    samples = asyncio.run(closed_loop(send, 3, lambda elapsed: elapsed < 0.1))
     assert most == 3
     assert sorted(sample.number for sample in samples) == list(range(len(samples)))
 
@@ -67,7 +67,7 @@ def test_each_end_is_counted_once_and_latency_is_of_answers_alone() -> None:
             raise errors[number]
         return answer(number)
 
-    samples = asyncio.run(closed_loop(send, 1, 0.02))
+    samples = asyncio.run(closed_loop(send, 1, lambda elapsed: elapsed < 0.02))
     account = Account.of(samples)
     assert sum(account.requests.values()) == len(samples)
     assert [account.requests[end] for end in ("shed", "unavailable", "late")] == [1, 1, 1]
