@@ -1,6 +1,6 @@
 """Checks each answer of a load against the score that the same group had when nothing else was going on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from oars.compass.outcome import CandidateOutcome, Scored
@@ -23,7 +23,7 @@ class Comparison:
 
 def compare(
     samples: Sequence[Sample],
-    known: dict[str, Sequence[Sequence[CandidateOutcome]]],
+    known: Mapping[str, Sequence[Sequence[CandidateOutcome]]],
     tolerance: float,
 ) -> Comparison:
     """`known`: judge digest -> outcomes of the groups in turn; number n is group n modulo their count.
