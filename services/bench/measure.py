@@ -29,6 +29,8 @@ class Plan:
     """Of the closed loop; unused in the open one."""
     rate: float | None = None
     """Requests a second of the open loop; None: closed loop."""
+    first: int = 0
+    """Number of the first group: two loads that share one find the engine's caches warm."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,10 @@ class Measured:
 async def measure(plan: Plan) -> Measured:
     """Load it and account for it. Raises NoCompass where there is none."""
     load_id, inside = uuid.uuid4().hex[:8], plan.client.endpoint is None
-    transport, send = sender(plan.client, plan.judge, plan.groups, load_id)
+    transport, send = sender(plan.client, plan.judge, plan.groups, load_id, plan.first)
     try:
         # From the far end of the sequence, so that nothing that is counted is known already.
-        await asyncio.gather(*(send(plan.groups.period - 1 - number) for number in range(_UNCOUNTED)))
+        await asyncio.gather(*(send(plan.groups.period - 1 - number - plan.first) for number in range(_UNCOUNTED)))
         before = await replica_reports(plan.client.app) if inside else []
         if plan.rate is None:
             samples = await closed_loop(send, plan.concurrency, lambda elapsed: elapsed < plan.seconds)

@@ -17,13 +17,15 @@ from services.bench.requests import Groups
 _REPORT_S = 30.0
 
 
-def sender(client: RewardClientConfig, judge: JudgeConfig, groups: Groups, load_id: str) -> tuple[Transport, Send]:
-    """The open connection, and what sends group n over it as request `load_id`-n, once: a load generator that repeats
-    would hide what it measures."""
+def sender(
+    client: RewardClientConfig, judge: JudgeConfig, groups: Groups, load_id: str, first: int
+) -> tuple[Transport, Send]:
+    """The open connection, and what sends group first + n over it as request `load_id`-n, once: a load generator
+    that repeats would hide what it measures."""
     transport = connect(client, judge)
 
     async def send(number: int) -> ScoreResponse:
-        group = groups[number]
+        group = groups[first + number]
         header = ScoreHeader(request_id=f"{load_id}-{number}")
         async with asyncio.timeout(client.deadline_s):
             return await transport.score(header, group.lr, group.candidates, client.deadline_s)

@@ -102,7 +102,7 @@ def test_every_series_of_the_run_is_on_a_dashboard() -> None:
 
 def test_dashboards_are_json_with_panels_that_do_not_overlap() -> None:
     for path in deploy_path("grafana").glob("*.json"):
-        taken = set()
+        taken = set[tuple[int, int]]()
         for panel in json.loads(path.read_text())["panels"]:
             at = panel["gridPos"]
             cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
