@@ -20,6 +20,7 @@ from reward_server.engine import JudgeEngine
 from reward_server.metrics import ReplicaMetrics
 from reward_server.pictures import Candidate, Pixels
 from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse, Unexplained, check_counts
+from reward_server.self_test import check_known_transitions
 from reward_server.statistics import ReplicaReport
 
 DEPLOYMENT = "Compass"
@@ -37,6 +38,7 @@ class Compass:
         self._serial = itertools.count()
         self._engine = JudgeEngine(directory, config, self._digest, self._metrics)
         await self._engine.warm_up()
+        await check_known_transitions(self._engine, directory)
 
     async def score(self, header: ScoreHeader, lr: Candidate, candidates: Pixels | list[Candidate]) -> ScoreResponse:
         """Outcomes of K candidates of one LR; uint8 [h, w, 3] and [K, H, W, 3], or a list of [H, W, 3].

@@ -7,13 +7,18 @@ BAD_INPUT = 2
 
 _USER_ERRORS = frozenset(
     {
+        "BadCheckpoint",
         "BadConfig",
+        "BadDataset",
+        "BadEnhancer",
         "BadImage",
         "BadJudge",
         "BadRun",
+        "BadSample",
         "BadSetting",
         "MissingMetricFile",
         "MissingModel",
+        "MissingNetwork",
         "MissingWeights",
         "NoCluster",
         "NoCompass",

@@ -4,7 +4,9 @@ In a cluster that it joined, the application stays when the command returns. A c
 `oars serve` alone deploys; its sub-commands act on what is deployed.
 """
 
+import secrets
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -55,9 +57,9 @@ def serve(
     check_door(door)
 
     # Ray takes a second to import: after the input is known to be good.
-    from services.cluster import cluster
+    from services.cluster import cluster, needed_cpus
 
-    with cluster(config, None if fresh else address) as joined:
+    with cluster(needed_cpus(config), None if fresh else address, config.control.start_deadline_s) as joined:
         deploy(config.judge, config.reward.app)
         ports = deploy_door(door)
         typer.echo(f"COMPASS is ready: application {config.reward.app!r}, {' and '.join(endpoints(door, ports))}")
@@ -99,6 +101,27 @@ def replace(
     with connected(address):
         scaling.replace_judge(name, judge)
         typer.echo(f"{name}: judge {scaling.reports(name)[0].judge_digest[:12]} from {judge}")
+
+
+@app.command("self-test")
+def self_test(
+    judge: Annotated[Path, typer.Argument(help="Judge directory.", show_default=False)],
+) -> None:
+    """Write a judge's self-test: readings of known pictures that a replica has to reproduce before it is ready."""
+    from oars.compass.self_test import write_self_test
+    from reward_server.checkpoint import judge_directory
+
+    typer.echo(write_self_test(judge_directory(str(judge))))
+
+
+@app.command()
+def token(
+    name: Annotated[str, typer.Argument(help="The client's name; one word.", show_default=False)],
+    days: Annotated[int, typer.Option(min=1, help="Days until the token expires.")] = 90,
+) -> None:
+    """Print a new line for a token file; its second word is the secret that the client sends."""
+    expires = datetime.now(UTC) + timedelta(days=days)
+    typer.echo(f"{name} {secrets.token_urlsafe(32)} {expires.isoformat(timespec='seconds')}")
 
 
 def _wait_for_interrupt() -> None:

@@ -82,4 +82,6 @@ def test_a_description_survives_the_wire() -> None:
     description = Description(
         judge_digest=None, prompt_version="p", gamma=7, min_pixels=1, max_pixels=2**40, max_candidates=3
     )
-    assert read_description(pb.Description.FromString(write_description(description).SerializeToString())) == description
+    assert (
+        read_description(pb.Description.FromString(write_description(description).SerializeToString())) == description
+    )
