@@ -12,10 +12,11 @@ from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
 from services.bench.measure import Plan
 from services.bench.requests import Groups
-from services.cluster import cluster
+from services.cluster import cluster, needed_cpus
 from services.serving import deploy, deploy_door, door_config, endpoints
 
 CANDIDATES = 8
+SPARE_CPUS = 2  # logical ones, for the door and a second replica
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Service:
 def service(*overrides: str, requests_per_s: float = 10_000.0) -> Iterator[Service]:
     """The tiny profile's judge with these fields; the doors' rate limit does not limit the load."""
     config = load_profile(deploy_path(), [f"rollout.candidates={CANDIDATES}", *overrides])
-    with cluster(config, None):
+    with cluster(needed_cpus(config) + SPARE_CPUS, None):
         deploy(config.judge, config.reward.app)
         door = door_config(http_port=0, grpc_port=0, requests_per_s=requests_per_s)
         http, grpc = endpoints(door, deploy_door(door))

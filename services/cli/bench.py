@@ -52,9 +52,9 @@ def reward(
     if endpoint:
         measured = asyncio.run(measure(plan))
     else:
-        from services.cluster import cluster, deploy_compass
+        from services.cluster import cluster, deploy_compass, needed_cpus
 
-        with cluster(config, address):
+        with cluster(needed_cpus(config), address):
             deploy_compass(config)
             measured = asyncio.run(measure(plan))
     Console().print(load_table(measured.account, measured.engine))

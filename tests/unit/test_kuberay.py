@@ -8,13 +8,14 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from pydantic import BaseModel
 from ray.serve.schema import ServeDeploySchema
 
 from oars.config import DoorConfig, JudgeConfig, load_profile
 from oars.deployment import deploy_path
 
 SCHEMAS = Path(__file__).parents[1] / "data" / "kuberay"
-CONFIGS = {"compass": JudgeConfig, "compass-door": DoorConfig}
+CONFIGS: dict[str, type[BaseModel]] = {"compass": JudgeConfig, "compass-door": DoorConfig}
 
 
 def manifest(name: str) -> dict[str, Any]:
