@@ -99,6 +99,9 @@ def application(judge: JudgeConfig, version: str | None = None, **options: Any) 
         "num_gpus": judge.resources.num_gpus,
         "label_selector": judge.resources.label_selector,
     }
+    if judge.placement_group_bundles:
+        options["placement_group_bundles"] = list(judge.placement_group_bundles)
+        options["placement_group_strategy"] = judge.placement_group_strategy
     compass: Any = Compass  # what the decorator makes of the class
     if version is not None:
         # Serve offers no public name for it, and draws one for each deployment that has none.
