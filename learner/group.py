@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -37,6 +37,10 @@ class TrainingGroup(Protocol):
     @property
     def sample(self) -> object:
         """TrainingSample, or the ObjectRef of one."""
+
+    @property
+    def version(self) -> int:
+        """The one that sampled it."""
 
     @property
     def optimality(self) -> Optimality: ...
@@ -76,9 +80,11 @@ class LearnerGroup:
     async def begin_rl(self) -> None:
         await self._all("begin_rl")
 
-    async def train(self, groups: Sequence[TrainingGroup]) -> StepReport:
-        """One optimiser step of DiffusionNFT; `old` and `ema` follow. Raises NothingToTrain, NonFiniteGradient."""
-        report: StepReport = await self._all("train", [(group.sample, tuple(group.optimality)) for group in groups])
+    async def train(self, groups: Sequence[TrainingGroup], version: int) -> StepReport:
+        """One optimiser step of DiffusionNFT on top of `version`; `old` and `ema` follow. Raises NothingToTrain,
+        NonFiniteGradient, Fenced, UnknownVersion."""
+        batch = [(group.sample, group.version, tuple(group.optimality)) for group in groups]
+        report: StepReport = await self._all("train", batch, version)
         return report
 
     async def publish(self, version: int) -> PolicySnapshot:
@@ -128,6 +134,8 @@ class LearnerGroup:
         except RayTaskError as error:
             # Ranks that did not fail wait for this one in a collective.
             self.stop()
+            if isinstance(error.cause, ObjectLostError):
+                raise LearnerLost(f"the node that held a sample is gone: {_first_line(error.cause)}") from error
             raise error.cause from error
 
 

@@ -7,12 +7,15 @@ BAD_INPUT = 2
 
 _USER_ERRORS = frozenset(
     {
+        "BadCheckpoint",
         "BadConfig",
         "BadDataset",
         "BadEnhancer",
         "BadImage",
         "BadJudge",
         "BadRun",
+        "BadSample",
+        "BadSetting",
         "MissingMetricFile",
         "MissingModel",
         "MissingNetwork",
