@@ -89,7 +89,7 @@ class Examples:
 
 
 def pack(examples: Iterable[Example], path: Path) -> int:
-    """Write `path` with `.bin` (pictures) and `.npz` (labels); the number of groups. The caller publishes the folder."""
+    """Write `path` with `.bin` (pictures) and `.npz` (labels), not yet synced; the number of groups."""
     kept: list[Example] = []
     starts, shapes, at = [], [], 0
     with path.with_suffix(".bin").open("wb") as file:
@@ -172,9 +172,7 @@ def _drawn_groups(examples: Examples, side: int | None, groups: int, rng: np.ran
     return rng.choice(fitting, size=min(groups, len(fitting)), replace=False)
 
 
-def _shown(
-    example: Example, count: int, side: int | None, rng: np.random.Generator
-) -> tuple[NDArray[Any], ...]:
+def _shown(example: Example, count: int, side: int | None, rng: np.random.Generator) -> tuple[NDArray[Any], ...]:
     chosen = np.sort(rng.choice(len(example.fidelity), size=count, replace=False))
     pictures = np.concatenate([[0], chosen + 1])
     views = example.views[pictures]

@@ -16,7 +16,7 @@ from transformers import Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 from oars.compass.judge_examples import Batch
 from oars.compass.judge_forward import Pictures, answer_states, encode_pictures
 from oars.compass.judge_targets import slot_losses
-from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
+from oars.compass.prompt import END, INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
 from oars.config.judge_training import TargetConfig
 
 _TRANSITION_SHARE = 0.5
@@ -72,38 +72,35 @@ class JudgeObjective(nn.Module):
         return slot_losses(self._logprobs(states)[:, 0], self.tokens.quality, label, 1.0, self._config).sum()
 
     def _transition_loss(self, batch: Batch, encoded: Pictures, counts: Counts) -> Tensor:
-        continuation = self._continuation(batch)
-        states = answer_states(
-            self.model, self.processor, TRANSITION_PROMPT, encoded, _pairs(batch), continuation[:, :-1]
-        )
+        told = self._explanations(batch)
+        states = answer_states(self.model, self.processor, TRANSITION_PROMPT, encoded, picture_pairs(batch), told.shown)
         logprobs = self._logprobs(states)
-        quality, fidelity = self._labels(batch.quality[:, 1:]), self._labels(batch.fidelity)
-        answer = logprobs[:, 0]
-        loss = slot_losses(answer, self.tokens.quality, quality, _TRANSITION_SHARE, self._config).sum() / counts.transitions
-        loss = loss + slot_losses(answer, self.tokens.fidelity, fidelity, _TRANSITION_SHARE, self._config).sum() / (
-            counts.fidelities
+        slots = (
+            (self.tokens.quality, batch.quality[:, 1:], counts.transitions),
+            (self.tokens.fidelity, batch.fidelity, counts.fidelities),
         )
-        if continuation.shape[1] > 1:
-            loss = loss + self._config.explanation_weight * self._told(logprobs, continuation) / counts.explanations
-        return loss
+        losses = [
+            slot_losses(logprobs[:, 0], levels, self._labels(labels), _TRANSITION_SHARE, self._config).sum() / count
+            for levels, labels, count in slots
+        ]
+        words = _mean_cross_entropies(logprobs[:, 1:], told.wanted).sum() / counts.explanations
+        return torch.stack(losses).sum() + self._config.explanation_weight * words
 
-    def _told(self, logprobs: Tensor, continuation: Tensor) -> Tensor:
-        """Sum over transitions of the mean cross-entropy of an explanation's tokens, after the score."""
-        wanted = torch.where(_explained(continuation), continuation, _IGNORED)[:, 1:]
-        losses = F.nll_loss(logprobs[:, 1:].transpose(1, 2), wanted, ignore_index=_IGNORED, reduction="none")
-        return (losses.sum(1) / (wanted != _IGNORED).sum(1).clamp(min=1)).sum()
-
-    def _continuation(self, batch: Batch) -> Tensor:
-        """[B, 1 + L]: the score token nearest to the label, then the explanation; [B, 1] if the batch has none."""
-        tokenizer = self.processor.tokenizer
-        levels = list(self.tokens.quality.items())
-        rows = []
-        for text, quality in zip(batch.explanations.ravel(), batch.quality[:, 1:].ravel(), strict=True):
-            nearest = min(levels, key=lambda level: abs(level[1] - quality))[0]
-            told = tokenizer.encode(f"\n{text}<|im_end|>", add_special_tokens=False) if text else []
-            rows.append(torch.tensor([nearest, *told]))
-        padded = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=_PADDING)
-        return padded.to(self.model.device)
+    def _explanations(self, batch: Batch) -> "Explanations":
+        """What follows a transition prompt: the score token nearest to the label, then the explanation's tokens."""
+        tokenizer, device = self.processor.tokenizer, self.model.device
+        texts = batch.explanations.ravel()
+        told = [tokenizer.encode(f"\n{text}{END}", add_special_tokens=False) if text else [] for text in texts]
+        longest = max(map(len, told))
+        wanted = torch.tensor(
+            [ids + [_IGNORED] * (longest - len(ids)) for ids in told], dtype=torch.long, device=device
+        )
+        levels = torch.tensor(list(self.tokens.quality.values()), device=device)
+        nearest = (self._labels(batch.quality[:, 1:])[:, None] - levels).abs().argmin(1)
+        scores = torch.tensor(list(self.tokens.quality), device=device)[nearest]
+        # What is ignored comes last, so no position that counts sees what stands in for it.
+        shown = torch.cat([scores[:, None], wanted[:, :-1].clamp(min=0)], 1) if longest else None
+        return Explanations(shown, wanted)
 
     def _logprobs(self, states: Tensor) -> Tensor:
         logits: Tensor = self.model.lm_head(states)
@@ -113,15 +110,21 @@ class JudgeObjective(nn.Module):
         return torch.from_numpy(np.ascontiguousarray(values)).flatten().to(self.model.device)
 
 
-# Never a token of an explanation: padding after it, which no earlier position sees.
-_PADDING = 0
+@dataclass(frozen=True)
+class Explanations:
+    """`shown` [B, L] follows the prompt, None where L is 0; position i of it should be followed by `wanted` [B, L]."""
+
+    shown: Tensor | None
+    wanted: Tensor
 
 
-def _explained(continuation: Tensor) -> Tensor:
-    return continuation != _PADDING
+def _mean_cross_entropies(logprobs: Tensor, wanted: Tensor) -> Tensor:
+    """Mean over a row's tokens that are not ignored, [B]; 0 for a row without one."""
+    losses = F.nll_loss(logprobs.transpose(1, 2), wanted, ignore_index=_IGNORED, reduction="none")
+    return losses.sum(1) / (wanted != _IGNORED).sum(1).clamp(min=1)
 
 
-def _pairs(batch: Batch) -> Tensor:
+def picture_pairs(batch: Batch) -> Tensor:
     """Indices of (LR, SR) among the batch's flattened pictures, [G * K, 2]."""
     groups, pictures = batch.quality.shape
     places = torch.arange(groups * pictures).view(groups, pictures)

@@ -28,7 +28,9 @@ def target(label: Tensor, values: Tensor, config: TargetConfig) -> Tensor:
     return two_hot(label, values) if config.kind == "two_hot" else gaussian(label, values, config.sigma)
 
 
-def slot_losses(logprobs: Tensor, levels: dict[int, float], label: Tensor, share: float, config: TargetConfig) -> Tensor:
+def slot_losses(
+    logprobs: Tensor, levels: dict[int, float], label: Tensor, share: float, config: TargetConfig
+) -> Tensor:
     """Loss of each row's slot, [B]; 0 where the label is NaN.
 
     logprobs [B, vocabulary], labels [B]; `share` of the probability mass belongs to this slot's token set. The sum of

@@ -1,5 +1,6 @@
 """Config of the judge's training (`oars compass train`). The paper states none of it but full-parameter SFT: ours."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -7,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from oars.config.base import Config
 from oars.config.cluster import LearnerConfig
 from oars.config.generator import LoraConfig
+from oars.config.loading import read_config
 
 # The attention and MLP projections of Qwen3-VL's text model.
 JUDGE_LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -94,3 +96,8 @@ class JudgeTrainingConfig(Config):
     start_deadline_s: PositiveFloat = 600.0
     step_deadline_s: PositiveFloat = 1800.0
     """Seconds that one step, measurement or checkpoint may take."""
+
+
+def load_training(path: Path | str, overrides: list[str] | None = None) -> JudgeTrainingConfig:
+    """Raises BadConfig with one line that names the file and the field."""
+    return read_config(JudgeTrainingConfig, path, overrides)
