@@ -8,11 +8,14 @@ BAD_INPUT = 2
 _USER_ERRORS = frozenset(
     {
         "BadConfig",
+        "BadDataset",
+        "BadEnhancer",
         "BadImage",
         "BadJudge",
         "BadRun",
         "MissingMetricFile",
         "MissingModel",
+        "MissingNetwork",
         "MissingWeights",
         "NoCluster",
         "NoCompass",

@@ -5,7 +5,8 @@ from oars.config.cluster import ControlConfig, LearnerConfig, ResourcesConfig, R
 from oars.config.compass import JudgeConfig, RewardClientConfig, RewardConfig
 from oars.config.degradation import DegradationConfig, LowQualityConfig
 from oars.config.generator import GeneratorConfig, LoraConfig, SamplerConfig
-from oars.config.run import BadConfig, DataConfig, RunConfig, load_profile
+from oars.config.loading import BadConfig
+from oars.config.run import DataConfig, RunConfig, load_profile
 
 __all__ = [
     "BadConfig",

@@ -1,10 +1,9 @@
-"""The root of the config tree and its loading. A profile is a YAML file of this tree."""
+"""The root of a run's config tree. A profile is a YAML file of this tree."""
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import yaml
-from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StagesConfig
 from oars.config.base import Config
@@ -12,13 +11,14 @@ from oars.config.cluster import ControlConfig, LearnerConfig, RolloutConfig
 from oars.config.compass import JudgeConfig, RewardClientConfig
 from oars.config.degradation import DegradationConfig, LowQualityConfig
 from oars.config.generator import GeneratorConfig, SamplerConfig
+from oars.config.loading import read_config
 
 
 class DataConfig(Config):
     """Photos, crop sizes, degradation."""
 
     photos: str = "packages"
-    """`packages`, `wallpapers`, `all` or a folder."""
+    """`packages`, `wallpapers`, `all` (these two), `backgrounds` or a folder."""
     scale: PositiveInt = 4
     crop: PositiveInt = 512
     """Side of a training output (GT crop), pixels; the LR is `crop / scale`."""
@@ -60,40 +60,9 @@ class RunConfig(Config):
     """Free labels, copied to summary.json."""
 
 
-class BadConfig(ValueError):
-    """A profile that cannot be used; the message is one line naming the file and the field."""
-
-
 def load_profile(path: Path | str, overrides: list[str] | None = None) -> RunConfig:
     """Read a YAML profile; `overrides` are dotted assignments such as `control.max_staleness=0`.
 
     Raises BadConfig with one line that names the file and the field.
     """
-    try:
-        tree = yaml.safe_load(Path(path).read_text()) or {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadConfig(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
-        raise BadConfig(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, dict):
-        raise BadConfig(f"{path}: expected a mapping at the top level")
-    for override in overrides or []:
-        _assign(tree, override)
-    try:
-        return RunConfig.model_validate(tree)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise BadConfig(f"{path}: {field}: {first['msg']}") from error
-
-
-def _assign(tree: dict[str, Any], override: str) -> None:
-    dotted, equals, value = override.partition("=")
-    if not equals:
-        raise BadConfig(f"override {override!r}: expected field=value")
-    *parents, leaf = dotted.strip().split(".")
-    for parent in parents:
-        tree = tree.setdefault(parent, {})
-        if not isinstance(tree, dict):
-            raise BadConfig(f"override {override!r}: {parent} is not a group of fields")
-    tree[leaf] = yaml.safe_load(value)
+    return read_config(RunConfig, path, overrides)

@@ -52,6 +52,33 @@ WALLPAPER_PHOTOS: dict[str, Split] = {
 # honest real low-quality inputs.
 WALLPAPER_REDUCTION = 2
 
+# Debian packages lomiri-wallpapers-20.04, mate-backgrounds and plasma-workspace-wallpapers: what is a photograph in
+# them and not flat, below /usr/share. The number is the reduction to pixels that are sharp, as seen (ours).
+BACKGROUND_DIR = Path("/usr/share")
+BACKGROUND_PHOTOS: dict[str, tuple[Split, int]] = {
+    "backgrounds/mate/nature/Aqua.jpg": ("train", 2),
+    "backgrounds/mate/nature/Blinds.jpg": ("train", 2),
+    "backgrounds/mate/nature/Dune.jpg": ("train", 1),
+    "backgrounds/mate/nature/Garden.jpg": ("train", 2),
+    "backgrounds/mate/nature/GreenMeadow.jpg": ("train", 2),
+    "backgrounds/mate/nature/RainDrops.jpg": ("train", 2),
+    "backgrounds/mate/nature/TwoWings.jpg": ("train", 2),
+    "backgrounds/mate/nature/YellowFlower.jpg": ("train", 2),
+    "wallpapers/ColdRipple/contents/images/2560x1600.jpg": ("train", 1),
+    "wallpapers/ColorfulCups/contents/images/2560x1600.jpg": ("train", 2),
+    "wallpapers/EveningGlow/contents/images/2560x1600.jpg": ("train", 1),
+    "wallpapers/Kite/contents/images/2560x1600.jpg": ("train", 2),
+    "wallpapers/OneStandsOut/contents/images/2560x1600.jpg": ("train", 1),
+    "wallpapers/Path/contents/images/2560x1600.jpg": ("train", 1),
+    "wallpapers/summer_1am/contents/images/2560x1600.jpg": ("train", 1),
+    "backgrounds/Kleiber_by_Lukas_Baubkus.jpg": ("evaluation", 3),
+    "backgrounds/mate/nature/LadyBird.jpg": ("evaluation", 2),
+    "backgrounds/mate/nature/Wood.jpg": ("evaluation", 2),
+    "wallpapers/BytheWater/contents/images/2560x1600.jpg": ("evaluation", 1),
+    "wallpapers/FallenLeaf/contents/images/2560x1600.jpg": ("evaluation", 1),
+    "wallpapers/Grey/contents/images/2560x1600.jpg": ("evaluation", 1),
+}
+
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 
 
@@ -76,17 +103,17 @@ class NoPhotos(ValueError):
 
 
 def find_photos(source: str, split: Split) -> list[Photo]:
-    """Photos of one split from `packages`, `wallpapers`, `all` (both) or a folder, in a stable order.
+    """Photos of one split from `packages`, `wallpapers`, `all` (both), `backgrounds` or a folder, in a stable order.
 
     Raises NoPhotos naming the source if there are none.
     """
-    finders = {"packages": _package_photos, "wallpapers": _wallpaper_photos}
+    finders = {"packages": _package_photos, "wallpapers": _wallpaper_photos, "backgrounds": _background_photos}
     if source == "all":
         photos = [*_package_photos(split), *_wallpaper_photos(split)]
     else:
         photos = list(finders[source](split)) if source in finders else list(_folder_photos(Path(source), split))
     if not photos:
-        expected = "'packages', 'wallpapers', 'all' or a folder of images"
+        expected = "'packages', 'wallpapers', 'all', 'backgrounds' or a folder of images"
         raise NoPhotos(f"no {split} photos in {source!r}: expected {expected}")
     return photos
 
@@ -104,6 +131,13 @@ def _wallpaper_photos(split: Split) -> Iterator[Photo]:
         path = WALLPAPER_DIR / name
         if part == split and path.exists():
             yield Photo(name, path, WALLPAPER_REDUCTION)
+
+
+def _background_photos(split: Split) -> Iterator[Photo]:
+    for name, (part, reduction) in BACKGROUND_PHOTOS.items():
+        path = BACKGROUND_DIR / name
+        if part == split and path.exists():
+            yield Photo(name, path, reduction)
 
 
 def _folder_photos(folder: Path, split: Split) -> Iterator[Photo]:

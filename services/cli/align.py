@@ -30,10 +30,10 @@ def align(
     config = load_profile(path, set_)
 
     # Ray takes a second to import: after the config is known to be good.
-    from services.cluster import cluster, deploy_compass
+    from services.cluster import cluster, deploy_compass, needed_cpus
     from services.job import AlignJob, follow, submit
 
-    with cluster(config, None if fresh else address or "auto") as joined:
+    with cluster(needed_cpus(config), None if fresh else address or "auto", config.control.start_deadline_s) as joined:
         deploy_compass(config)
         job = AlignJob.of(path, set_ or [], run_id, config, joined)
         code = follow(joined, submit(joined, job))

@@ -34,9 +34,9 @@ def serve(
     check_judge(config.judge)
 
     # Ray takes a second to import: after the input is known to be good.
-    from services.cluster import cluster
+    from services.cluster import cluster, needed_cpus
 
-    with cluster(config, None if fresh else address) as joined:
+    with cluster(needed_cpus(config), None if fresh else address, config.control.start_deadline_s) as joined:
         deploy(config.judge, config.reward.app, door=True)
         typer.echo(f"COMPASS is ready: application {config.reward.app!r}, POST {door_url()}/v1/score")
         if joined.own:

@@ -1,0 +1,61 @@
+"""Author and licence of every photo that `oars.imaging.photos` names: what a manifest must say of its pictures."""
+
+from typing import NamedTuple
+
+
+class Credit(NamedTuple):
+    author: str
+    licence: str
+
+
+_BY_FOLDER = Credit("of the folder", "of the folder")
+
+CREDITS: dict[str, Credit] = {
+    "skimage/data/astronaut.png": Credit("NASA", "public domain"),
+    "skimage/data/chelsea.png": Credit("Stefan van der Walt", "CC0"),
+    "skimage/data/coffee.png": Credit("Rachel Michetti", "CC0"),
+    "skimage/data/rocket.jpg": Credit("SpaceX", "public domain"),
+    "skimage/data/motorcycle_left.png": Credit("Middlebury Stereo 2014", "research benchmark, none stated"),
+    "skimage/data/motorcycle_right.png": Credit("Middlebury Stereo 2014", "research benchmark, none stated"),
+    "sklearn/datasets/images/china.jpg": Credit("danielbuechele, flickr", "CC-BY-2.0"),
+    "sklearn/datasets/images/flower.jpg": Credit("vultilion, flickr", "CC-BY-2.0"),
+    "aitzgorri_by_Aitzol_Berasategi.jpg": Credit("Aitzol Berasategi", "CC-BY-4.0"),
+    "friends_by_Aitzol_Berasategi.jpg": Credit("Aitzol Berasategi", "CC-BY-4.0"),
+    "life_by_Aitzol_Berasategi.jpg": Credit("Aitzol Berasategi", "CC-BY-4.0"),
+    "picosdeeuropa_by_Aitzol_Berasategi.jpg": Credit("Aitzol Berasategi", "CC-BY-4.0"),
+    "sunset_by_Aitzol_Berasategi.jpg": Credit("Aitzol Berasategi", "CC-BY-4.0"),
+    "Picture_0B_by_freespace.jpg": Credit('Trevor "Freespace"', "CC-BY-4.0"),
+    "umang_by_Abhishek_Mudgal.jpg": Credit("Abhishek Mudgal", "CC-BY-4.0"),
+    "Wine_by_Jakkub_Mede.jpg": Credit("Jakub Mede", "CC-BY-4.0"),
+    "Bridge_by_Sander_Klootwijk.jpg": Credit("Sander Klootwijk", "CC-BY-SA-4.0"),
+    "Dragonfly_by_Bolly.jpg": Credit('"Bolly"', "CC-BY-SA-4.0"),
+    "free_by_Peter_Nerlich.jpg": Credit("Peter Nerlich", "CC-BY-SA-4.0"),
+    "greentock_by_Peter_Nerlich.jpg": Credit("Peter Nerlich", "CC-BY-SA-4.0"),
+    "seeding_by_Clements_Engelhardt.jpg": Credit("Clemens Engelhardt", "CC0"),
+    "backgrounds/Kleiber_by_Lukas_Baubkus.jpg": Credit("Lukas Baubkus", "CC-BY-SA-3.0"),
+    "backgrounds/mate/nature/Aqua.jpg": Credit("Charles Barbin", "GPL-2+"),
+    "backgrounds/mate/nature/Garden.jpg": Credit("Charles Barbin", "GPL-2+"),
+    "backgrounds/mate/nature/LadyBird.jpg": Credit("Charles Barbin", "GPL-2+"),
+    "backgrounds/mate/nature/YellowFlower.jpg": Credit("Charles Barbin", "GPL-2+"),
+    "backgrounds/mate/nature/TwoWings.jpg": Credit("Charles Barbin, Hylke Bons", "GPL-2+"),
+    "backgrounds/mate/nature/Blinds.jpg": Credit("Lennart Poettering, Andrea Cimitan", "GPL-2+"),
+    "backgrounds/mate/nature/Dune.jpg": Credit("Marco Cogoni, Hylke Bons", "GPL-2+"),
+    "backgrounds/mate/nature/GreenMeadow.jpg": Credit("Timothy Schellhase, Lapo Calamandrei", "GPL-2+"),
+    "backgrounds/mate/nature/RainDrops.jpg": Credit('"blackcombwhistler07"', "GPL-2+"),
+    "backgrounds/mate/nature/Wood.jpg": Credit("Jean-François Fortin Tam", "GPL-2+"),
+    "wallpapers/BytheWater/contents/images/2560x1600.jpg": Credit("Maciej Wiklo", "LGPL-3"),
+    "wallpapers/ColdRipple/contents/images/2560x1600.jpg": Credit("Risto Saukonpää", "LGPL-3"),
+    "wallpapers/ColorfulCups/contents/images/2560x1600.jpg": Credit("Dmitri Popov", "LGPL-3"),
+    "wallpapers/EveningGlow/contents/images/2560x1600.jpg": Credit("Ian Hex", "LGPL-3"),
+    "wallpapers/FallenLeaf/contents/images/2560x1600.jpg": Credit("Martin Klapetek", "LGPL-3"),
+    "wallpapers/Grey/contents/images/2560x1600.jpg": Credit("Sigi Sagi", "LGPL-3"),
+    "wallpapers/Kite/contents/images/2560x1600.jpg": Credit("Risto Saukonpää", "LGPL-3"),
+    "wallpapers/OneStandsOut/contents/images/2560x1600.jpg": Credit("Risto Saukonpää", "LGPL-3"),
+    "wallpapers/Path/contents/images/2560x1600.jpg": Credit("Risto Saukonpää", "LGPL-3"),
+    "wallpapers/summer_1am/contents/images/2560x1600.jpg": Credit("Risto Saukonpää", "LGPL-3"),
+}
+
+
+def credit_of(photo: str) -> Credit:
+    """Of a photo by its name; of a user's own folder it says that the folder's terms hold."""
+    return CREDITS.get(photo, _BY_FOLDER)
