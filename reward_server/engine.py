@@ -9,17 +9,16 @@ The engine process is the failure domain: one bad candidate is a `Failed` in its
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from oars.compass.formula import outcome
-from oars.compass.outcome import CandidateOutcome, Failed, FailureReason
-from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, Reading, ScoreTokens, read
+from oars.compass.outcome import Failed, FailureReason
+from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
 from oars.config import JudgeConfig
 from reward_server.errors import BadJudge, EngineDied
+from reward_server.judgement import Judged, Logprobs, judged
 from reward_server.pictures import Candidate, View, prepare
 
 if TYPE_CHECKING:
@@ -30,8 +29,6 @@ _GIB = 1 << 30
 _PICTURE_CACHE_GIB = 0.5
 _WARM_UP_SIDE = 128  # pixels
 _WARM_UP_CANDIDATES = 4
-
-Logprobs = dict[int, float]
 
 
 def set_environment(config: JudgeConfig) -> None:
@@ -77,14 +74,6 @@ def engine_args(directory: Path, config: JudgeConfig) -> "AsyncEngineArgs":
     )
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A candidate's outcome, and the judge's own F where it was read."""
-
-    outcome: CandidateOutcome
-    fidelity: float | None = None
-
-
 class JudgeEngine:
     """Owns the vLLM engine. Create it inside the event loop that calls it."""
 
@@ -126,8 +115,10 @@ class JudgeEngine:
             *(self._transition(f"{request_id}/{k}", group.lr, sr) for k, sr in enumerate(group.candidates)),
         )
         given = fidelity if fidelity is not None else [None] * len(candidates)
-        gamma = self._config.reward.gamma if gamma is None else gamma
-        return [self._judged(source, answer, f, gamma) for answer, f in zip(transitions, given, strict=True)]
+        return [
+            judged(self._tokens, source, answer, f, gamma, self._config.reward)
+            for answer, f in zip(transitions, given, strict=True)
+        ]
 
     async def warm_up(self) -> None:
         """Score made-up groups, so that no user waits for first-time work. Raises BadJudge if nothing gets a score."""
@@ -175,22 +166,3 @@ class JudgeEngine:
         if not answer:
             return Failed(reason=FailureReason.ENGINE_ERROR, detail="the engine returned no logprobs")
         return {token: entry.logprob for token, entry in answer[0].items()}
-
-    def _judged(
-        self, source: Logprobs | Failed, transition: Logprobs | Failed, fidelity: float | None, gamma: float
-    ) -> Judged:
-        if isinstance(transition, Failed):
-            return Judged(transition)
-        judged = read(self._tokens.fidelity, transition)
-        if isinstance(source, Failed):
-            return Judged(source, judged.value)
-        q_lr, q_sr = read(self._tokens.quality, source), read(self._tokens.quality, transition)
-        value = judged.value if fidelity is None else fidelity
-        confidence = confidence_of(q_lr, judged, q_sr)
-        scored = outcome(value, q_lr.value, q_sr.value, confidence, gamma, self._config.reward.min_confidence)
-        return Judged(scored, judged.value)
-
-
-def confidence_of(q_lr: Reading, fidelity: Reading, q_sr: Reading) -> float:
-    """The least mass on score tokens over the two answer positions; F and Q_SR share one position."""
-    return min(q_lr.mass, fidelity.mass + q_sr.mass)

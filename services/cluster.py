@@ -146,7 +146,7 @@ def deploy_compass(config: RunConfig) -> None:
     """Deploy COMPASS and wait until it is ready, unless it is there. Raises BadJudge."""
     from ray import serve
 
-    from services.cli.serve import deploy
+    from services.serving import deploy
 
     if config.reward.app not in serve.status().applications:
         print("deploying COMPASS (the judge loads and warms up)", flush=True)

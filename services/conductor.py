@@ -8,7 +8,6 @@ trained; a version is published after every optimiser step, before anything else
 """
 
 import asyncio
-import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,9 +25,8 @@ from services.experience import ExperienceBuffer, ScoredGroup
 from services.group_life import Dropped, GroupLife
 from services.policy_store import PolicyStore
 from services.progress import ProgressLine
-from services.roles import Learner, Rollouts, TrainingGroup
+from services.roles import Learner, Rollouts, Source, TrainingGroup
 from services.run import Run
-from services.source import InputSource
 from services.summary import Stage
 from services.telemetry import step_numbers
 
@@ -66,7 +64,7 @@ class Conductor:
     """Runs one stage at a time; versions, ordinals and steps go on from stage to stage."""
 
     def __init__(
-        self, run: Run, source: InputSource, rollouts: Rollouts, learner: Learner, store: PolicyStore, life: GroupLife
+        self, run: Run, source: Source, rollouts: Rollouts, learner: Learner, store: PolicyStore, life: GroupLife
     ) -> None:
         self._run, self._source, self._rollouts = run, source, rollouts
         self._learner, self._store, self._life = learner, store, life
@@ -77,7 +75,7 @@ class Conductor:
 
     async def publish(self, version: int) -> None:
         """Learner -> store -> workers, which install it before their next group."""
-        run, start = self._run, time.monotonic()
+        run, start = self._run, self._run.now()
         with run.clocks.measure("publish"):
             answer = self._learner.publish(version)
             snapshot = await run.wait("conductor", f"version {version}", answer, run.config.control.step_deadline_s)
@@ -85,13 +83,13 @@ class Conductor:
             self._rollouts.publish(published)
         run.versions_published = self._store.versions
         run.telemetry.event("published", version=version, digest=published.digest, bytes=published.bytes)
-        run.telemetry.observe("publish_seconds", time.monotonic() - start)
+        run.telemetry.observe("publish_seconds", run.now() - start)
         run.telemetry.gauge("publish_bytes", published.bytes)
         run.telemetry.gauge("version", version)
 
     async def run_stage(self, name: StageName, config: RLStageConfig) -> None:
         """All optimiser steps of the stage, or up to the step boundary at which a stop was requested."""
-        run, start = self._run, time.monotonic()
+        run, start = self._run, self._run.now()
         run.telemetry.phase(name)
         async with asyncio.TaskGroup() as tasks:
             limit = run.config.control.max_staleness
@@ -102,14 +100,14 @@ class Conductor:
                 await self._train(stage, batch)
             self._abandon(stage)
             clocks.cancel()
-        seconds = time.monotonic() - start
+        seconds = run.now() - start
         run.clocks.rl += seconds
         run.stages.append(Stage(name=name, steps=stage.step, seconds=seconds))
 
     # Admission and the life of groups
 
     def _admit(self, stage: _Stage) -> None:
-        if self._run.stop.requested or self._life.brake.tick(time.monotonic()) is BrakeState.PAUSED:
+        if self._run.stop.requested or self._life.brake.tick(self._run.now()) is BrakeState.PAUSED:
             return
         for _ in range(stage.rule.capacity(stage.in_flight, stage.config.steps - stage.step)):
             stage.in_flight += 1
@@ -121,7 +119,7 @@ class Conductor:
         self._run.telemetry.gauge("in_flight", stage.in_flight)
 
     async def _live(self, stage: _Stage, index: int, ordinal: int) -> None:
-        group = await asyncio.to_thread(self._source.group, stage.name, index, ordinal)
+        group = await self._source.group(stage.name, index, ordinal)
         version = self._store.current.version
         self._run.ledger.admit(group.group_id, ordinal, stage.name, group.pair.image_id, group.seed, version)
         end = await self._life.live(group)
@@ -176,7 +174,7 @@ class Conductor:
         return []
 
     async def _train(self, stage: _Stage, batch: list[ScoredGroup]) -> None:
-        run, version, start = self._run, self._store.current.version, time.monotonic()
+        run, version, start = self._run, self._store.current.version, self._run.now()
         groups = training_groups(batch, run.config.objective.optimality)
         self._admit(stage)
         with run.clocks.measure("train"):
@@ -188,7 +186,7 @@ class Conductor:
         stage.drops_in_a_row.clear()
         stage.step, self.steps = stage.step + 1, self.steps + 1
         await self.publish(version + 1)
-        self._report(stage, batch, groups, behind, step_numbers(report), time.monotonic() - start)
+        self._report(stage, batch, groups, behind, step_numbers(report), run.now() - start)
         if self.steps % run.config.control.checkpoint_every == 0:
             await self.checkpoint()
 
@@ -233,12 +231,12 @@ class Conductor:
         self._run.progress.update(ProgressLine(stage.name, stage.step, stage.config.steps, note))
 
     async def _watch_clocks(self) -> None:
+        telemetry, now = self._run.telemetry, self._run.now
         while True:
-            expected = time.monotonic() + _LAG_EVERY_S
+            expected = now() + _LAG_EVERY_S
             await asyncio.sleep(_LAG_EVERY_S)
-            telemetry = self._run.telemetry
-            telemetry.gauge("event_loop_lag_seconds", max(0.0, time.monotonic() - expected))
-            telemetry.gauge("reward_unavailable_seconds", self._life.unanswered(time.monotonic()))
+            telemetry.gauge("event_loop_lag_seconds", max(0.0, now() - expected))
+            telemetry.gauge("reward_unavailable_seconds", self._life.unanswered(now()))
             telemetry.gauge("learner_idle_seconds", self._run.clocks.learner_idle)
 
 

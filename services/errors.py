@@ -7,6 +7,7 @@ BAD_INPUT = 2
 
 _USER_ERRORS = frozenset(
     {
+        "BadBenchmark",
         "BadConfig",
         "BadDataset",
         "BadEnhancer",
@@ -19,6 +20,7 @@ _USER_ERRORS = frozenset(
         "MissingWeights",
         "NoCluster",
         "NoCompass",
+        "NoExamples",
         "NoPhotos",
         "PhotoTooSmall",
     }

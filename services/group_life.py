@@ -6,7 +6,7 @@ that did not arrive (AdapterMismatch), or too many failed scores (RewardsFailing
 
 import asyncio
 import random
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,8 +42,15 @@ class Dropped:
 class GroupLife:
     """Shared by all groups of a run."""
 
-    def __init__(self, run: Run, rollouts: Rollouts, judge: Judge, store: PolicyStore) -> None:
-        self._run, self._rollouts, self._judge, self._store = run, rollouts, judge, store
+    def __init__(
+        self,
+        run: Run,
+        rollouts: Rollouts,
+        judge: Judge,
+        store: PolicyStore,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._run, self._rollouts, self._judge, self._store, self._draw = run, rollouts, judge, store, draw
         reward, control = run.config.reward, run.config.control
         self.brake = Brake(reward.max_failure_rate, reward.failure_window, control.pause_s)
         self._asked: dict[str, float] = {}
@@ -76,7 +83,7 @@ class GroupLife:
                 return result
             self._run.ledger.attempt_failed(group.group_id, attempt, result.error)
             self._run.telemetry.warning("attempt_failed", group=group.group_id, attempt=attempt, error=result.error)
-            decision = after_failure(attempt, control.group_attempts, result.timed_out, random.random())
+            decision = after_failure(attempt, control.group_attempts, result.timed_out, self._draw())
             if isinstance(decision, GiveUp):
                 return Dropped(decision.reason, result.error)
             attempt = decision.attempt
@@ -110,7 +117,7 @@ class GroupLife:
             run.telemetry.gauge(name, value)
 
     async def _judged(self, group: AdmittedGroup, sampled: Sampled) -> Judgement:
-        run, start = self._run, time.monotonic()
+        run, start = self._run, self._run.now()
         with run.watchdog.waiting(f"group {group.group_id}", "its scores"):
             request = f"{group.group_id}.{sampled.echo.attempt}"
             self._asked[request] = start
@@ -118,8 +125,8 @@ class GroupLife:
                 judgement = await self._judge.score(request, group.pair, sampled.images)
             finally:
                 del self._asked[request]
-        run.clocks.score += time.monotonic() - start
-        run.telemetry.observe("score_seconds", time.monotonic() - start)
+        run.clocks.score += run.now() - start
+        run.telemetry.observe("score_seconds", run.now() - start)
         run.ledger.scored(group.group_id, judgement.outcomes, dict(judgement.provenance))
         self._count(judgement)
         return judgement
@@ -134,10 +141,10 @@ class GroupLife:
                 for name in ("reward", "fidelity", "q_lr", "q_sr", "confidence"):
                     run.telemetry.observe(name, getattr(outcome, name))
         if any(isinstance(outcome, Scored) for outcome in judgement.outcomes):
-            self._answered = time.monotonic()
+            self._answered = run.now()
             run.watchdog.beat()
             run.provenance |= {name: str(value) for name, value in judgement.provenance.items() if name in _IDENTITY}
-        if self.brake.record(judgement.outcomes, time.monotonic()) is BrakeState.STOPPED:
+        if self.brake.record(judgement.outcomes, run.now()) is BrakeState.STOPPED:
             raise RewardsFailing(self.brake.reason)
         run.telemetry.gauge("failure_rate", self.brake.failure_rate)
         if run.telemetry.prometheus:

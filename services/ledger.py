@@ -10,7 +10,7 @@ call is one transaction, so a killed driver leaves whole facts.
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +71,9 @@ class Counts:
 class Ledger:
     """Raises sqlite3.IntegrityError on whatever would break the life cycle above."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
+        """`now` gives the Unix time that each fact is stamped with."""
+        self._now = now
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;" + _SCHEMA)
 
@@ -80,10 +82,10 @@ class Ledger:
 
     def admit(self, group_id: str, ordinal: int, stage: str, image_id: str, seed: int, version: int) -> None:
         """`ordinal` is the place in the order of admission, over all stages; `version` the newest one published."""
-        self._insert("groups", group_id, ordinal, stage, image_id, seed, version, time.time())
+        self._insert("groups", group_id, ordinal, stage, image_id, seed, version, self._now())
 
     def attempt(self, group_id: str, attempt: int) -> None:
-        self._insert("attempts", group_id, attempt, time.time(), None)
+        self._insert("attempts", group_id, attempt, self._now(), None)
 
     def attempt_failed(self, group_id: str, attempt: int, error: str) -> None:
         self._db.execute("UPDATE attempts SET error = ? WHERE group_id = ? AND attempt = ?", (error, group_id, attempt))
@@ -91,13 +93,13 @@ class Ledger:
     def sampled(
         self, group_id: str, attempt: int, worker: str, version: int, digest: str, bound: int, seconds: dict[str, float]
     ) -> None:
-        self._insert("samples", group_id, attempt, worker, version, digest, bound, json.dumps(seconds), time.time())
+        self._insert("samples", group_id, attempt, worker, version, digest, bound, json.dumps(seconds), self._now())
 
     def scored(self, group_id: str, outcomes: Sequence[CandidateOutcome], provenance: dict[str, object]) -> None:
         """One outcome a candidate, in order; `provenance` must be JSON."""
         with self._db:
             self._db.execute("BEGIN")
-            self._insert("scorings", group_id, json.dumps(provenance), time.time())
+            self._insert("scorings", group_id, json.dumps(provenance), self._now())
             for candidate, outcome in enumerate(outcomes):
                 self._insert("scores", group_id, candidate, *_columns(outcome))
 
@@ -106,10 +108,10 @@ class Ledger:
         with self._db:
             self._db.execute("BEGIN")
             for group_id, behind in staleness.items():
-                self._insert("exits", group_id, None, None, step, behind, time.time())
+                self._insert("exits", group_id, None, None, step, behind, self._now())
 
     def dropped(self, group_id: str, reason: DropReason, detail: str = "") -> None:
-        self._insert("exits", group_id, str(reason), detail, None, None, time.time())
+        self._insert("exits", group_id, str(reason), detail, None, None, self._now())
 
     def in_flight(self) -> list[str]:
         """Ids of groups without an exit."""

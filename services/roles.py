@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from learner.report import StepReport
 from oars.alignment.group import GroupOrder, PolicySnapshot
 from oars.compass.outcome import CandidateOutcome
+from oars.config import StageName
 from oars.imaging.crops import Pair
 from rollout_workers.pool import AttemptFailed, Sampled
 from services.policy_store import Published
+from services.source import AdmittedGroup
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,13 @@ class TrainingGroup:
     """ObjectRef of the TrainingSample."""
     optimality: tuple[float | None, ...]
     """[K] in [0, 1]; None for a candidate without a score, which is not trained on."""
+
+
+class Source(Protocol):
+    """Where the LR images of groups come from."""
+
+    async def group(self, stage: StageName, index: int, ordinal: int) -> AdmittedGroup:
+        """Group number `ordinal` of the run, about input `index` of its stage."""
 
 
 class Rollouts(Protocol):

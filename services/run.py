@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ T = TypeVar("T")
 class Clocks:
     """Seconds by phase, summed over the run."""
 
+    now: Callable[[], float]
     rollout: float = 0.0
     score: float = 0.0
     train: float = 0.0
@@ -33,11 +34,11 @@ class Clocks:
 
     @contextmanager
     def measure(self, phase: str) -> Iterator[None]:
-        start = time.monotonic()
+        start = self.now()
         try:
             yield
         finally:
-            setattr(self, phase, getattr(self, phase) + time.monotonic() - start)
+            setattr(self, phase, getattr(self, phase) + self.now() - start)
 
 
 @dataclass
@@ -52,13 +53,18 @@ class Run:
     watchdog: Watchdog
     stop: StopRequest
     progress: Progress
-    clocks: Clocks = field(default_factory=Clocks)
+    now: Callable[[], float] = time.monotonic
+    """The clock of every decision: monotonic seconds, the same as the event loop's."""
+    clocks: Clocks = field(init=False)
     stages: list[Stage] = field(default_factory=list)
     provenance: dict[str, str] = field(default_factory=dict)
     """Of the scores: judge digest, prompt version."""
     started: float = field(default_factory=time.time)
     """Unix time."""
     versions_published: int = 0
+
+    def __post_init__(self) -> None:
+        self.clocks = Clocks(self.now)
 
     async def wait(self, who: str, what: str, answer: Awaitable[T], deadline_s: float) -> T:
         """Await with a name and a deadline. Raises RunStalled when it passes."""

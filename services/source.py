@@ -1,5 +1,6 @@
 """Which LR image a group is about: the n-th input of a stage follows from the run's seed alone."""
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
 
@@ -48,13 +49,13 @@ class InputSource:
     def pairs(self, stage: StageName, start: int, count: int) -> list[Pair]:
         return [self.pair(stage, index) for index in range(start, start + count)]
 
-    def group(self, stage: StageName, index: int, ordinal: int) -> AdmittedGroup:
+    async def group(self, stage: StageName, index: int, ordinal: int) -> AdmittedGroup:
         """Group number `ordinal` of the run, about input `index` of its stage.
 
         The id names the input and the run; with the attempt it names a request. The seed knows neither run nor
         attempt, so that a repeated attempt, or a run that starts over, draws the same candidates.
         """
-        pair = self.pair(stage, index)
+        pair = await asyncio.to_thread(self.pair, stage, index)
         group_id = hashlib.sha256(f"{self._run_id}\x1f{stage}\x1f{pair.image_id}".encode()).hexdigest()[:16]
         seed = derive_seed(self._config.seed, stage, pair.image_id, "group")
         return AdmittedGroup(group_id, ordinal, stage, pair, seed)

@@ -57,8 +57,9 @@ class Waits:
 class Watchdog:
     """Runs from `start` to `stop`; the process is ended if the run does not end within `grace_s` of a stall."""
 
-    def __init__(self, limit_s: float, grace_s: float = 60.0) -> None:
-        self.waits = Waits(time.monotonic())
+    def __init__(self, limit_s: float, grace_s: float = 60.0, now: Callable[[], float] = time.monotonic) -> None:
+        self.waits = Waits(now())
+        self._now = now
         self._limit_s, self._grace_s = limit_s, grace_s
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -76,12 +77,12 @@ class Watchdog:
 
     def beat(self) -> None:
         """Something got done."""
-        self.waits.last_progress = time.monotonic()
+        self.waits.last_progress = self._now()
 
     @contextmanager
     def waiting(self, who: str, what: str) -> Iterator[None]:
         """Name a wait while it lasts."""
-        token = self.waits.begin(who, what, time.monotonic())
+        token = self.waits.begin(who, what, self._now())
         try:
             yield
         finally:
@@ -90,7 +91,7 @@ class Watchdog:
     def _watch(self, on_stall: Callable[[str], None]) -> None:
         # Twenty looks per limit: a stall is reported at most 5 % late.
         while not self._stopped.wait(self._limit_s / 20):
-            if message := self.waits.stall(time.monotonic(), self._limit_s):
+            if message := self.waits.stall(self._now(), self._limit_s):
                 on_stall(message)
                 self._end_the_process(message)
                 return

@@ -67,7 +67,7 @@ def compass(ray_cluster: None, sharp_judge: Path) -> CompassClient:
     from ray import serve
 
     from oars.config import RewardClientConfig
-    from services.cli.serve import deploy
+    from services.serving import deploy
 
     status = serve.status().applications.get(APP)
     if status is None or status.status != "RUNNING":

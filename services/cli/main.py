@@ -29,13 +29,12 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command()(align.align)
-app.command()(serve.serve)
 app.command()(upscale.upscale)
-app.command()(score.score)
 app.command()(score.score)
 app.command()(runs.report)
 app.command()(doctor.doctor)
 app.add_typer(compass.app, name="compass")
+app.add_typer(serve.app, name="serve")
 app.add_typer(runs.app, name="runs")
 app.add_typer(miniature.app, name="miniature")
 

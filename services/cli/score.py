@@ -54,7 +54,7 @@ def score(
 
 def _scorer(judge: str | None, profile: Path | None) -> "Scorer":
     """The COMPASS that listens on this machine, unless a judge was asked for by name. Raises BadJudge, BadConfig."""
-    from services.cli.serve import door_url
+    from services.serving import door_url
     from services.transition import LocalScorer, ServedScorer
 
     served = ServedScorer.find(door_url()) if judge is None and profile is None else None

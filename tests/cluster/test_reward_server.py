@@ -15,7 +15,7 @@ from reward_server.checkpoint import judge_digest
 from reward_server.client import CompassClient
 from reward_server.errors import BadJudge, BadRequest
 from reward_server.schema import ScoreResponse
-from services.cli.serve import deploy
+from services.serving import deploy
 
 __all__ = ["compass", "sharp_judge"]  # fixtures
 

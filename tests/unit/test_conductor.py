@@ -47,7 +47,7 @@ def scored(reward: float) -> Scored:
 
 
 class Source:
-    def group(self, stage: Any, index: int, ordinal: int) -> AdmittedGroup:
+    async def group(self, stage: Any, index: int, ordinal: int) -> AdmittedGroup:
         return AdmittedGroup(f"group-{ordinal}", ordinal, stage, Pair(f"image-{index}", PIXELS, None), seed=ordinal)
 
 
