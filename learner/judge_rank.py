@@ -115,6 +115,7 @@ class Tuning:
         if config.learner.gradient_checkpointing:
             model.gradient_checkpointing_enable()
         processor = AutoProcessor.from_pretrained(start, local_files_only=True)
+        self._dtype: torch.dtype = getattr(torch, config.dtype)
         self._objective = JudgeObjective(model, processor, config.target, trains_vision=config.trained == "all")
         self._trained = rates(self._objective, config)
         peak = max(self._trained.values())
@@ -123,7 +124,7 @@ class Tuning:
             list(self._trained),
             _adamw(config.optimiser, peak),
             config.learner,
-            getattr(torch, config.dtype),
+            self._dtype,
             [rate / peak for rate in self._trained.values()],
         )
         self._peak = peak
@@ -161,7 +162,7 @@ class Tuning:
         self._objective.eval()
         measured = []
         for dealt in deal(groups, self._world)[self._rank]:
-            with torch.autocast(self._engine.device.type, getattr(torch, self._config.dtype)):
+            with torch.autocast(self._engine.device.type, self._dtype, enabled=self._dtype != torch.float32):
                 accuracy = order_accuracy(judge, self._validation[dealt.work])
             if dealt.counted:
                 measured.append((dealt.work, accuracy))

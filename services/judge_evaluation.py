@@ -102,3 +102,13 @@ def _scale(groups: list[Group]) -> int:
 def _write(result: JudgeEvaluation, out: Path, pictures: list[PairPictures]) -> None:
     write_text(out / JSON, result.model_dump_json(indent=1))
     write_page(result, pictures, out / PAGE)
+
+
+def accuracy_lines(result: JudgeEvaluation) -> list[str]:
+    """A line a reference and contender, on all pairs."""
+    rows = [row for row in result.accuracies if row.subset == "all"]
+    return [
+        f"{row.reference:10} {row.contender:12} {row.accuracy.mean:.3f} "
+        f"({row.accuracy.low:.3f} to {row.accuracy.high:.3f})"
+        for row in rows
+    ]

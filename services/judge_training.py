@@ -103,7 +103,7 @@ class _Counts(BaseModel):
 def _pack_split(config: JudgeTrainingConfig, data: Path, split: DataSplit, folder: Path, progress: Progress) -> int:
     told = read_explanations(data)
     examples = (example_of(group, config, told.get(group.input_id, {})) for group in read_groups(data, split, True))
-    count = pack((example for example in examples if example is not None), folder / split)
+    count = pack(examples, folder / split)
     progress.update(ProgressLine(f"pack {split}", count, count))
     if not count:
         raise NoExamples(f"{data}: no {split} groups are left to train the judge on")

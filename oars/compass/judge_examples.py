@@ -88,12 +88,12 @@ class Examples:
         )
 
 
-def pack(examples: Iterable[Example], path: Path) -> int:
-    """Write `path` with `.bin` (pictures) and `.npz` (labels), not yet synced; the number of groups."""
+def pack(examples: Iterable[Example | None], path: Path) -> int:
+    """Write those that there are to `path` with `.bin` (pictures) and `.npz` (labels), not yet synced; their number."""
     kept: list[Example] = []
     starts, shapes, at = [], [], 0
     with path.with_suffix(".bin").open("wb") as file:
-        for example in examples:
+        for example in filter(None, examples):
             file.write(np.ascontiguousarray(example.views).tobytes())
             starts.append(at)
             shapes.append(example.views.shape[:3])

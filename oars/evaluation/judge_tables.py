@@ -133,7 +133,7 @@ def _agreement(
     owners = np.array([photo for photo, (read, _) in zip(photos, table, strict=True) for _ in read])
     read, told = (np.concatenate([pair[side] for pair in table]) for side in (0, 1))
     known = np.isfinite(told)
-    if known.sum() < _BINS:
+    if known.sum() < _BINS or np.ptp(told[known]) == 0:
         return None
     read, told, owners = read[known], told[known], owners[known]
     units = [np.flatnonzero(owners == photo).tolist() for photo in sorted(set(owners))]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from oars.alignment.seeds import derive_seed
-from oars.compass.dataset import Picture
+from oars.compass.dataset import CuratedGroup
 from oars.compass.enhancers import blurred, sharpened, to_pixels
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
@@ -112,9 +112,9 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def scenes_of(pictures: Sequence[Picture], count: int) -> list[Scene]:
+def scenes_of(groups: Sequence[CuratedGroup], count: int) -> list[Scene]:
     """Up to `count` with a ground truth, spread over the photos; the next one's lends its content."""
-    known = [(picture.lr, picture.gt) for picture in pictures if picture.gt is not None]
+    known = [(group.lr, group.gt) for group in groups if group.gt is not None]
     every = max(1, len(known) // count)
     chosen = known[::every][:count]
     truths = [gt.astype(np.float32) for _, gt in chosen]

@@ -77,13 +77,14 @@ class AblationRow(_Record):
 
     variant: str
     training: str
-    """Which judges it reads: `plain` (anchors as labels) or `calibrated`."""
+    """Labels of the judges that it reads: `anchor` or `calibrated`."""
     accuracies: tuple[float, ...]
     """One a seed, on the pairs of the reference."""
     accuracy: Interval
     """Over photos, all seeds pooled."""
     gain: Interval | None
-    """Over the row before, seed by seed, resampled by photo; None for the first."""
+    """Over `plain`, `+ calibration` or `+ explicit fidelity`, whichever it adds to; the same seeds and pairs, resampled
+    by photo. None for the first."""
 
 
 class JudgeEvaluation(_Record):

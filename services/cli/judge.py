@@ -1,11 +1,15 @@
 """`oars compass train | eval`: make a judge of a data set, and measure what it is worth."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from oars.deployment import deploy_path
+
+if TYPE_CHECKING:
+    from oars.evaluation.records import AblationRow
+    from services.progress import Progress
 
 LAPTOP = "compass/train-laptop.yaml"
 
@@ -63,24 +67,44 @@ def evaluate(
     data: Annotated[
         Path, typer.Argument(help="Annotated data set, or a folder in SRIQA-Bench's format.", show_default=False)
     ],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for evaluation.json and .html. Default: the judge's.")
-    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for evaluation.json and evaluation.html.")] = Path(
+        "data/evaluation"
+    ),
     gamma: Annotated[float, typer.Option(help="Exponent of the reward's gate.")] = 7.0,
-    split: Annotated[str, typer.Option(help="Split of the data set that is judged.")] = "evaluation",
     ablation: Annotated[
-        bool, typer.Option("--ablation", help="The paper's Table 3 instead: trains judges on DATA (see docs).")
+        bool, typer.Option("--ablation", help="Also the paper's Table 3: trains two judges a seed on DATA.")
     ] = False,
+    config: Config = None,
+    seeds: Annotated[int, typer.Option(help="Seeds of the ablation.")] = 3,
     threads: Annotated[int, typer.Option(help="torch threads.")] = 2,
 ) -> None:
     """Pair accuracy, correlations, calibration and probes of a judge on photos that it never saw."""
     import torch
 
-    from services.judge_evaluation import evaluate_benchmark, evaluate_data_set
+    from services.judge_evaluation import PAGE, accuracy_lines, evaluate_benchmark, evaluate_data_set
     from services.progress import progress
 
     torch.set_num_threads(threads)
     with progress() as shown:
-        run = evaluate_benchmark if (data / "MOS").is_dir() else evaluate_data_set
-        result = run(judge, data, out, gamma, split, shown)
-    typer.echo(result)
+        if (data / "MOS").is_dir():
+            result = evaluate_benchmark(judge, data, out, gamma, shown)
+        else:
+            rows = _ablation(data, out, config, seeds, shown) if ablation else ()
+            result = evaluate_data_set(judge, data, out, gamma, "evaluation", shown, rows)
+    for line in accuracy_lines(result):
+        typer.echo(line)
+    typer.echo(f"{out / PAGE}")
+
+
+def _ablation(data: Path, out: Path, config: Path | None, seeds: int, shown: "Progress") -> "tuple[AblationRow, ...]":
+    """Train and compare on a cluster of its own, or the one that is there."""
+    import asyncio
+
+    from oars.config.judge_training import load_training
+    from services.cluster import cluster
+    from services.judge_ablation import ablate
+    from services.judge_training import training_cpus
+
+    settings = load_training(config or deploy_path(LAPTOP))
+    with cluster(training_cpus(settings), "auto"):
+        return asyncio.run(ablate(settings, data.absolute(), out.absolute() / "ablation", range(seeds), shown))
