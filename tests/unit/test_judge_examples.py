@@ -11,7 +11,9 @@ from oars.compass.dataset import read_groups
 from oars.compass.judge_examples import Batch, NoExamples, draw_batch, example_of, open_examples, pack
 from oars.compass.judge_model import build_processor, build_tokenizer, judge_config, new_judge
 from oars.compass.judge_objective import Counts, JudgeObjective
-from oars.config.judge_training import JudgeTrainingConfig, TargetConfig
+from oars.config import BadConfig
+from oars.config.judge_training import JudgeTrainingConfig, TargetConfig, load_training
+from oars.deployment import deploy_path
 
 CONFIG = JudgeTrainingConfig(held_out_enhancers=("method_1",), candidates=2)
 
@@ -98,3 +100,13 @@ def test_an_explanation_is_learnt_after_the_score(packed, objective):
     with torch.no_grad():
         told, untold = (objective(one, Counts.of(one)) for one in (batch, silent))
     assert told > untold + 0.1
+
+
+@pytest.mark.parametrize("profile", ["train-laptop", "train-8b", "train-one-gpu"])
+def test_the_shipped_profiles_are_good(profile):
+    assert load_training(deploy_path(f"compass/{profile}.yaml")).steps > 0
+
+
+def test_a_bad_field_is_named(tmp_path):
+    with pytest.raises(BadConfig, match=r"target\.kind"):
+        load_training(deploy_path("compass/train-laptop.yaml"), ["target.kind=one_hot"])
