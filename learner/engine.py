@@ -44,7 +44,8 @@ def barrier() -> None:
 
 
 class Engine:
-    """One module under training."""
+    """One module under training. `partitioned` (ZeRO-3): each rank holds a part of every parameter, so that a forward
+    pass is a collective of all ranks."""
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class Engine:
     ) -> None:
         """`rates`: of each trained parameter, relative to the learning rate; 1 by default."""
         self._trained = trained
-        self._partitioned = learner.zero_stage == 3
+        self.partitioned = learner.zero_stage == 3
         self._engine: Any = deepspeed.initialize(
             model=module, model_parameters=_groups(trained, rates), config=_config(optimiser, learner, dtype)
         )[0]
@@ -105,7 +106,7 @@ class Engine:
     @contextmanager
     def whole(self, parameters: Iterable[nn.Parameter], write: bool = False) -> Iterator[None]:
         """Inside, the parameters are whole on every rank even if ZeRO-3 partitions them; collective."""
-        if not self._partitioned:
+        if not self.partitioned:
             yield
             return
         # With `write`, what rank 0 holds at the end is what every rank keeps a part of.

@@ -23,6 +23,10 @@ class TrainingGroup(Protocol):
         """TrainingSample, or the ObjectRef of one."""
 
     @property
+    def version(self) -> int:
+        """The one that sampled it."""
+
+    @property
     def optimality(self) -> Optimality: ...
 
 
@@ -46,9 +50,11 @@ class LearnerGroup(Ranks):
     async def begin_rl(self) -> None:
         await self._all("begin_rl")
 
-    async def train(self, groups: Sequence[TrainingGroup]) -> StepReport:
-        """One optimiser step of DiffusionNFT; `old` and `ema` follow. Raises NothingToTrain, NonFiniteGradient."""
-        report: StepReport = await self._all("train", [(group.sample, tuple(group.optimality)) for group in groups])
+    async def train(self, groups: Sequence[TrainingGroup], version: int) -> StepReport:
+        """One optimiser step of DiffusionNFT on top of `version`; `old` and `ema` follow. Raises NothingToTrain,
+        NonFiniteGradient, Fenced, UnknownVersion."""
+        batch = [(group.sample, group.version, tuple(group.optimality)) for group in groups]
+        report: StepReport = await self._all("train", batch, version)
         return report
 
     async def publish(self, version: int) -> PolicySnapshot:

@@ -30,6 +30,10 @@ class WrongPhase(RuntimeError):
     """A call that belongs to another phase."""
 
 
+class Fenced(RuntimeError):
+    """A batch that these ranks must not train on: they are not at the version that it was leased for."""
+
+
 class LearnerRank(RankProcess):
     """Runs as a Ray actor. DeepSpeed is imported inside methods, never by the driver, which imports this module too."""
 
@@ -59,18 +63,20 @@ class LearnerRank(RankProcess):
         self._leave_phase()
         self._rl = Reinforcement(self._config, self._rank, self._world)
 
-    def train(self, batch: Sequence[tuple[Any, Optimality]]) -> StepReport:
-        """One optimiser step on a batch of groups: (TrainingSample or its ObjectRef, optimality) each. This rank
-        fetches only the groups that it computes. Raises NothingToTrain, NonFiniteGradient, WrongPhase."""
-        rl, optimality = self._in_rl(), [values for _, values in batch]
+    def train(self, batch: Sequence[tuple[Any, int, Optimality]], version: int) -> StepReport:
+        """One optimiser step on top of `version`, on a batch of groups: (TrainingSample or its ObjectRef, version that
+        sampled it, optimality) each. This rank fetches only the groups that it computes. Raises NothingToTrain,
+        NonFiniteGradient, UnknownVersion, WrongPhase, and Fenced if these ranks are elsewhere in the run."""
+        rl, (refs, versions, optimality) = self._in_rl(), zip(*batch, strict=True)
+        if rl.version != version:
+            raise Fenced(f"a batch for version {version} came to a learner at version {rl.version}")
         needed = rl.groups_of_rank(optimality)
-        return rl.step([_fetch(sample) if g in needed else None for g, (sample, _) in enumerate(batch)], optimality)
+        samples = [_fetch(ref) if g in needed else None for g, ref in enumerate(refs)]
+        return rl.step(samples, versions, optimality)
 
     def publish(self, version: int) -> PolicySnapshot:
         """`old` as version n."""
-        rl = self._in_rl()
-        rl.version = version
-        return rl.snapshot("old", version)
+        return self._in_rl().publish(version)
 
     def snapshot(self, role: Role, version: int) -> PolicySnapshot:
         return self._in_rl().snapshot(role, version)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -97,6 +97,8 @@ class Ranks:
         except RayTaskError as error:
             # Ranks that did not fail wait for this one in a collective.
             self.stop()
+            if isinstance(error.cause, ObjectLostError):
+                raise LearnerLost(f"the node that held a sample is gone: {_first_line(error.cause)}") from error
             raise error.cause from error
 
 

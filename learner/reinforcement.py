@@ -1,9 +1,9 @@
 """The RL stages on one rank: DiffusionNFT on a LoRA over the base weights (paper).
 
 Both stages train the same adapter. `current` is trained, `old` follows it by the schedule and is what gets published,
-`ema` is evaluated. Invariants: v_old is that of the version that sampled the group and comes with it, so the step is
-one forward and one backward pass per training point whatever the staleness; a training point is rebuilt from the
-group's seed, to the bit as the rollout worker made it.
+`ema` is evaluated. Invariants: v_old is that of the version that sampled the group (learner/old_velocity.py), so the
+step's gradient is exact whatever the staleness; a training point is rebuilt from the group's seed, to the bit as the
+rollout worker made it.
 """
 
 import time
@@ -17,12 +17,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from learner.engine import Engine
+from learner.old_velocity import Frozen, OldVelocity, Samples, points, roles
 from learner.plan import MicroBatch, Optimality, deal, micro_batches
 from learner.report import StepReport
 from oars.alignment.group import PolicySnapshot, TrainingSample
 from oars.alignment.nft import LossParts, nft_loss
 from oars.alignment.old_policy import old_policy_eta
-from oars.alignment.training_points import training_point
 from oars.config import RunConfig
 from oars.generator.policy import DTYPES, ROLES, Policy, Role, load_transformer, predict_velocity
 
@@ -37,7 +37,7 @@ class Reinforcement:
     def __init__(self, config: RunConfig, rank: int, world: int) -> None:
         self._config, self._rank, self._world = config, rank, world
         self._dtype = DTYPES[config.generator.dtype]
-        self._policy = Policy(load_transformer(config.generator), config.generator, ROLES, config.seed)
+        self._policy = Policy(load_transformer(config.generator), config.generator, roles(config), config.seed)
         transformer = self._policy.transformer
         if config.learner.gradient_checkpointing:
             transformer.enable_gradient_checkpointing()
@@ -45,35 +45,38 @@ class Reinforcement:
         for parameter in trained:
             parameter.requires_grad_(True)
         self._engine = Engine(transformer, trained, config.optimiser, config.learner, self._dtype)
+        self._old = OldVelocity(config, self._policy, self._engine)
         self.steps, self.version = 0, -1
 
-    def step(self, samples: Sequence[TrainingSample | None], optimality: Sequence[Optimality]) -> StepReport:
+    def step(self, samples: Samples, versions: Sequence[int], optimality: Sequence[Optimality]) -> StepReport:
         """One optimiser step on the scored candidates of a batch; then `old` and `ema` follow. Collective.
 
-        `samples[g]` may be None where `groups_of_rank` does not list g. Raises NothingToTrain.
+        `versions[g]` sampled group g; `samples[g]` may be None where `groups_of_rank` does not list g.
+        Raises NothingToTrain, UnknownVersion.
         """
         start, objective = time.monotonic(), self._config.objective
         sums = torch.zeros(len(_LOSSES) + len(_DRIFTS), dtype=torch.float64)
         batches = micro_batches(optimality, self._points, self._config.optimiser.micro_batch)
-        points = sum(len(batch.points) for batch in batches)
+        count = sum(len(batch.points) for batch in batches)
+        shares = deal(batches, self._world)
+        frozen = self._old.of(samples, versions, shares, self._rank)
 
         def loss(batch: MicroBatch, counted: bool) -> Tensor:
             sample = samples[batch.group]
             assert sample is not None
-            parts, drift = self._losses(sample, batch, optimality[batch.group])
+            parts, drift = self._losses(sample, frozen[batch], batch, optimality[batch.group])
             if counted:
                 values = [getattr(parts, name) for name in _LOSSES] + drift
                 sums.add_(torch.stack([v.detach().double().sum() for v in values]).cpu())
-            return parts.total.sum() * (counted * self._world / points)
+            return parts.total.sum() * (counted * self._world / count)
 
-        own = deal(batches, self._world)[self._rank]
         with self._policy.using("current"):
-            grad_norm = self._engine.step([partial(loss, dealt.work, dealt.counted) for dealt in own])
+            grad_norm = self._engine.step([partial(loss, d.work, d.counted) for d in shares[self._rank]])
         self.steps += 1
         eta = old_policy_eta(self.steps, objective.old_policy)
         self._follow("old", eta)
         self._follow("ema", objective.ema)
-        means = (self._engine.total(sums) / points).tolist()
+        means = (self._engine.total(sums) / count).tolist()
         losses, drifts = dict(zip(_LOSSES, means, strict=False)), means[len(_LOSSES) :]
         drift = {name: value**0.5 for name, value in zip(_DRIFTS, drifts, strict=True)}
         return StepReport(self.steps, self.version, losses, grad_norm, drift, time.monotonic() - start, eta)
@@ -89,14 +92,13 @@ class Reinforcement:
         return min(self._config.objective.timesteps, self._config.sampler.steps)
 
     def _losses(
-        self, sample: TrainingSample, batch: MicroBatch, optimality: Optimality
+        self, sample: TrainingSample, frozen: Frozen, batch: MicroBatch, optimality: Optimality
     ) -> tuple[LossParts, list[Tensor]]:
         """Per-point loss parts, and the mean squares of v_theta and of v_theta - v_old, all [B]."""
         device = self._engine.device
-        ks, js = (list(indices) for indices in zip(*batch.points, strict=True))
-        x_t = torch.stack([training_point(sample.x0[k], sample.t[k, j], sample.seed, k, j) for k, j in batch.points])
-        x_t, x0, t, v_old = (v.to(device) for v in (x_t, sample.x0[ks], sample.t[ks, js], sample.v_old[ks, js]))
-        v_ref = None if sample.v_ref is None else sample.v_ref[ks, js].to(device)
+        ks, js, x_t = points(sample, batch)
+        x_t, x0, t, v_old = (v.to(device) for v in (x_t, sample.x0[ks], sample.t[ks, js], frozen.old))
+        v_ref = None if frozen.ref is None else frozen.ref.to(device)
         r = torch.tensor([optimality[k] for k in ks], dtype=torch.float32, device=device)
         v_theta = predict_velocity(self._engine.model, x_t, t, [sample.conditioning] * len(t), self._dtype)
         parts = nft_loss(v_theta, v_old, v_ref, x_t, x0, t, r, self._config.objective)
@@ -107,6 +109,13 @@ class Reinforcement:
         parameters = [*self._policy.named_parameters(role).values(), *self._policy.named_parameters("current").values()]
         with self._engine.whole(parameters, write=True):
             self._policy.blend(role, "current", decay)
+
+    def publish(self, version: int) -> PolicySnapshot:
+        """`old` as version n, which its groups will need again. Collective."""
+        snapshot = self.snapshot("old", version)
+        self.version = version
+        self._old.keep(snapshot)
+        return snapshot
 
     def snapshot(self, role: Role, version: int) -> PolicySnapshot:
         """A role's adapter on the CPU, under the given version number. Collective."""
@@ -121,7 +130,8 @@ class Reinforcement:
             tensors = {f"{role}/{name}": t for role, s in followers.items() for name, t in s.tensors.items()}
             save_file(tensors, directory / _ADAPTERS)
         digests = {role: snapshot.digest for role, snapshot in followers.items()}
-        return {"steps": self.steps, "version": self.version, "digests": digests}
+        past = self._old.save(directory) if self._rank == 0 else {}
+        return {"steps": self.steps, "version": self.version, "digests": digests, "past": past}
 
     def load(self, directory: Path, state: dict[str, Any]) -> None:
         """Collective; into a fresh object."""
@@ -133,6 +143,7 @@ class Reinforcement:
             own = {name.removeprefix(f"{role}/"): t for name, t in tensors.items() if name.startswith(f"{role}/")}
             with self._engine.whole(self._policy.named_parameters(role).values(), write=True):
                 self._policy.install(PolicySnapshot(state["version"], state["digests"][role], own), role)
+        self._old.load(directory, state["past"])
         self.steps, self.version = state["steps"], state["version"]
 
     def close(self) -> None:

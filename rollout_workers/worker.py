@@ -1,4 +1,4 @@
-"""One rollout worker: it draws a group's K candidates with the adapter that it holds, and measures v_old with it.
+"""One rollout worker: it draws a group's K candidates with the adapter that it holds and, by default, measures v_old.
 
 A worker holds the base weights and one adapter, `old`. Invariants: it samples only with a version that it installed
 whole and whose digest it recomputed from the model; what it returns follows from the order, the version and the
@@ -92,8 +92,7 @@ class RolloutWorker:
                 x0 = self._denoise(order, conditioning, times)
             with clock.phase("decode"):
                 images = np.concatenate([self._codec.decode(part, conditioning.grid) for part in self._batches(x0)])
-            with clock.phase("old_velocity"):
-                training = self._training_sample(order, conditioning, x0, times)
+            training = self._training_sample(order, conditioning, x0, times, clock)
         self._metrics.sampled(len(images), clock.seconds)
         echo = SampleEcho(
             group_id=order.group_id,
@@ -120,11 +119,21 @@ class RolloutWorker:
         return torch.cat(drawn)
 
     def _training_sample(
-        self, order: GroupOrder, conditioning: Conditioning, x0: Tensor, times: Tensor
+        self, order: GroupOrder, conditioning: Conditioning, x0: Tensor, times: Tensor, clock: "_Clock"
     ) -> TrainingSample:
         objective, count = self._config.objective, len(x0)
         t = torch.stack([training_times(times, order.seed, k, objective.timesteps) for k in range(count)])
-        points = [(k, j) for k in range(count) for j in range(t.shape[1])]
+        v_old = v_ref = None
+        if objective.old_policy.at == "worker":
+            with clock.phase("old_velocity"):
+                v_old, v_ref = self._old_velocities(order, conditioning, x0, t)
+        return TrainingSample(order.group_id, order.seed, order.version, conditioning, x0.cpu(), t, v_old, v_ref)
+
+    def _old_velocities(
+        self, order: GroupOrder, conditioning: Conditioning, x0: Tensor, t: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """v_old and, where it counts, v_ref, each [K, T, N, C] on the CPU."""
+        points = [(k, j) for k in range(len(t)) for j in range(t.shape[1])]
         x_t = torch.stack([training_point(x0[k], t[k, j], order.seed, k, j) for k, j in points])
 
         def velocity(role: Role | None) -> Tensor:
@@ -132,10 +141,7 @@ class RolloutWorker:
             v = torch.cat([self._policy.velocity(x, at, conditioning, role) for x, at in parts])
             return v.cpu().unflatten(0, t.shape)
 
-        reference = velocity(None) if objective.kl_weight > 0 else None
-        return TrainingSample(
-            order.group_id, order.seed, order.version, conditioning, x0.cpu(), t, velocity("old"), reference
-        )
+        return velocity("old"), velocity(None) if self._config.objective.kl_weight > 0 else None
 
     def _batches(self, tensor: Tensor) -> Iterator[Tensor]:
         return (part.to(self._device) for part in tensor.split(self._config.sampler.batch))
@@ -149,11 +155,10 @@ def _tokens(conditioning: Conditioning) -> int:
 def _drift(lr: NDArray[np.uint8], images: NDArray[np.uint8], training: TrainingSample) -> dict[str, float]:
     """Root mean squares of latents and velocities; colour shift in grey levels (0..255)."""
     shift = images.mean((1, 2), dtype=np.float64) - lr.mean((0, 1), dtype=np.float64)
-    return {
-        "x0_norm": training.x0.square().mean().sqrt().item(),
-        "velocity_norm": training.v_old.square().mean().sqrt().item(),
-        "colour_shift": float(np.abs(shift).mean()),
-    }
+    drift = {"x0_norm": training.x0.square().mean().sqrt().item(), "colour_shift": float(np.abs(shift).mean())}
+    if training.v_old is not None:
+        drift["velocity_norm"] = training.v_old.square().mean().sqrt().item()
+    return drift
 
 
 class _Clock:

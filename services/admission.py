@@ -7,7 +7,7 @@ from now at the latest, and that batch is trained at version v + S. It is sample
 staleness is at most S. S = 0 is the synchronous algorithm: nothing is sampled while a batch trains.
 
 The bound holds for groups that are trained in the order of admission. Groups finish in any order, so `sweep` tests
-every group once more right before its batch leaves.
+every group once more right before its batch leaves. Without a bound a stage admits all that it can still train.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,8 @@ GroupT = TypeVar("GroupT", bound=Sampled)
 class Admission:
     """The admission rule of one stage."""
 
-    max_staleness: int
+    max_staleness: float
+    """S; infinite for no bound."""
     batch: int
 
     def capacity(self, in_flight: int, steps_left: int) -> int:
@@ -37,7 +38,7 @@ class Admission:
 
         No more are admitted than the stage can still train, so a stage ends with nothing in flight.
         """
-        return max(0, min(self.max_staleness + 1, steps_left) * self.batch - in_flight)
+        return max(0, int(min(self.max_staleness + 1, steps_left)) * self.batch - in_flight)
 
 
 def staleness(learner_version: int, sampled_version: int) -> int:
@@ -45,7 +46,7 @@ def staleness(learner_version: int, sampled_version: int) -> int:
     return learner_version - sampled_version
 
 
-def sweep(groups: Iterable[GroupT], learner_version: int, max_staleness: int) -> tuple[list[GroupT], list[GroupT]]:
+def sweep(groups: Iterable[GroupT], learner_version: int, max_staleness: float) -> tuple[list[GroupT], list[GroupT]]:
     """(fresh, stale), each in the given order; fresh means a staleness of at most `max_staleness`."""
     fresh: list[GroupT] = []
     stale: list[GroupT] = []

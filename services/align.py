@@ -1,4 +1,5 @@
-"""The alignment job: `python -m services.align --profile P [--set a.b=c ...] [--run-id ID]`, made for `ray job submit`.
+"""The alignment job, made for `ray job submit`: `python -m services.align --profile P [--set a.b=c ...] [--run-id ID]`,
+or `--resume RUN` for one that was stopped or killed.
 
     cold start   flow-matching SFT of the whole transformer         -> SFT weights
     FR-RL        DiffusionNFT on a LoRA over the base weights, F measured against GT
@@ -13,9 +14,11 @@ import argparse
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import ray
@@ -23,13 +26,13 @@ from rich.console import Console
 from setproctitle import setproctitle
 
 from learner.group import LearnerGroup
+from oars.alignment.group import PolicySnapshot
 from oars.config import RunConfig, load_profile
 from rollout_workers.pool import RolloutPool
 from services.cluster import NoCluster, quiet_ray
 from services.cold_start import cold_start
 from services.compass import connect_compass
 from services.conductor import Conductor
-from services.drops import DropReason
 from services.errors import BAD_INPUT, innermost, one_line
 from services.group_life import GroupLife
 from services.held_out import Results, evaluate
@@ -39,19 +42,23 @@ from services.merging import merge_aligned
 from services.policy_store import PolicyStore
 from services.progress import progress
 from services.prometheus import Prometheus
+from services.roles import Judge
 from services.run import Run
-from services.run_directory import create_run, new_run_id
+from services.run_directory import CONFIG, BadRun, claimed, create_run, find_run, new_run_id, resolve_runs
 from services.source import InputSource
+from services.steady_learner import SteadyLearner
 from services.stopping import StopRequest
 from services.summary import Status
 from services.tables import held_out_table
 from services.telemetry import Telemetry
+from services.vault import Vault
 from services.watchdog import RunStalled, Watchdog
 from services.write_up import summarise, write_up
 
 FAILED = 1
 # A job's output is a file, which has no width of its own.
 _TABLE_WIDTH = 120
+_LOOK_EVERY_S = 0.5
 RoleT = TypeVar("RoleT")
 
 
@@ -60,26 +67,33 @@ class LedgerBroken(RuntimeError):
 
 
 async def align(run: Run) -> Results | None:
-    """The algorithm. None if a stop was requested before the evaluation."""
+    """The algorithm. None if a stop was requested before the evaluation. A run that is resumed goes through the same
+    lines, and each of them does what is left of it."""
     stages, judge = run.config.stages, connect_compass(run.config)
-    source, store = InputSource(run.config, run.id), PolicyStore(ray.put)
+    source, store, samples = InputSource(run.config, run.id), PolicyStore(ray.put), Vault(run.directory / "experience")
     async with AsyncExitStack() as actors:
-        learner = await started(run, "the learner", LearnerGroup.start(run.config))
-        actors.callback(learner.stop)
+        ranks = SteadyLearner.running(run, lambda: LearnerGroup.start(run.config), samples)
+        learner = await actors.enter_async_context(ranks)
         sft = await cold_start(run, source, learner)
-        if run.stop.requested:
+        if sft is None:
             return None
-        await learner.begin_rl()
         rollouts = await started(run, "the rollout workers", RolloutPool.start(run.config))
         actors.push_async_callback(rollouts.stop)
-        conductor = Conductor(run, source, rollouts, learner, store, GroupLife(run, rollouts, judge, store))
-        await conductor.publish(version=0)
+        life = GroupLife(run, rollouts, judge, store, samples)
+        conductor = Conductor(run, source, rollouts, learner, store, life, samples)
+        await conductor.begin()
         await conductor.run_stage("fr_rl", stages.fr_rl)
         await conductor.run_stage("nr_rl", stages.nr_rl)
         await conductor.checkpoint()
+        if run.stop.requested:
+            return None
         adapter = await learner.snapshot(store.current.version)
-    aligned = await merge_aligned(run, sft, adapter)
-    return None if run.stop.requested else await evaluate(run, judge, sft, aligned)
+    return await run.stop.unless_requested(finish(run, judge, sft, adapter))
+
+
+async def finish(run: Run, judge: Judge, sft: Path, adapter: PolicySnapshot) -> Results:
+    """What can be done again from the last checkpoint at any time."""
+    return await evaluate(run, judge, sft, await merge_aligned(run, sft, adapter))
 
 
 async def started(run: Run, what: str, start: Awaitable[RoleT]) -> RoleT:
@@ -109,29 +123,43 @@ async def supervised(run: Run) -> Results | None:
         run.watchdog.stop()
 
 
-def execute(config: RunConfig, run_id: str) -> int:
-    """One run in the cluster that is connected. However it ends, it leaves summary.json and report.html."""
-    directory = create_run(config, run_id)
-    print(f"run {run_id}: {directory}", flush=True)
-    telemetry, memory = Telemetry(directory, run_id, Prometheus()), PeakMemory()
-    memory.start()
-    with progress() as shown:
+def execute(config: RunConfig, directory: Path) -> int:
+    """Begin or resume a run in the cluster that is connected. However it ends, it leaves summary.json and report.html.
+
+    Raises BadRun if another driver has the run.
+    """
+    run_id = directory.name
+    with claimed(directory), progress() as shown:
+        print(f"run {run_id}: {directory}", flush=True)
         run = Run(
             id=run_id,
             directory=directory,
             config=config,
             ledger=Ledger(directory / "ledger.sqlite"),
-            telemetry=telemetry,
+            telemetry=Telemetry(directory, run_id, Prometheus()),
             watchdog=Watchdog(config.control.stall_s),
             stop=StopRequest(),
             progress=shown,
         )
-        end = _run_to_its_end(run)
+        return _finish(run, *_measured(run))
+
+
+def _measured(run: Run) -> "tuple[_End, float]":
+    """The run's end, and its peak memory in GiB."""
+    memory = PeakMemory()
+    memory.start()
+    end = _run_to_its_end(run)
     memory.stop()
-    summary = summarise(run, end.status, end.reason, end.results, memory.peak_gib)
-    report = write_up(summary, directory)
-    telemetry.phase("finished")
-    telemetry.close()
+    return end, memory.peak_gib
+
+
+def _finish(run: Run, end: "_End", peak_gib: float) -> int:
+    """Write everything up; the exit code."""
+    run.ledger.record_clocks(run.clocks.seconds())
+    summary = summarise(run, end.status, end.reason, end.results, peak_gib)
+    report = write_up(summary, run.directory)
+    run.telemetry.phase("finished")
+    run.telemetry.close()
     run.ledger.close()
     if summary.held_out:
         Console(width=_TABLE_WIDTH).print(held_out_table(summary))
@@ -151,41 +179,52 @@ def _run_to_its_end(run: Run) -> _End:
     """The process boundary: every error becomes a status, its traceback goes to log.jsonl."""
     try:
         results = asyncio.run(supervised(run))
-        if broken := run.ledger.violations(final=True):
+        stopped = run.stop.requested and results is None
+        if broken := run.ledger.violations(final=not stopped):
             raise LedgerBroken(f"{len(broken)} groups unaccounted for, the first: {broken[0]}")
     except Exception as error:
         run.telemetry.exception("failed", error)
-        _leave_groups(run)
         cause = innermost(error)
         reason = one_line(error) or f"{type(cause).__name__}: {' '.join(str(cause).split())}"
         return _End("failed", reason, BAD_INPUT if one_line(error) else FAILED)
-    if run.stop.requested:
+    if stopped:
         return _End("stopped", run.stop.reason, run.stop.exit_code)
     return _End("succeeded", "", 0, results)
 
 
-def _leave_groups(run: Run) -> None:
-    """A run that failed leaves its groups, too, with a reason."""
-    for group_id in run.ledger.in_flight():
-        run.ledger.dropped(group_id, DropReason.STOPPED, "the run failed")
-
-
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m services.align", description="Align a generator with COMPASS.")
-    parser.add_argument("--profile", required=True, help="run profile, YAML")
-    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="override one config field")
-    parser.add_argument("--run-id", help="name of the run directory; default: the profile's name and the time")
-    given = parser.parse_args(arguments)
+    given = _parser().parse_args(arguments)
     try:
-        config = load_profile(given.profile, given.set)
-        run_id = given.run_id or new_run_id(config.name)
-        connect(run_id)
-        return execute(config, run_id)
+        config, directory = _run_of(given)
+        connect(directory.name)
+        await_predecessor(directory.name, config.control.start_deadline_s)
+        return execute(config, directory)
     except Exception as error:
         if (line := one_line(error)) is None:
             raise
         print(f"error: {line}", file=sys.stderr)
         return BAD_INPUT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m services.align", description="Align a generator with COMPASS.")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--profile", help="run profile, YAML")
+    what.add_argument(
+        "--resume", metavar="RUN", help="go on with a run that was stopped or killed: its id or directory"
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="override one config field")
+    parser.add_argument("--run-id", help="name of the run directory; default: the profile's name and the time")
+    return parser
+
+
+def _run_of(given: argparse.Namespace) -> tuple[RunConfig, Path]:
+    """The config and the directory of the run that begins, or goes on."""
+    if given.resume is not None:
+        directory = find_run(resolve_runs(Path("runs"), Path.cwd(), os.environ), given.resume).absolute()
+        return load_profile(directory / CONFIG, given.set), directory
+    config = load_profile(given.profile, given.set)
+    return config, create_run(config, given.run_id or new_run_id(config.name))
 
 
 def connect(run_id: str) -> None:
@@ -201,6 +240,15 @@ def connect(run_id: str) -> None:
         raise NoCluster(
             f"no Ray cluster at {address!r}: start one with `ray start --head`, or use `oars align`"
         ) from error
+
+
+def await_predecessor(run_id: str, deadline_s: float) -> None:
+    """Ray ends the actors of a driver that died, within seconds. Raises BadRun if it does not."""
+    deadline = time.monotonic() + deadline_s
+    while left := [a["name"] for a in ray.util.list_named_actors(all_namespaces=True) if a["namespace"] == run_id]:
+        if time.monotonic() > deadline:
+            raise BadRun(f"run {run_id!r}: {', '.join(left)} of another driver are still there")
+        time.sleep(_LOOK_EVERY_S)
 
 
 if __name__ == "__main__":

@@ -143,7 +143,9 @@ def _stop_serve() -> None:
 
 
 def deploy_compass(config: RunConfig) -> None:
-    """Deploy COMPASS and wait until it is ready, unless it is there. Raises BadJudge."""
+    """Deploy COMPASS and wait until it is ready, unless it is there or elsewhere (`endpoint`). Raises BadJudge."""
+    if config.reward.endpoint is not None:
+        return
     from ray import serve
 
     from services.serving import deploy

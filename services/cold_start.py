@@ -1,39 +1,63 @@
 """The first stage: flow-matching SFT of the whole transformer on LR-GT pairs."""
 
 import asyncio
-import time
 from pathlib import Path
+from typing import Any, Literal
 
 from oars.imaging.crops import Pair
 from services.progress import ProgressLine
-from services.roles import Learner
 from services.run import Run
 from services.source import InputSource
+from services.steady_learner import SteadyLearner
 from services.summary import Stage
 from services.telemetry import step_numbers
 
+_STAGE: Literal["cold_start"] = "cold_start"
 
-async def cold_start(run: Run, source: InputSource, learner: Learner) -> Path:
-    """Train, save, and return the directory of the SFT weights. A requested stop ends it at a step boundary."""
-    config, start, steps = run.config.stages.cold_start, time.monotonic(), 0
-    run.telemetry.phase("cold_start")
-    # The next batch is cropped and degraded in a thread while the learner trains on this one.
-    upcoming = asyncio.create_task(_batch(run, source, 0))
-    while steps < config.steps and not run.stop.requested:
-        pairs, upcoming = await upcoming, asyncio.create_task(_batch(run, source, steps + 1))
-        answer = learner.cold_start_step(pairs)
-        report = await run.wait("learner", "a cold-start step", answer, run.config.control.step_deadline_s)
-        steps += 1
-        numbers = step_numbers(report)
-        run.telemetry.step("cold_start", steps, numbers)
-        run.progress.update(ProgressLine("cold_start", steps, config.steps, f"loss {numbers['loss']:.4f}"))
-    await upcoming
-    path = run.directory / "sft"
-    await run.wait("conductor", "the SFT weights", learner.save_sft(path), run.config.control.step_deadline_s)
-    run.stages.append(Stage(name="cold_start", steps=steps, seconds=time.monotonic() - start))
+
+async def cold_start(run: Run, source: InputSource, learner: SteadyLearner) -> Path | None:
+    """Train, save, and return the directory of the SFT weights, which is there once the stage is done.
+
+    A requested stop ends it at a step boundary with a checkpoint, and returns None.
+    """
+    path, steps = run.directory / "sft", run.config.stages.cold_start.steps
+    if not path.exists():
+        done = await _train(run, source, learner)
+        if done < steps:
+            return None
+        await learner.save_sft(path)
+        run.checkpoints.prune("cold_start", keep=0)
+    run.clocks.lap(_STAGE)
+    run.stages.append(Stage(name=_STAGE, steps=steps, seconds=run.clocks[_STAGE]))
     return path
 
 
-async def _batch(run: Run, source: InputSource, step: int) -> list[Pair]:
-    size = run.config.stages.cold_start.batch
-    return await asyncio.to_thread(source.pairs, "cold_start", step * size, size)
+async def _train(run: Run, source: InputSource, learner: SteadyLearner) -> int:
+    """From the last checkpoint on; returns the steps done."""
+    config, every = run.config.stages.cold_start, run.config.control.cold_start_checkpoint_every
+    run.telemetry.phase(_STAGE)
+
+    async def batch(step: int) -> list[Pair]:
+        return await asyncio.to_thread(source.pairs, _STAGE, step * config.batch, config.batch)
+
+    done = await learner.begin_cold_start(batch)
+    async with asyncio.TaskGroup() as ahead:
+        # The next batch is cropped and degraded in a thread while the learner trains on this one.
+        upcoming = ahead.create_task(batch(done))
+        while done < config.steps and not run.stop.requested:
+            pairs, upcoming = await upcoming, ahead.create_task(batch(done + 1))
+            numbers = step_numbers(await learner.cold_start_step(pairs))
+            done += 1
+            run.telemetry.step(_STAGE, done, numbers)
+            run.progress.update(ProgressLine(_STAGE, done, config.steps, f"loss {numbers['loss']:.4f}"))
+            if done < config.steps and (done % every == 0 or run.stop.requested):
+                await _checkpoint(run, learner, done)
+    return done
+
+
+async def _checkpoint(run: Run, learner: SteadyLearner, step: int) -> None:
+    meta: dict[str, Any] = {"step": step}
+    await learner.save(run.checkpoints.path(_STAGE, step), meta)
+    run.clocks.lap(_STAGE)
+    run.ledger.record_clocks(run.clocks.seconds())
+    run.checkpoints.prune(_STAGE)

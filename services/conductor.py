@@ -1,10 +1,12 @@
 """The RL stages: keeps rollouts fed, hands whole batches to the learner, publishes every step.
 
-    admit -> live (sample, check, score, filter) -> hold -> [sweep] -> train -> publish -> admit ...
+    admit -> live (sample, check, keep, score, filter) -> hold -> [sweep] -> lease -> train -> publish -> admit ...
 
-Groups live as tasks of one TaskGroup that awaits them all, and go on while the learner trains. Invariants: every
-admitted group leaves exactly once (`_leave` is the only place that ends one); a batch that has left the buffer is
-trained; a version is published after every optimiser step, before anything else is trained.
+Groups live as tasks of one TaskGroup that awaits them all, and go on while the learner trains. Invariants: groups are
+admitted one by one, in the order of their inputs; every admitted group leaves exactly once, dropped by `_leave` or
+trained by the checkpoint that holds its step; a batch that was leased to a step is trained by that step; a version is
+published after every optimiser step, before anything else is trained. `begin` and `_restore` go on where the ledger
+says that an earlier driver stopped.
 """
 
 import asyncio
@@ -14,19 +16,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from oars.alignment.optimality import optimalities
-from oars.compass.outcome import Scored
 from oars.config import StageName
-from oars.config.alignment import OptimalityConfig, RLStageConfig
+from oars.config.alignment import RLStageConfig
 from services.admission import Admission, staleness
+from services.batches import batch_numbers, restored, training_groups
 from services.brake import BrakeState
 from services.drops import DropReason
 from services.experience import ExperienceBuffer, ScoredGroup
 from services.group_life import Dropped, GroupLife
 from services.policy_store import PolicyStore
 from services.progress import ProgressLine
-from services.roles import Learner, Rollouts, Source, TrainingGroup
+from services.roles import Learner, Rollouts, Samples, Source, TrainingGroup
 from services.run import Run
+from services.source import AdmittedGroup
 from services.summary import Stage
 from services.telemetry import step_numbers
 
@@ -35,8 +37,6 @@ _HOPELESS_BATCHES = 8
 # How often an idle conductor looks whether a pause of the brake is over.
 _TICK_S = 1.0
 _LAG_EVERY_S = 0.5
-# Rewards closer than this are the same picture to the judge.
-_NO_SPREAD = 1e-6
 
 
 class NothingTrainable(RuntimeError):
@@ -52,87 +52,121 @@ class _Stage:
     tasks: asyncio.TaskGroup
     rule: Admission
     buffer: ExperienceBuffer
-    step: int = 0
-    admitted: int = 0
+    step: int
+    admitted: int
     in_flight: int = 0
+    leased: list[ScoredGroup] = field(default_factory=list)
+    """A batch whose step an earlier driver began and did not finish."""
     drops_in_a_row: Counter[DropReason] = field(default_factory=Counter)
     lives: set[asyncio.Task[None]] = field(default_factory=set)
+    room: asyncio.Event = field(default_factory=asyncio.Event)
+    """Something happened that may let a group in."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Something happened that may complete a batch."""
+
+    @property
+    def room_for(self) -> int:
+        return self.rule.capacity(self.in_flight, self.config.steps - self.step)
 
 
 class Conductor:
-    """Runs one stage at a time; versions, ordinals and steps go on from stage to stage."""
+    """Runs one stage at a time; versions, ordinals and steps go on from stage to stage, and from driver to driver."""
 
     def __init__(
-        self, run: Run, source: Source, rollouts: Rollouts, learner: Learner, store: PolicyStore, life: GroupLife
+        self,
+        run: Run,
+        source: Source,
+        rollouts: Rollouts,
+        learner: Learner,
+        store: PolicyStore,
+        life: GroupLife,
+        samples: Samples,
     ) -> None:
         self._run, self._source, self._rollouts = run, source, rollouts
-        self._learner, self._store, self._life = learner, store, life
-        self._ordinal = 0
+        self._learner, self._store, self._life, self._samples = learner, store, life, samples
         self._saved_at = -1
-        self.steps = 0
-        """Optimiser steps of RL so far."""
 
-    async def publish(self, version: int) -> None:
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of RL so far, which is also the newest version."""
+        return self._run.ledger.steps()
+
+    async def begin(self) -> None:
+        """Bring the learner to where the ledger says that the run is, and publish that version."""
+        self._saved_at = await self._learner.begin_rl()
+        self._acknowledge(self._saved_at)
+        self._samples.forget_all_but(self._run.ledger.in_flight())
+        await self._publish(self.steps)
+
+    async def _publish(self, version: int) -> None:
         """Learner -> store -> workers, which install it before their next group."""
         run, start = self._run, self._run.now()
         with run.clocks.measure("publish"):
-            answer = self._learner.publish(version)
-            snapshot = await run.wait("conductor", f"version {version}", answer, run.config.control.step_deadline_s)
-            published = self._store.publish(snapshot)
+            published = self._store.publish(await self._learner.publish(version))
+            run.ledger.published(version, published.digest)
             self._rollouts.publish(published)
-        run.versions_published = self._store.versions
         run.telemetry.event("published", version=version, digest=published.digest, bytes=published.bytes)
         run.telemetry.observe("publish_seconds", run.now() - start)
         run.telemetry.gauge("publish_bytes", published.bytes)
         run.telemetry.gauge("version", version)
 
     async def run_stage(self, name: StageName, config: RLStageConfig) -> None:
-        """All optimiser steps of the stage, or up to the step boundary at which a stop was requested."""
-        run, start = self._run, self._run.now()
+        """The optimiser steps that the stage still lacks, or up to the step boundary at which a stop was requested."""
+        run, ledger = self._run, self._run.ledger
         run.telemetry.phase(name)
         async with asyncio.TaskGroup() as tasks:
-            limit = run.config.control.max_staleness
-            rule, buffer = Admission(limit, config.groups), ExperienceBuffer(config.groups, limit)
-            stage = _Stage(name, config, tasks, rule, buffer)
-            clocks = tasks.create_task(self._watch_clocks())
+            bound = run.config.control.staleness_bound
+            rule, buffer = Admission(bound, config.groups), ExperienceBuffer(config.groups, bound)
+            stage = _Stage(name, config, tasks, rule, buffer, ledger.steps(name), ledger.admitted(name))
+            await self._restore(stage)
+            watching = [tasks.create_task(self._watch_clocks()), tasks.create_task(self._admit(stage))]
             while stage.step < config.steps and (batch := await self._next_batch(stage)):
                 await self._train(stage, batch)
-            self._abandon(stage)
-            clocks.cancel()
-        seconds = run.now() - start
-        run.clocks.rl += seconds
-        run.stages.append(Stage(name=name, steps=stage.step, seconds=seconds))
+            for task in [*watching, *stage.lives]:
+                task.cancel()
+        run.clocks.lap(name)
+        run.stages.append(Stage(name=name, steps=stage.step, seconds=run.clocks[name]))
 
     # Admission and the life of groups
 
-    def _admit(self, stage: _Stage) -> None:
-        if self._run.stop.requested or self._life.brake.tick(self._run.now()) is BrakeState.PAUSED:
-            return
-        for _ in range(stage.rule.capacity(stage.in_flight, stage.config.steps - stage.step)):
-            stage.in_flight += 1
-            life = stage.tasks.create_task(self._live(stage, stage.admitted, self._ordinal))
-            stage.lives.add(life)
-            life.add_done_callback(stage.lives.discard)
-            stage.admitted += 1
-            self._ordinal += 1
-        self._run.telemetry.gauge("in_flight", stage.in_flight)
+    async def _admit(self, stage: _Stage) -> None:
+        """The only place that admits; runs as long as the stage."""
+        run = self._run
+        while True:
+            while stage.room_for and self._may_admit():
+                group = await self._source.group(stage.name, stage.admitted, run.ledger.next_ordinal())
+                version, image = self._store.current.version, group.pair.image_id
+                run.ledger.admit(group.group_id, group.ordinal, stage.name, stage.admitted, image, group.seed, version)
+                stage.admitted += 1
+                stage.in_flight += 1
+                self._start(stage, group, attempts=0)
+            run.telemetry.gauge("in_flight", stage.in_flight)
+            await _set_within(stage.room, _TICK_S)
 
-    async def _live(self, stage: _Stage, index: int, ordinal: int) -> None:
-        group = await self._source.group(stage.name, index, ordinal)
-        version = self._store.current.version
-        self._run.ledger.admit(group.group_id, ordinal, stage.name, group.pair.image_id, group.seed, version)
-        end = await self._life.live(group)
+    def _may_admit(self) -> bool:
+        run = self._run
+        return not run.stop.requested and self._life.brake.tick(run.now()) is not BrakeState.PAUSED
+
+    def _start(self, stage: _Stage, group: AdmittedGroup, attempts: int) -> None:
+        life = stage.tasks.create_task(self._live(stage, group, attempts))
+        stage.lives.add(life)
+        life.add_done_callback(stage.lives.discard)
+
+    async def _live(self, stage: _Stage, group: AdmittedGroup, attempts: int) -> None:
+        self._arrive(stage, group.group_id, await self._life.live(group, attempts))
+
+    def _arrive(self, stage: _Stage, group_id: str, end: ScoredGroup | Dropped) -> None:
         if isinstance(end, ScoredGroup):
             stage.buffer.hold(end)
             stage.changed.set()
         else:
-            self._leave(stage, group.group_id, end)
+            self._leave(stage, group_id, end)
 
     def _leave(self, stage: _Stage, group_id: str, dropped: Dropped) -> None:
-        """End a group untrained, and refill its place. Raises NothingTrainable."""
+        """End a group untrained, and make room for another. Raises NothingTrainable."""
         run = self._run
         run.ledger.dropped(group_id, dropped.reason, dropped.detail)
+        self._samples.forget([group_id])
         run.telemetry.event("dropped", group=group_id, reason=dropped.reason, detail=dropped.detail)
         if run.telemetry.prometheus:
             run.telemetry.prometheus.group_left(str(dropped.reason))
@@ -143,63 +177,81 @@ class Conductor:
             raise NothingTrainable(
                 f"{stage.name}: the last {stage.drops_in_a_row.total()} groups were dropped ({reasons})"
             )
-        stage.changed.set()
-        self._admit(stage)
+        stage.room.set()
 
-    def _abandon(self, stage: _Stage) -> None:
-        """A stop was requested: groups still in flight leave as such. Without one there are none."""
-        for task in stage.lives:
-            task.cancel()
-        for group_id in self._run.ledger.in_flight():
-            self._run.ledger.dropped(group_id, DropReason.STOPPED)
+    async def _restore(self, stage: _Stage) -> None:
+        """What an earlier driver left in flight: finished groups come from disk, pending ones get a new attempt."""
+        ledger = self._run.ledger
+        pending, held = ledger.pending(stage.name), await restored(ledger.held(stage.name), self._samples)
+        if batch := ledger.unfinished_step(stage.name):
+            stage.leased = await restored(batch.groups, self._samples)
+        stage.in_flight = len(pending) + len(held) + len(stage.leased)
+        for group in held:
+            self._arrive(stage, group.group_id, self._life.finished(group))
+        for each in pending:
+            self._start(stage, await self._source.group(stage.name, each.input, each.ordinal), each.attempts)
+        if stage.in_flight:
+            counts = {"finished": len(held), "leased": len(stage.leased), "pending": len(pending)}
+            self._run.telemetry.event("restored", stage=stage.name, **counts)
 
     # Batches
 
     async def _next_batch(self, stage: _Stage) -> list[ScoredGroup]:
-        """Wait for a whole batch; empty when a stop was requested."""
+        """Wait for a whole batch; empty when a stop was requested. The batch is leased to the next step."""
         run = self._run
+        if stage.leased:
+            leased, stage.leased = stage.leased, []
+            return leased
         with (
             run.clocks.measure("learner_idle"),
             run.watchdog.waiting("learner", f"{stage.config.groups} scored groups"),
         ):
             while not run.stop.requested:
-                self._admit(stage)
                 batch = stage.buffer.take(self._store.current.version)
                 for group in batch.stale:
                     self._leave(stage, group.group_id, Dropped(DropReason.STALE, f"version {group.version}"))
                 run.telemetry.gauge("buffered", len(stage.buffer))
                 if batch.groups:
+                    run.ledger.leased(self.steps + 1, stage.name, self._behind(batch.groups))
                     return batch.groups
                 await _set_within(stage.changed, _TICK_S)
         return []
 
+    def _behind(self, batch: list[ScoredGroup]) -> dict[str, int]:
+        """Staleness by group id."""
+        return {group.group_id: staleness(self._store.current.version, group.version) for group in batch}
+
     async def _train(self, stage: _Stage, batch: list[ScoredGroup]) -> None:
         run, version, start = self._run, self._store.current.version, self._run.now()
-        groups = training_groups(batch, run.config.objective.optimality)
-        self._admit(stage)
+        groups, behind = training_groups(batch, run.config.objective.optimality), self._behind(batch)
         with run.clocks.measure("train"):
-            answer = self._learner.train(groups)
-            report = await run.wait("learner", "its optimiser step", answer, run.config.control.step_deadline_s)
-        behind = {group.group_id: staleness(version, group.version) for group in batch}
-        run.ledger.trained(behind, self.steps)
+            report = await self._learner.train(groups, version)
+        run.clocks.lap(stage.name)
+        run.ledger.stepped(version + 1, run.clocks.seconds())
         stage.in_flight -= len(batch)
         stage.drops_in_a_row.clear()
-        stage.step, self.steps = stage.step + 1, self.steps + 1
-        await self.publish(version + 1)
+        stage.step += 1
+        await self._publish(version + 1)
+        stage.room.set()
         self._report(stage, batch, groups, behind, step_numbers(report), run.now() - start)
         if self.steps % run.config.control.checkpoint_every == 0:
             await self.checkpoint()
 
     async def checkpoint(self) -> None:
         """At a step boundary only; does nothing if this step has its checkpoint."""
-        run = self._run
-        if self._saved_at == self.steps:
+        run, step = self._run, self.steps
+        if self._saved_at == step:
             return
-        self._saved_at = self.steps
-        meta: dict[str, object] = {"step": self.steps, "version": self._store.current.version, "ordinal": self._ordinal}
-        path = run.directory / "checkpoints" / f"step_{self.steps}"
-        await run.wait("conductor", "a checkpoint", self._learner.save(path, meta), run.config.control.step_deadline_s)
+        path, position = run.checkpoints.path("step", step), run.ledger.next_ordinal()
+        await self._learner.save(path, {"step": step, "version": self._store.current.version, "ordinal": position})
+        self._saved_at = step
+        self._acknowledge(step)
+        run.checkpoints.prune("step")
         run.telemetry.event("checkpoint", path=path)
+
+    def _acknowledge(self, step: int) -> None:
+        """What a checkpoint holds is trained for good, and no longer needed on disk."""
+        self._samples.forget(self._run.ledger.acknowledged(step))
 
     # What is shown
 
@@ -237,32 +289,7 @@ class Conductor:
             await asyncio.sleep(_LAG_EVERY_S)
             telemetry.gauge("event_loop_lag_seconds", max(0.0, now() - expected))
             telemetry.gauge("reward_unavailable_seconds", self._life.unanswered(now()))
-            telemetry.gauge("learner_idle_seconds", self._run.clocks.learner_idle)
-
-
-def training_groups(batch: list[ScoredGroup], config: OptimalityConfig) -> list[TrainingGroup]:
-    """Rewards to optimality over the whole batch; a candidate without a score has none."""
-    groups = []
-    for group, values in zip(batch, optimalities([group.rewards for group in batch], config), strict=True):
-        left = iter(values.tolist())
-        optimality = tuple(next(left) if isinstance(outcome, Scored) else None for outcome in group.outcomes)
-        groups.append(TrainingGroup(group.sample, optimality))
-    return groups
-
-
-def batch_numbers(batch: list[ScoredGroup]) -> dict[str, float]:
-    """What the batch's scores were: means over candidates; spreads within groups, averaged over groups."""
-    scored = [outcome for group in batch for outcome in group.scored]
-    spreads = [float(group.rewards.std()) for group in batch]
-    means = {
-        name: float(np.mean([getattr(s, name) for s in scored])) for name in ("fidelity", "q_lr", "q_sr", "confidence")
-    }
-    return {
-        "reward_mean": float(np.mean([outcome.reward for outcome in scored])),
-        "reward_std": float(np.mean(spreads)),
-        "zero_spread_ratio": float(np.mean([spread < _NO_SPREAD for spread in spreads])),
-        **means,
-    }
+            telemetry.gauge("learner_idle_seconds", self._run.clocks["learner_idle"])
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:

@@ -16,5 +16,3 @@ class DropReason(StrEnum):
     """Not sampled within its deadline in any of its attempts."""
     FAILED = "failed"
     """Sampling failed in every attempt."""
-    STOPPED = "stopped"
-    """Still in flight when the run ended."""

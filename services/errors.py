@@ -8,12 +8,15 @@ BAD_INPUT = 2
 _USER_ERRORS = frozenset(
     {
         "BadBenchmark",
+        "BadCheckpoint",
         "BadConfig",
         "BadDataset",
         "BadEnhancer",
         "BadImage",
         "BadJudge",
         "BadRun",
+        "BadSample",
+        "BadSetting",
         "MissingMetricFile",
         "MissingModel",
         "MissingNetwork",

@@ -50,7 +50,7 @@ class ExperienceBuffer:
     """At most (S + 1) batches of groups; admission bounds it."""
 
     batch: int
-    max_staleness: int
+    max_staleness: float
     _held: list[ScoredGroup] = field(default_factory=list)
 
     def __len__(self) -> int:

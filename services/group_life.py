@@ -1,7 +1,8 @@
-"""From admission to the buffer: how one group is sampled, checked, scored and filtered.
+"""From admission to the buffer: how one group is sampled, checked, kept on disk, scored and filtered.
 
-`GroupLife.live` ends in a `ScoredGroup` or a `Dropped`; it never loses a group. What it raises ends the run: a policy
-that did not arrive (AdapterMismatch), or too many failed scores (RewardsFailing).
+`GroupLife.live` ends in a `ScoredGroup` or a `Dropped`; it never loses a group. A group that has its scoring in the
+ledger has its sample on disk, so a driver that starts again can go on from `finished`. What it raises ends the run: a
+policy that did not arrive (AdapterMismatch), or too many failed scores (RewardsFailing).
 """
 
 import asyncio
@@ -21,14 +22,13 @@ from services.drops import DropReason
 from services.experience import ScoredGroup
 from services.policy_store import PolicyStore
 from services.retry import GiveUp, after_failure
-from services.roles import Judge, Judgement, Rollouts
+from services.roles import Judge, Judgement, Rollouts, Samples
 from services.run import Run
 from services.source import AdmittedGroup
+from services.vault import SampleLost
 
 # Pictures are large: one group of so many is shown.
 _PICTURE_EVERY = 16
-# What of a score's provenance is the same for the whole run, and goes to summary.json.
-_IDENTITY = ("judge_digest", "prompt_version", "gamma")
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,26 @@ class GroupLife:
         rollouts: Rollouts,
         judge: Judge,
         store: PolicyStore,
+        samples: Samples,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        self._run, self._rollouts, self._judge, self._store, self._draw = run, rollouts, judge, store, draw
+        self._run, self._rollouts, self._judge, self._store = run, rollouts, judge, store
+        self._samples, self._draw = samples, draw
         reward, control = run.config.reward, run.config.control
         self.brake = Brake(reward.max_failure_rate, reward.failure_window, control.pause_s)
         self._asked: dict[str, float] = {}
         self._answered = 0.0
 
-    async def live(self, group: AdmittedGroup) -> ScoredGroup | Dropped:
-        sampled = await self._sampled(group)
+    async def live(self, group: AdmittedGroup, attempts: int = 0) -> ScoredGroup | Dropped:
+        """`attempts` were made by drivers that are gone; they do not count towards the cap."""
+        sampled = await self._sampled(group, attempts)
         if isinstance(sampled, Dropped):
             return sampled
         if group.ordinal % _PICTURE_EVERY == 0:
             await self._show(group, sampled)
         judgement = await self._judged(group, sampled)
-        return self._filtered(group, sampled, judgement)
+        outcomes = tuple(judgement.outcomes)
+        return self.finished(ScoredGroup(group.group_id, group.ordinal, sampled.echo.version, sampled.sample, outcomes))
 
     async def _show(self, group: AdmittedGroup, sampled: Sampled) -> None:
         """LR (resized) and the candidates, side by side, in TensorBoard."""
@@ -75,18 +79,18 @@ class GroupLife:
         """Seconds for which requests have been waiting without a single score coming back; 0 if none waits."""
         return max(0.0, now - max(self._answered, min(self._asked.values()))) if self._asked else 0.0
 
-    async def _sampled(self, group: AdmittedGroup) -> Sampled | Dropped:
-        attempt, control = 0, self._run.config.control
+    async def _sampled(self, group: AdmittedGroup, attempt: int) -> Sampled | Dropped:
+        first, control = attempt, self._run.config.control
         while True:
             result = await self._attempt(group, attempt)
             if isinstance(result, Sampled):
                 return result
             self._run.ledger.attempt_failed(group.group_id, attempt, result.error)
             self._run.telemetry.warning("attempt_failed", group=group.group_id, attempt=attempt, error=result.error)
-            decision = after_failure(attempt, control.group_attempts, result.timed_out, self._draw())
+            decision = after_failure(attempt - first, control.group_attempts, result.timed_out, self._draw())
             if isinstance(decision, GiveUp):
                 return Dropped(decision.reason, result.error)
-            attempt = decision.attempt
+            attempt += 1
             if self._run.telemetry.prometheus:
                 self._run.telemetry.prometheus.retried("rollout")
             await asyncio.sleep(decision.delay_s)
@@ -97,8 +101,13 @@ class GroupLife:
         run.ledger.attempt(group.group_id, attempt)
         with run.watchdog.waiting(f"group {group.group_id}", f"its candidates (attempt {attempt})"):
             result = await self._rollouts.sample(order, run.config.control.group_deadline_s)
-        if isinstance(result, Sampled):
-            self._accept(group, result, version)
+        if isinstance(result, AttemptFailed):
+            return result
+        self._accept(group, result, version)
+        try:
+            await self._samples.keep(group.group_id, result.sample)
+        except SampleLost as error:
+            return AttemptFailed(str(error), timed_out=False)
         return result
 
     def _accept(self, group: AdmittedGroup, sampled: Sampled, oldest: int) -> None:
@@ -106,11 +115,10 @@ class GroupLife:
         run, echo = self._run, sampled.echo
         self._store.check(echo, oldest)
         run.watchdog.beat()
-        run.ledger.sampled(
-            group.group_id, echo.attempt, echo.worker, echo.version, echo.digest, echo.bound_tensors, echo.seconds
-        )
+        policy = (echo.version, echo.digest, echo.bound_tensors)
+        run.ledger.sampled(group.group_id, echo.attempt, echo.worker, *policy, sampled.queued_s, echo.seconds)
         seconds = sum(echo.seconds.values())
-        run.clocks.rollout += seconds
+        run.clocks.add("rollout", seconds)
         run.telemetry.observe("sample_seconds", seconds)
         run.telemetry.observe("queue_seconds", sampled.queued_s)
         for name, value in echo.images_norm.items():
@@ -125,9 +133,9 @@ class GroupLife:
                 judgement = await self._judge.score(request, group.pair, sampled.images)
             finally:
                 del self._asked[request]
-        run.clocks.score += run.now() - start
+        run.clocks.add("score", run.now() - start)
         run.telemetry.observe("score_seconds", run.now() - start)
-        run.ledger.scored(group.group_id, judgement.outcomes, dict(judgement.provenance))
+        run.ledger.scored(group.group_id, sampled.echo.attempt, judgement.outcomes, dict(judgement.provenance))
         self._count(judgement)
         return judgement
 
@@ -143,7 +151,6 @@ class GroupLife:
         if any(isinstance(outcome, Scored) for outcome in judgement.outcomes):
             self._answered = run.now()
             run.watchdog.beat()
-            run.provenance |= {name: str(value) for name, value in judgement.provenance.items() if name in _IDENTITY}
         if self.brake.record(judgement.outcomes, run.now()) is BrakeState.STOPPED:
             raise RewardsFailing(self.brake.reason)
         run.telemetry.gauge("failure_rate", self.brake.failure_rate)
@@ -152,12 +159,11 @@ class GroupLife:
         if judgement.divergence is not None:
             run.telemetry.gauge("judge_divergence", judgement.divergence)
 
-    def _filtered(self, group: AdmittedGroup, sampled: Sampled, judgement: Judgement) -> ScoredGroup | Dropped:
-        config, outcomes = self._run.config, tuple(judgement.outcomes)
-        scored = ScoredGroup(group.group_id, group.ordinal, sampled.echo.version, sampled.sample, outcomes)
-        rewards = scored.rewards
+    def finished(self, group: ScoredGroup) -> ScoredGroup | Dropped:
+        """The filter: what is to become of a group that has its scoring."""
+        config, rewards = self._run.config, group.rewards
         if len(rewards) < config.reward.min_scored:
-            return Dropped(DropReason.TOO_FEW_SCORES, f"{len(rewards)} of {len(outcomes)}")
+            return Dropped(DropReason.TOO_FEW_SCORES, f"{len(rewards)} of {len(group.outcomes)}")
         if is_degenerate(rewards, config.objective.group_filter):
             return Dropped(DropReason.DEGENERATE, f"mean {rewards.mean():.3f}, std {rewards.std():.4f}")
-        return scored
+        return group

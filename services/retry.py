@@ -9,7 +9,6 @@ from services.drops import DropReason
 class Retry:
     """Try again under the next attempt number, after a wait."""
 
-    attempt: int
     delay_s: float
 
 
@@ -33,4 +32,4 @@ def after_failure(attempt: int, attempts: int, timed_out: bool, draw: float) -> 
     if attempt + 1 >= attempts:
         return GiveUp(DropReason.DEADLINE if timed_out else DropReason.FAILED)
     # A restarted actor answers after about 2 s; 1 s doubling to 10 s bridges that without hiding an outage.
-    return Retry(attempt + 1, backoff(attempt, base_s=1.0, cap_s=10.0, draw=draw))
+    return Retry(backoff(attempt, base_s=1.0, cap_s=10.0, draw=draw))

@@ -1,6 +1,6 @@
 """What the conductor needs of the other roles: the Ray pools and the Serve client satisfy these protocols."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,8 +32,11 @@ class Judgement:
 class TrainingGroup:
     """A group as the learner takes it."""
 
+    group_id: str
     sample: object
     """ObjectRef of the TrainingSample."""
+    version: int
+    """The one that sampled it."""
     optimality: tuple[float | None, ...]
     """[K] in [0, 1]; None for a candidate without a score, which is not trained on."""
 
@@ -67,20 +70,29 @@ class Judge(Protocol):
     async def score_one(self, request_id: str, pair: Pair, image: NDArray[np.uint8]) -> CandidateOutcome: ...
 
 
+class Samples(Protocol):
+    """Where the samples of groups that are not yet safe in a checkpoint are kept, beside the object store."""
+
+    async def keep(self, group_id: str, sample: Any) -> None:
+        """Durable when it returns. Raises SampleLost."""
+
+    async def restore(self, group_id: str) -> Any:
+        """What the learner takes as a sample. Raises BadSample."""
+
+    def forget(self, group_ids: Collection[str]) -> None: ...
+
+    def forget_all_but(self, group_ids: Collection[str]) -> None: ...
+
+
 class Learner(Protocol):
     """The learner's ranks as one."""
 
-    async def cold_start_step(self, pairs: list[Pair]) -> StepReport: ...
+    async def begin_rl(self) -> int:
+        """Be where the ledger says that RL is; returns the step that the newest checkpoint holds, 0 without one."""
 
-    async def save_sft(self, path: Path) -> None: ...
-
-    async def begin_rl(self) -> None: ...
-
-    async def train(self, groups: Sequence[TrainingGroup]) -> StepReport: ...
+    async def train(self, groups: Sequence[TrainingGroup], version: int) -> StepReport:
+        """One optimiser step on top of this version."""
 
     async def publish(self, version: int) -> PolicySnapshot: ...
-
-    async def snapshot(self, version: int) -> PolicySnapshot:
-        """The evaluation average (`ema`)."""
 
     async def save(self, path: Path, meta: dict[str, Any]) -> None: ...

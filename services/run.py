@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from oars.config import RunConfig
+from services.checkpoints import Checkpoints
 from services.ledger import Ledger
 from services.progress import Progress
 from services.stopping import StopRequest
@@ -19,26 +21,41 @@ from services.watchdog import RunStalled, Watchdog
 T = TypeVar("T")
 
 
-@dataclass
 class Clocks:
-    """Seconds by phase, summed over the run."""
+    """Seconds by phase (rollout, score, train, publish, learner_idle) and by stage, over all drivers of the run."""
 
-    now: Callable[[], float]
-    rollout: float = 0.0
-    score: float = 0.0
-    train: float = 0.0
-    publish: float = 0.0
-    learner_idle: float = 0.0
-    rl: float = 0.0
-    """Wall-clock seconds of the RL stages."""
+    def __init__(self, now: Callable[[], float], before: dict[str, float]) -> None:
+        """`before` is what `seconds` of the drivers before this one came to."""
+        self._now, self._lap = now, now()
+        self._seconds = defaultdict(float, before)
+
+    def __getitem__(self, name: str) -> float:
+        return self._seconds[name]
+
+    def add(self, name: str, seconds: float) -> None:
+        self._seconds[name] += seconds
 
     @contextmanager
     def measure(self, phase: str) -> Iterator[None]:
-        start = self.now()
+        start = self._now()
         try:
             yield
         finally:
-            setattr(self, phase, getattr(self, phase) + self.now() - start)
+            self.add(phase, self._now() - start)
+
+    def lap(self, stage: str) -> None:
+        """What passed since the last lap belongs to this stage."""
+        now = self._now()
+        self.add(stage, now - self._lap)
+        self._lap = now
+
+    @property
+    def rl(self) -> float:
+        """Wall-clock seconds of the RL stages."""
+        return self["fr_rl"] + self["nr_rl"]
+
+    def seconds(self) -> dict[str, float]:
+        return dict(self._seconds)
 
 
 @dataclass
@@ -57,14 +74,13 @@ class Run:
     """The clock of every decision: monotonic seconds, the same as the event loop's."""
     clocks: Clocks = field(init=False)
     stages: list[Stage] = field(default_factory=list)
-    provenance: dict[str, str] = field(default_factory=dict)
-    """Of the scores: judge digest, prompt version."""
-    started: float = field(default_factory=time.time)
-    """Unix time."""
-    versions_published: int = 0
 
     def __post_init__(self) -> None:
-        self.clocks = Clocks(self.now)
+        self.clocks = Clocks(self.now, self.ledger.clocks())
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        return Checkpoints(self.directory / "checkpoints", self.config.control.keep_checkpoints)
 
     async def wait(self, who: str, what: str, answer: Awaitable[T], deadline_s: float) -> T:
         """Await with a name and a deadline. Raises RunStalled when it passes."""

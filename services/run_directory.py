@@ -1,12 +1,14 @@
 """Where runs are kept, and how a new one begins.
 
 runs/<run-id>/  config.yaml  summary.json  ledger.sqlite  metrics.jsonl  log.jsonl  tensorboard/  checkpoints/step_N/
-                sft/  aligned/  samples/  report.html
+                experience/  sft/  aligned/  samples/  report.html
 """
 
+import fcntl
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from oars.config import RunConfig
 
 # Ray unpacks a submitted working directory under such a path and deletes it when the cluster ends.
 _UNPACKED = "working_dir_files"
+CONFIG = "config.yaml"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -52,19 +55,30 @@ def create_run(config: RunConfig, run_id: str) -> Path:
         raise BadRun(f"run {run_id!r} exists: {directory}; choose another --run-id") from error
     except OSError as error:
         raise BadRun(f"{directory}: cannot be created: {error.strerror}") from error
-    (directory / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+    (directory / CONFIG).write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
     return directory
+
+
+@contextmanager
+def claimed(directory: Path) -> Iterator[None]:
+    """Inside, no other driver can have the run; the kernel lets go when this process ends. Raises BadRun."""
+    with (directory / "driver.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BadRun(f"run {directory.name!r} is being driven by another process") from error
+        yield
 
 
 def list_runs(runs: Path) -> list[Path]:
     """Run directories, the oldest first."""
-    found = [path.parent for path in runs.glob("*/config.yaml")]
-    return sorted(found, key=lambda path: (path / "config.yaml").stat().st_mtime)
+    found = [path.parent for path in runs.glob(f"*/{CONFIG}")]
+    return sorted(found, key=lambda path: (path / CONFIG).stat().st_mtime)
 
 
 def find_run(runs: Path, run_id: str) -> Path:
     """By id, or by the path of its directory. Raises BadRun."""
     for directory in (runs / run_id, Path(run_id)):
-        if (directory / "config.yaml").is_file():
+        if (directory / CONFIG).is_file():
             return directory
     raise BadRun(f"no run {run_id!r} in {runs}")

@@ -6,7 +6,11 @@ ordinary way at once.
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -25,6 +29,16 @@ class StopRequest:
         if not self.requested:
             self.reason, self.exit_code = reason, exit_code
             self.event.set()
+
+    async def unless_requested(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """The result of work that keeps nothing worth saving; cancelled, and None, once a stop is requested."""
+        async with asyncio.TaskGroup() as tasks:
+            working, asked = tasks.create_task(work), tasks.create_task(self.event.wait())
+            await asyncio.wait((working, asked), return_when=asyncio.FIRST_COMPLETED)
+            asked.cancel()
+            if not working.done():
+                working.cancel()
+        return None if working.cancelled() else working.result()
 
     def catch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -29,13 +29,15 @@ class Stage(_Part):
 
 
 class Groups(_Part):
-    """Groups by what became of them; admitted = trained + dropped once the run is over."""
+    """Groups by what became of them: admitted = trained + dropped + in_flight."""
 
     admitted: int = 0
     generated: int = 0
     scored: int = 0
     trained: int = 0
     dropped: dict[DropReason, int] = Field(default_factory=lambda: dict.fromkeys(DropReason, 0))
+    in_flight: int = 0
+    """Not gone yet: what a resume goes on with; 0 after a run that succeeded."""
 
 
 class Candidates(_Part):
@@ -87,6 +89,7 @@ class Summary(_Part):
     started_at: str
     """ISO 8601, UTC."""
     seconds_total: float = 0.0
+    """Since the first start, interruptions included."""
     stages: list[Stage] = Field(default_factory=list)
     groups: Groups = Groups()
     candidates: Candidates = Candidates()

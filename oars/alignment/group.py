@@ -45,7 +45,8 @@ class SampleEcho:
     seconds: dict[str, float] = field(default_factory=dict)
     """Seconds by phase: encode, denoise, decode, old_velocity."""
     images_norm: dict[str, float] = field(default_factory=dict)
-    """Drift monitors: x0_norm, velocity_norm, colour_shift (mean absolute difference of channel means to the LR)."""
+    """Drift monitors: x0_norm, colour_shift (mean absolute difference of channel means to the LR), and velocity_norm
+    where the worker evaluates v_old."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,10 @@ class TrainingSample:
     """[K, N, C] clean latents of the candidates."""
     t: Tensor
     """[K, T] training timesteps in (0, 1]."""
-    v_old: Tensor
-    """[K, T, N, C] velocity of the sampling adapter at the training points."""
+    v_old: Tensor | None
+    """[K, T, N, C] velocity of the sampling adapter at the training points; None where the learner evaluates it."""
     v_ref: Tensor | None
-    """[K, T, N, C] velocity with the adapter off; None when the KL weight is 0."""
+    """[K, T, N, C] velocity with the adapter off; None when the KL weight is 0, or where the learner evaluates it."""
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def load_enhancer(config: EnhancerConfig, scale: int, batch: int) -> Enhancer:
             )
             return lambda tasks: list(network.upscale([task.lr for task in tasks]))
         case GeneratorEnhancerConfig():
-            return _generator(config, scale)
+            return _generator(config, scale, batch)
         case FolderConfig():
             return lambda tasks: [_output(config, task, scale) for task in tasks]
         case CallableConfig():
@@ -131,7 +131,7 @@ def entry_of(config: EnhancerConfig) -> EnhancerEntry:
     return EnhancerEntry(name=config.name, family=config.family, licence=config.licence or licence, source=source)
 
 
-def _generator(config: GeneratorEnhancerConfig, scale: int) -> Enhancer:
+def _generator(config: GeneratorEnhancerConfig, scale: int, batch: int) -> Enhancer:
     # Loading diffusers takes seconds, which the other enhancers need not wait for.
     from oars.generator.policy import load_pipeline, load_transformer
     from oars.generator.upscaler import Upscaler
@@ -139,11 +139,16 @@ def _generator(config: GeneratorEnhancerConfig, scale: int) -> Enhancer:
     transformer = load_transformer(config.generator, config.weights)
     upscaler = Upscaler(load_pipeline(config.generator), transformer, config.generator, config.sampler)
 
-    def enhance(task: Task) -> Pixels:
-        sample = upscaler.sample(task.lr, scale, derive_seed("curation", config.seed, task.input_id))
-        return _exaggerated(sample, task.lr, config.strength)
+    def enhance(tasks: Sequence[Task]) -> list[Pixels | None]:
+        results: list[Pixels | None] = []
+        for start in range(0, len(tasks), batch):
+            chunk = tasks[start : start + batch]
+            seeds = [derive_seed("curation", config.seed, task.input_id) for task in chunk]
+            samples = upscaler.sample_batch([task.lr for task in chunk], scale, seeds)
+            results += [_exaggerated(sample, t.lr, config.strength) for sample, t in zip(samples, chunk, strict=True)]
+        return results
 
-    return lambda tasks: [enhance(task) for task in tasks]
+    return enhance
 
 
 def _exaggerated(sample: Pixels, lr: Pixels, strength: float) -> Pixels:

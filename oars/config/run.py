@@ -59,6 +59,12 @@ class RunConfig(Config):
     labels: dict[str, str] = Field(default_factory=dict)
     """Free labels, copied to summary.json."""
 
+    @model_validator(mode="after")
+    def _versions_kept_are_bounded(self) -> Self:
+        if self.objective.old_policy.at == "learner" and self.control.max_staleness == "unbounded":
+            raise ValueError("objective.old_policy.at: the learner keeps max_staleness + 1 versions: give it a bound")
+        return self
+
 
 def load_profile(path: Path | str, overrides: list[str] | None = None) -> RunConfig:
     """Read a YAML profile; `overrides` are dotted assignments such as `control.max_staleness=0`.

@@ -1,8 +1,9 @@
 """The policy: base transformer weights plus LoRA adapters by role.
 
-Roles: `current` is trained, `old` samples and is what gets published, `ema` is evaluated, and the reference is the
-base with every adapter off. Invariants: every adapter tensor that is installed is bound to a parameter of the model, or
-`AdapterMismatch` is raised and nothing changes; `digest` is computed from the tensors as they sit in the model.
+Roles: `current` is trained, `old` samples and is what gets published, `ema` is evaluated, `past` holds whichever
+earlier version is being evaluated, and the reference is the base with every adapter off. Invariants: every adapter
+tensor that is installed is bound to a parameter of the model, or `AdapterMismatch` is raised and nothing changes;
+`digest` is computed from the tensors as they sit in the model.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from oars.alignment.seeds import derive_seed
 from oars.config import GeneratorConfig, LoraConfig
 from oars.miniature import resolve_model
 
-Role = Literal["current", "old", "ema"]
+Role = Literal["current", "old", "ema", "past"]
 ROLES: tuple[Role, ...] = ("current", "old", "ema")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

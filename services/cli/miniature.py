@@ -17,9 +17,10 @@ def build(
 ) -> None:
     """Train both models from the train photos that are installed; run again after a kill to go on."""
     import torch
+    from oars.compass.judge_training import train_miniature_judge
     from rich.progress import Progress
 
-    from oars.compass.judge_training import train_miniature_judge
+    from oars.compass.self_test import write_self_test
     from oars.generator.miniature.build import build_generator
     from oars.miniature import write_manifest
 
@@ -36,6 +37,7 @@ def build(
             ),
         )
     train_miniature_judge(out / "judge", seed, work / "judge")
+    write_self_test(out / "judge")
     manifest = write_manifest(out)
     typer.echo(f"{manifest}: run `oars miniature verify --models {out}`")
 

@@ -85,7 +85,7 @@ def test_sigterm_ends_the_run_at_a_step_boundary_with_a_checkpoint(profile: Path
     summary = read_summary(run)
     assert summary.status == "stopped" and "SIGTERM" in summary.reason
     assert (run / "checkpoints" / f"step_{summary.stages[1].steps}").is_dir()
-    assert Ledger(run / "ledger.sqlite").violations(final=True) == []
+    assert Ledger(run / "ledger.sqlite").violations() == []
     assert not [actor for actor in ray.util.list_named_actors(all_namespaces=True) if actor["namespace"] == "stopped"]
 
 

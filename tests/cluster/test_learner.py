@@ -13,6 +13,7 @@ from tiny import build_tiny, order, pairs, tiny_config
 
 from learner.checkpoint import BadCheckpoint
 from learner.group import LearnerGroup
+from learner.rank import Fenced
 from oars.alignment.group import PolicySnapshot, TrainingSample
 from oars.config import RunConfig
 from oars.generator.policy import load_transformer
@@ -25,6 +26,7 @@ T = TypeVar("T")
 class Group:
     sample: object
     optimality: tuple[float | None, ...]
+    version: int = 0
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def batch(samples: list[Any]) -> list[Group]:
 def test_at_theta_old_the_loss_does_not_know_the_optimality(config: RunConfig, samples: list[Any]) -> None:
     async def first_step(group: LearnerGroup, r: float) -> tuple[float, float]:
         await group.begin_rl()
-        report = await group.train([Group(samples[0], (r, r, r))])
+        report = await group.train([Group(samples[0], (r, r, r))], -1)
         assert report.drift["old_distance"] < 1e-5, "the learner rebuilt the very points that the worker measured"
         return report.loss["total"], report.grad_norm
 
@@ -93,26 +95,37 @@ def test_at_theta_old_the_loss_does_not_know_the_optimality(config: RunConfig, s
 
 def test_resuming_from_a_checkpoint_is_bit_identical(config: RunConfig, samples: list[Any], tmp_path: Path) -> None:
     async def digests(group: LearnerGroup) -> tuple[str, str, float]:
-        report = await group.train(batch(samples))
+        report = await group.train(batch(samples), 2)
         return (await group.publish(9)).digest, (await group.snapshot(9)).digest, report.loss["total"]
 
     async def straight(group: LearnerGroup) -> tuple[str, str, float]:
         await group.begin_rl()
+        await group.publish(0)
         for version in (1, 2):
-            await group.train(batch(samples))
+            await group.train(batch(samples), version - 1)
             await group.publish(version)
         await group.save(tmp_path / "step_2", {"step": 2, "ordinal": 7})
-        await group.train(batch(samples))
+        await group.train(batch(samples), 2)
         return await digests(group)
 
     async def resumed(group: LearnerGroup) -> tuple[str, str, float]:
         assert await group.load(tmp_path / "step_2") == {"step": 2, "ordinal": 7}
-        report = await group.train(batch(samples))
+        report = await group.train(batch(samples), 2)
         assert (report.step, report.version) == (3, 2)
         return await digests(group)
 
     expected = run(config, straight)
     assert run(config, resumed) == expected
+
+
+def test_a_batch_for_another_version_is_refused_before_it_is_trained(config: RunConfig, samples: list[Any]) -> None:
+    async def late(group: LearnerGroup) -> None:
+        await group.begin_rl()
+        await group.publish(3)
+        await group.train(batch(samples), 2)
+
+    with pytest.raises(Fenced, match="for version 2 came to a learner at version 3"):
+        run(config, late)
 
 
 def three_steps(samples: list[Any], path: Path) -> Callable[[LearnerGroup], Awaitable[tuple[PolicySnapshot, Any]]]:
@@ -122,7 +135,7 @@ def three_steps(samples: list[Any], path: Path) -> Callable[[LearnerGroup], Awai
         await group.save_sft(path / "sft")
         await group.begin_rl()
         for _ in range(2):
-            await group.train(batch(samples))
+            await group.train(batch(samples), -1)
         await group.save(path / "step_2", {})
         await group.load(path / "step_2")
         return await _after(group, samples, report.loss["total"])
@@ -131,7 +144,7 @@ def three_steps(samples: list[Any], path: Path) -> Callable[[LearnerGroup], Awai
 
 
 async def _after(group: LearnerGroup, samples: list[Any], cold: float) -> tuple[PolicySnapshot, Any]:
-    report = await group.train(batch(samples))
+    report = await group.train(batch(samples), -1)
     return await group.publish(3), (report.loss | {"cold_start": cold, "grad_norm": report.grad_norm})
 
 

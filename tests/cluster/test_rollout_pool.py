@@ -116,6 +116,7 @@ def test_any_worker_gives_the_same_bytes(worker: Any, snapshot: PolicySnapshot, 
     assert version == snapshot.version, "the pool stamps an order with the version that the worker holds"
     assert np.array_equal(images, pool_images)
     assert torch.equal(sample.x0, pool_sample.x0)
+    assert sample.v_old is not None and pool_sample.v_old is not None
     assert torch.equal(sample.v_old, pool_sample.v_old)
 
 

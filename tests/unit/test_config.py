@@ -53,6 +53,10 @@ def _profile(tmp_path: Path, text: str) -> Path:
         ("rollout: {candidats: 8}", "rollout.candidats"),
         ("rollout: {candidates: 0}", "rollout.candidates"),
         ("objective: {old_policy: {schedule: quadratic}}", "objective.old_policy.schedule"),
+        (
+            "{objective: {old_policy: {at: learner}}, control: {max_staleness: unbounded}}",
+            "objective.old_policy.at: the learner keeps",
+        ),
         ("- a list", "mapping"),
         ("rollout: [", "not YAML"),
     ],
