@@ -9,6 +9,7 @@ Killed anywhere and run again with the same arguments, it goes on from its last 
 """
 
 import asyncio
+import json
 import math
 from collections.abc import Awaitable
 from pathlib import Path
@@ -19,9 +20,9 @@ from pydantic import BaseModel, ConfigDict
 
 from learner import checkpoint
 from learner.judge_group import JudgeGroup
-from oars.compass.dataset import DataSplit, read_explanations, read_groups, read_manifest
+from oars.compass.dataset import DataSplit, fidelity_bounds, read_explanations, read_groups, read_manifest
 from oars.compass.judge_examples import NoExamples, example_of, pack
-from oars.compass.judge_files import JUDGE_CARD, SCRATCH, JudgeCard, JudgeFiles
+from oars.compass.judge_files import JUDGE_CARD, JUDGE_LABELS, SCRATCH, JudgeCard, JudgeFiles
 from oars.config import BadConfig
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.files import write_text
@@ -167,7 +168,10 @@ def _beside(config: JudgeTrainingConfig, files: JudgeFiles, now: Measurement) ->
         step=now.step,
         accuracy=now.accuracy,
     )
-    return {JUDGE_CARD: card.model_dump_json(indent=1)}
+    beside = {JUDGE_CARD: card.model_dump_json(indent=1) + "\n"}
+    if (bounds := fidelity_bounds(files.data)) is not None:
+        beside[JUDGE_LABELS] = json.dumps(bounds, indent=2) + "\n"
+    return beside
 
 
 async def _in_time(config: JudgeTrainingConfig, answer: Awaitable[T]) -> T:

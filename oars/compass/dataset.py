@@ -146,6 +146,12 @@ def manifest_digest(shards: dict[str, str]) -> str:
     return hashlib.sha256("\n".join(sorted(shards.values())).encode()).hexdigest()
 
 
+def fidelity_bounds(directory: Path) -> dict[str, float] | None:
+    """The fitted bounds of the metrics that F is made of (`oars.compass.labels.LabelMap`), if it is made of them."""
+    record = json.loads((directory / LABELS_FILE).read_text()).get("fidelity")
+    return None if record is None else record["bounds"]
+
+
 def read_explanations(directory: Path) -> dict[str, dict[str, str]]:
     """input_id -> enhancer -> text, of what a larger model wrote about transitions (`explanations/`); mostly none."""
     told: dict[str, dict[str, str]] = defaultdict(dict)
