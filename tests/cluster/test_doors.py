@@ -148,12 +148,14 @@ def test_cancelled_work_leaves_the_engine_and_the_self_test_tells_judges_apart(
 
     def work() -> tuple[list[int], int, str]:
         from oars.compass.self_test import FILE, read_self_test, write_self_test
+        from reward_server.checkpoint import judge_digest
         from reward_server.engine import JudgeEngine
         from reward_server.errors import BadJudge
+        from reward_server.metrics import ReplicaMetrics
         from reward_server.self_test import check_known_transitions
 
         async def run() -> tuple[list[int], int, str]:
-            engine = JudgeEngine(directory, config)
+            engine = JudgeEngine(directory, config, judge_digest(directory), ReplicaMetrics())
             unfinished = engine._llm.output_processor.get_num_unfinished_requests
             task = asyncio.create_task(engine.score("a", *big))
             while not unfinished():
