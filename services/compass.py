@@ -11,18 +11,19 @@ from ray.serve.exceptions import RayServeException
 from oars.compass.outcome import CandidateOutcome, Failed, FailureReason
 from oars.config import RunConfig
 from oars.imaging.crops import Pair
+from reward_server.checkpoint import judge_digest, judge_directory
 from reward_server.client import CompassClient, probe
-from reward_server.errors import NoCompass
+from reward_server.errors import NoCompass, WrongJudge
 from reward_server.metrics import ClientMetrics
 from reward_server.pictures import Pixels
-from reward_server.schema import ScoreResponse
+from reward_server.schema import Description, ScoreResponse
 from services.fidelity import judge_labels, measured_fidelity
 from services.roles import Judgement
 from services.telemetry import Telemetry
 
 
 def connect_compass(config: RunConfig, telemetry: Telemetry) -> "CompassJudge":
-    """To the application of this cluster, or to the endpoint in the config. Raises NoCompass."""
+    """To the application of this cluster, or to the endpoint in the config. Raises NoCompass, WrongJudge, BadJudge."""
     metrics = ClientMetrics()
 
     def failed_attempt(reason: FailureReason) -> None:
@@ -32,9 +33,22 @@ def connect_compass(config: RunConfig, telemetry: Telemetry) -> "CompassJudge":
     client = CompassClient(config.reward, config.judge, failed_attempt=failed_attempt)
     if config.reward.endpoint is None:
         _check_application(config.reward.app)
-    else:
-        probe(config.reward, config.judge)
+    check_same_judge(probe(config.reward, config.judge), config)
     return CompassJudge(client, config)
+
+
+def check_same_judge(served: Description, config: RunConfig) -> None:
+    """The run reads the scale of measured fidelity from its own judge's directory, and its records name that judge.
+
+    An endpoint that tells no digest is believed. Raises WrongJudge, BadJudge.
+    """
+    own = judge_digest(judge_directory(config.judge.path))
+    if served.judge_digest not in (None, own):
+        where = config.reward.endpoint or f"Serve application {config.reward.app!r}"
+        raise WrongJudge(
+            f"judge: {where} serves the judge {str(served.judge_digest)[:12]}, judge.path={config.judge.path} is "
+            f"{own[:12]}; set judge.path to the served one, or exchange it with `oars serve replace --judge DIR`"
+        )
 
 
 def _check_application(name: str) -> None:
