@@ -43,7 +43,7 @@ def finish(subject: Subject) -> dict[str, Any]:
     stopped = subject.stop()
     left = subject.value("SELECT COUNT(*) FROM steps WHERE done IS NOT NULL") + 2
     subject.resume("--set", f"stages.fr_rl.steps={left}")
-    code = subject.driver.wait(600)
+    code = subject.driver.wait(1200)
     count = subject.value
     trained = count("SELECT COUNT(*) FROM exits WHERE reason IS NULL")
     return {
