@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ray import serve
 
@@ -30,6 +30,8 @@ class Outcome:
     noticed_s: float | None
     working_s: float | None
     remark: str = ""
+    load: float = field(default_factory=lambda: round(os.getloadavg()[0], 1))
+    """Of the machine, over the last minute: seconds mean little on one that runs much else."""
 
 
 def rollout(subject: Subject) -> Outcome:
