@@ -18,7 +18,7 @@ from oars.imaging.crops import Pair
 from reward_server.checkpoint import judge_digest
 from reward_server.client import CompassClient, SyncCompassClient
 from reward_server.errors import Unauthenticated
-from services.compass import connect_compass
+from services.compass import CompassJudge
 from services.serving import deploy_door, endpoints
 
 __all__ = ["compass", "sharp_judge"]  # fixtures
@@ -127,7 +127,7 @@ def test_the_conductor_may_use_an_endpoint_in_place_of_the_handle(
     reference = ray.put(candidates)
 
     async def run() -> None:
-        judge = connect_compass(config)
+        judge = CompassJudge(CompassClient(config.reward), config)
         judgement = await judge.score("a", Pair("photo", lr, None), reference)
         alone = await judge.score_one("b", Pair("photo", lr, None), candidates[0])
         assert values(judgement.outcomes[0]) == pytest.approx(values(alone), abs=1e-4)
@@ -170,10 +170,11 @@ def test_cancelled_work_leaves_the_engine_and_the_self_test_tells_judges_apart(
         from oars.compass.self_test import FILE, read_self_test, write_self_test
         from reward_server.engine import JudgeEngine
         from reward_server.errors import BadJudge
+        from reward_server.metrics import ReplicaMetrics
         from reward_server.self_test import check_known_transitions
 
         async def run() -> tuple[list[int], int, str]:
-            engine = JudgeEngine(directory, config)
+            engine = JudgeEngine(directory, config, "digest", ReplicaMetrics())
             unfinished = engine._llm.output_processor.get_num_unfinished_requests
             task = asyncio.create_task(engine.score("a", *big))
             while not unfinished():
