@@ -16,7 +16,7 @@ from ledgers import accounted_for
 from served_judge import compass, sharp_judge
 from tiny import build_tiny, tiny_config
 
-from oars.compass.judge_training import LABELS_FILE
+from oars.compass.judge_files import JUDGE_LABELS
 from reward_server.client import CompassClient
 from services.ledger import Ledger
 from services.summary import read_summary
@@ -32,7 +32,7 @@ def profile(compass: CompassClient, sharp_judge: Path, tmp_path_factory: pytest.
     folder = tmp_path_factory.mktemp("align")
     # The scale of the fidelity labels lies with the judge; a copy, because the served one's digest counts every file.
     judge = shutil.copytree(sharp_judge, folder / "judge")
-    (judge / LABELS_FILE).write_text(json.dumps({"stlpips": 1.5, "structure": 1.5, "colour": 60.0, "jod": 2.0}))
+    (judge / JUDGE_LABELS).write_text(json.dumps({"stlpips": 1.5, "structure": 1.5, "colour": 60.0, "jod": 2.0}))
     config = tiny_config(
         build_tiny(folder / "generator"),
         runs=str(folder / "runs"),

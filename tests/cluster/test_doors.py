@@ -174,7 +174,7 @@ def test_cancelled_work_leaves_the_engine_and_the_self_test_tells_judges_apart(
         from reward_server.self_test import check_known_transitions
 
         async def run() -> tuple[list[int], int, str]:
-            engine = JudgeEngine(directory, config, "digest", ReplicaMetrics())
+            engine = JudgeEngine(directory, config, judge_digest(directory), ReplicaMetrics())
             unfinished = engine._llm.output_processor.get_num_unfinished_requests
             task = asyncio.create_task(engine.score("a", *big))
             while not unfinished():
