@@ -69,3 +69,9 @@ def test_help_loads_neither_torch_nor_ray() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "align" in done.stdout and done.stdout.strip().endswith("[]")
+
+
+def test_the_service_commands_say_what_is_wrong_before_they_look_for_a_cluster(tmp_path: Path) -> None:
+    assert "fewer than the least" in fails_with("serve", "scale", "2", "1")
+    assert "no model in" in fails_with("serve", "replace", "--judge", str(tmp_path))
+    assert "reward.endpoint" in fails_with("bench", "reward", "--endpoint", "ftp://somewhere")
