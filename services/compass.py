@@ -1,12 +1,14 @@
 """COMPASS as the conductor sees it: the client's requests, and in FR-RL the fidelity measured against GT."""
 
+import asyncio
 from typing import Any
 
 import ray
 from ray import serve
+from ray.exceptions import ObjectLostError, WorkerCrashedError
 from ray.serve.exceptions import RayServeException
 
-from oars.compass.outcome import CandidateOutcome
+from oars.compass.outcome import CandidateOutcome, Failed, FailureReason
 from oars.config import RunConfig
 from oars.imaging.crops import Pair
 from reward_server.checkpoint import judge_digest, judge_directory
@@ -17,11 +19,18 @@ from reward_server.pictures import Pixels
 from reward_server.schema import Description, ScoreResponse
 from services.fidelity import judge_labels, measured_fidelity
 from services.roles import Judgement
+from services.telemetry import Telemetry
 
 
-def connect_compass(config: RunConfig) -> "CompassJudge":
+def connect_compass(config: RunConfig, telemetry: Telemetry) -> "CompassJudge":
     """To the application of this cluster, or to the endpoint in the config. Raises NoCompass, WrongJudge, BadJudge."""
-    client = CompassClient(config.reward, config.judge, failed_attempt=ClientMetrics().failed_attempt)
+    metrics = ClientMetrics()
+
+    def failed_attempt(reason: FailureReason) -> None:
+        metrics.failed_attempt(reason)
+        telemetry.warning("score_attempt_failed", reason=reason)
+
+    client = CompassClient(config.reward, config.judge, failed_attempt=failed_attempt)
     if config.reward.endpoint is None:
         _check_application(config.reward.app)
     check_same_judge(probe(config.reward, config.judge), config)
@@ -61,17 +70,28 @@ class CompassJudge:
     def __init__(self, client: CompassClient, config: RunConfig) -> None:
         self._client, self._candidates = client, config.rollout.candidates
         self._by_reference = config.reward.endpoint is None
-        self._labels = judge_labels(config.judge.path)
+        self._labels, self._deadline_s = judge_labels(config.judge.path), config.reward.deadline_s
         self._measure = ray.remote(measured_fidelity).options(num_cpus=1, max_retries=3, name="oars.measured_fidelity")
 
     async def score(self, request_id: str, pair: Pair, images: Any) -> Judgement:
         """The K candidates of one group, an ObjectRef. F is measured where the pair has its GT."""
-        fidelity = None
-        if pair.gt is not None:
-            fidelity = await self._measure.remote(images, pair.gt, self._labels)
+        fidelity = None if pair.gt is None else await self._fidelity(images, pair.gt)
+        if isinstance(fidelity, Failed):
+            return Judgement([fidelity] * self._candidates, {})
         sent = images if self._by_reference else await images
         answer = await self._client.score(request_id, pair.lr, sent, fidelity, count=self._candidates)
         return _judgement(answer, fidelity)
+
+    async def _fidelity(self, images: Any, gt: Pixels) -> list[float] | Failed:
+        """Measured in a task that Ray repeats if its worker dies."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                measured: list[float] = await self._measure.remote(images, gt, self._labels)
+        except TimeoutError:
+            return Failed(reason=FailureReason.DEADLINE, detail=f"fidelity not measured in {self._deadline_s:.0f} s")
+        except (WorkerCrashedError, ObjectLostError) as error:
+            return Failed(reason=FailureReason.UNAVAILABLE, detail=f"fidelity: {type(error).__name__}")
+        return measured
 
     async def score_one(self, request_id: str, pair: Pair, image: Pixels) -> CandidateOutcome:
         """One picture uint8 [H, W, 3], with the judge's own F also where there is a GT."""

@@ -25,7 +25,7 @@ from oars.imaging.photos import NoPhotos, Photo, Split, find_photos
 SPLITS: tuple[DataSplit, ...] = ("train", "validation", "evaluation")
 
 # Of so many random windows the most textured one is taken: a flat or defocused one says nothing about quality (ours).
-_TRIES = 6
+_TRIES = 12
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`oars compass curate | annotate`: the data that a judge is trained on."""
+"""`oars compass curate | annotate | train | eval`: a judge, from photos to a measured model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oars.deployment import deploy_path
+from services.cli import judge
 
 if TYPE_CHECKING:
-    from oars.config.curation import CurationConfig
+    from oars.config.curation import CurationConfig, PoolConfig
 
-app = typer.Typer(help="Make a judge: curate and annotate its data.", no_args_is_help=True)
+app = typer.Typer(help="Make a judge: curate and annotate its data, train it, measure it.", no_args_is_help=True)
+app.command()(judge.train)
+app.command("eval")(judge.evaluate)
 
-LAPTOP = "compass/laptop.yaml"
+LAPTOP, ANNOTATION = "compass/laptop.yaml", "compass/annotation.yaml"
+# Logical CPUs for what reads and writes beside a pool of actors.
+_STAGES = 2
 
 Config = Annotated[Path | None, typer.Option(help="Curation config, YAML. Default: laptop scale.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Directory of the data set; a killed run goes on there.")]
@@ -63,6 +68,34 @@ def curate(
         typer.echo(f"{out}: {manifest.counts['inputs']} inputs x {len(manifest.enhancers)}, digest {manifest.digest}")
 
 
+@app.command()
+def annotate(
+    directory: Annotated[Path, typer.Argument(help="Data set that `curate` made.")] = Path("data/compass"),
+    config: Annotated[Path | None, typer.Option(help="Annotation config, YAML. Default: by metrics.")] = None,
+    set_: Set = None,
+    stage: Annotated[
+        list[str] | None, typer.Option(help="measurements, anchors, comparisons or labels; default: what is stale.")
+    ] = None,
+    address: Address = None,
+    fresh: Fresh = False,
+) -> None:
+    """Label the transitions in three stages: anchors, pairwise comparisons, calibration."""
+    from oars.config.annotation import STAGES, load_annotation
+    from oars.config.loading import BadConfig
+
+    settings = load_annotation(config or deploy_path(ANNOTATION), set_)
+    if unknown := set(stage or ()) - set(STAGES):
+        raise BadConfig(f"--stage {min(unknown)}: expected one of {', '.join(STAGES)}")
+    from services.annotation import Annotation
+    from services.cluster import cluster
+
+    with ShardBars() as bars:
+        annotation = Annotation(settings, directory, bars.update)
+        with cluster(_pool_cpus(settings.pool), None if fresh else address or "auto"):
+            annotation.run([name for name in STAGES if name in (stage or STAGES)])
+    typer.echo(f"{directory}: labels.json and review.html")
+
+
 def _check(settings: "CurationConfig") -> None:
     from oars.compass.curation import plan_inputs
     from oars.compass.methods import check_enhancer
@@ -74,10 +107,11 @@ def _check(settings: "CurationConfig") -> None:
 
 def _cpus(settings: "CurationConfig") -> int:
     """Logical CPUs of a cluster of our own: the largest pool, and readers and writers beside it."""
-    return max(round(pool.actors * pool.resources.num_cpus) for pool in settings.pools.values()) + _STAGES
+    return max(_pool_cpus(pool) for pool in settings.pools.values())
 
 
-_STAGES = 2
+def _pool_cpus(pool: "PoolConfig") -> int:
+    return round(pool.actors * pool.resources.num_cpus) + _STAGES
 
 
 class ShardBars:
