@@ -5,7 +5,7 @@ import pytest
 from benchmarks.reward_recovery import longest_silence
 from benchmarks.soak_reward import growth, quarters
 from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Scored
-from services.bench.known_scores import Comparison, compare
+from services.bench.known_scores import compare
 from services.bench.load import Sample
 
 FAILED = Failed(reason=FailureReason.UNAVAILABLE)
@@ -28,7 +28,9 @@ def test_each_answer_is_held_against_its_own_group_and_judge() -> None:
         sample(3, scored(3), scored(4.0005)),
         sample(2, scored(5), scored(6), judge="b"),
     ]
-    assert compare(right, KNOWN, 1e-3) == Comparison(3, 0, 0, pytest.approx(5e-4))
+    found = compare(right, KNOWN, 1e-3)
+    assert (found.answers, found.unscored, found.wrong) == (3, 0, 0)
+    assert found.largest_error == pytest.approx(5e-4)
 
 
 def test_a_lost_request_a_failed_pair_a_mixed_group_and_an_unknown_judge_are_seen() -> None:
