@@ -6,7 +6,8 @@ another manifest's digest in it, the data set counts as not annotated.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import torch
 import yaml
 from ray.data import ActorPoolStrategy
 
-from oars.compass.annotation import Labelled, anchor_rows, comparison_rows, label
+from oars.compass.annotation import Labelled, anchor_rows, answered, comparison_rows, label
 from oars.compass.dataset import (
     LABELS_FILE,
     BadDataset,
@@ -44,11 +45,13 @@ from oars.compass.tables import (
     recipe_of,
     write_shard,
 )
-from oars.config.annotation import STAGES, AnnotationConfig, Stage
+from oars.config.annotation import STAGES, AnchorsConfig, AnnotationConfig, ComparisonsConfig, Stage, VlmConfig
 from oars.config.loading import BadConfig
-from oars.files import sha256, write_text
+from oars.files import fingerprint, sha256, write_text
 from oars.metrics.dists import dists_available
 from oars.report.review import write_review
+from reward_server.checkpoint import judge_directory
+from services.annotators import Question, anchors_of, ask_all, comparisons_of
 from services.curation import Progress, quiet_ray_data
 
 # Changes when the code of a stage gives other numbers for the same pictures.
@@ -101,22 +104,39 @@ class Annotation:
             self._progress("measurements", done, len(self._shards))
 
     def _anchor(self) -> None:
-        scale, source = self._scale, self._config.anchors.source
-        settings = self._config.anchors.model_dump(mode="json")
-        settings = {"anchors": settings, "scale": self._config.comparisons.model_dump(mode="json")}
-        self._stage("anchors", ANCHORS, settings, lambda group: anchor_rows(group, scale, source))
+        config = self._config.anchors
+        source = "predicted" if config.source == "vlm" else config.source
+        make = lambda group: anchor_rows(group, self._scale, source)  # noqa: E731
+        vlm = config.vlm if config.source == "vlm" else None
+        self._stage(_Stage("anchors", ANCHORS, config, make, vlm, anchors_of, "anchor", "anchor_source"))
 
     def _compare(self) -> None:
-        scale, settings = self._scale, self._config.comparisons.model_dump(mode="json")
-        self._stage("comparisons", COMPARISONS, settings, lambda group: comparison_rows(group, scale))
+        config = self._config.comparisons
+        measured = config.source == "measured"
+        make = lambda group: comparison_rows(group, self._scale, measured)  # noqa: E731
+        vlm = None if measured else config.vlm
+        self._stage(_Stage("comparisons", COMPARISONS, config, make, vlm, comparisons_of, "p_first", "source"))
 
-    def _stage(self, table: str, schema: pa.Schema, settings: object, make: Callable[[Measured], list[Row]]) -> None:
-        """One shard after the other: by metrics, a stage is arithmetic on what was measured."""
-        for done, (shard, groups) in enumerate(self._measured.items()):
-            recipe = recipe_of(_VERSION, table, settings, self._measured_digest)
-            if not self._finished(table, shard, recipe):
-                write_shard(self._directory / table / shard, schema, [r for g in groups for r in make(g)], recipe)
-            self._progress(table, done + 1, len(self._shards))
+    def _stage(self, stage: "_Stage") -> None:
+        """By metrics a stage is arithmetic on what was measured; a model is asked shard by shard, where nothing is done
+        yet, and fills in over it."""
+        weights = fingerprint(judge_directory(stage.vlm.engine.path)) if stage.vlm else None
+        settings = stage.config.model_dump(mode="json")
+        recipe = recipe_of(_VERSION, stage.table, settings, weights, self._measured_digest)
+        missing = [shard for shard in self._shards if not self._finished(stage.table, shard, recipe)]
+        done = len(self._shards) - len(missing)
+        self._progress(stage.table, done, len(self._shards))
+        for shard, answers in self._answers(stage, missing):
+            rows = [row for group in self._measured[shard] for row in stage.make(group)]
+            told = answered(rows, answers, stage.column, stage.source_column)
+            write_shard(self._directory / stage.table / shard, stage.schema, told, recipe)
+            done += 1
+            self._progress(stage.table, done, len(self._shards))
+
+    def _answers(self, stage: "_Stage", missing: list[str]) -> Iterator[tuple[str, list[Row]]]:
+        if stage.vlm is None or not missing:
+            return ((shard, []) for shard in missing)
+        return ask_all(stage.vlm, self._directory, self._manifest, missing, stage.question)
 
     def _label(self) -> None:
         config, verdicts = self._config, self._verdicts()
@@ -190,6 +210,20 @@ class Annotation:
         if not isinstance(said, dict) or not set(said.values()) <= {"keep", "drop"}:
             raise BadConfig(f"verdicts: {path}: expected a YAML file of `input_id: keep` or `input_id: drop`")
         return said
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """How a stage makes its rows: by metrics, and over them by a model, if there is one."""
+
+    table: str
+    schema: pa.Schema
+    config: AnchorsConfig | ComparisonsConfig
+    make: Callable[[Measured], list[Row]]
+    vlm: VlmConfig | None
+    question: Question
+    column: str
+    source_column: str
 
 
 class _Measuring:
