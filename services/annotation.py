@@ -52,7 +52,8 @@ from oars.metrics.dists import dists_available
 from oars.report.review import write_review
 from reward_server.checkpoint import judge_directory
 from services.annotators import Question, anchors_of, ask_all, comparisons_of
-from services.curation import Progress, quiet_ray_data
+from services.curation import quiet_ray_data
+from services.progress import Progress, ProgressLine
 
 # Changes when the code of a stage gives other numbers for the same pictures.
 _VERSION = 1
@@ -61,16 +62,22 @@ _VERSION = 1
 class Annotation:
     """One data set being annotated."""
 
-    def __init__(self, config: AnnotationConfig, directory: Path, progress: Progress) -> None:
+    def __init__(self, config: AnnotationConfig, directory: Path, stages: Sequence[Stage], progress: Progress) -> None:
         """Raises BadDataset if curation has not finished there."""
-        self._config, self._directory, self._progress = config, directory, progress
+        self._config, self._directory, self._stages, self._progress = config, directory, stages, progress
         self._manifest = read_manifest(directory)
         self._shards = shard_names(self._manifest)
         source = config.fidelity.source
         self._use_dists = source == "dists" or (source == "auto" and dists_available())
 
-    def run(self, stages: Sequence[Stage] = STAGES) -> None:
-        """Do these stages, in their order. Raises BadDataset naming a stage whose tables are missing, and so on."""
+    def needs_ray(self) -> bool:
+        """Whether anything is left that wants a cluster: pictures to measure, or a model to ask."""
+        asks = {"anchors": self._config.anchors.source, "comparisons": self._config.comparisons.source}
+        models = any(asks.get(stage) == "vlm" for stage in self._stages)
+        return models or ("measurements" in self._stages and bool(self._unmeasured()))
+
+    def run(self) -> None:
+        """Do the stages, in their order. Raises BadDataset naming a stage whose tables are missing, and so on."""
         steps = {
             "measurements": self._measure,
             "anchors": self._anchor,
@@ -78,30 +85,32 @@ class Annotation:
             "labels": self._label,
         }
         for stage in STAGES:
-            if stage in stages:
+            if stage in self._stages:
                 steps[stage]()
 
+    def _unmeasured(self) -> list[tuple[str, str]]:
+        """Shards whose pictures are not measured, with the recipe that they wait for."""
+        recipes = [(s, recipe_of(_VERSION, self._picture_digests(s), self._use_dists)) for s in self._shards]
+        return [(shard, recipe) for shard, recipe in recipes if not self._finished("measurements", shard, recipe)]
+
     def _measure(self) -> None:
-        pictures = {shard: self._picture_digests(shard) for shard in self._shards}
-        recipes = {shard: recipe_of(_VERSION, digests, self._use_dists) for shard, digests in pictures.items()}
-        missing = [shard for shard in self._shards if not self._finished("measurements", shard, recipes[shard])]
-        done = len(self._shards) - len(missing)
-        self._progress("measurements", done, len(self._shards))
-        if not missing:
+        work = self._unmeasured()
+        done = len(self._shards) - len(work)
+        self._show("measurements", done)
+        if not work:
             return
         quiet_ray_data()
         pool = self._config.pool
-        work = [(shard, recipes[shard]) for shard in missing]
-        measured = ray.data.from_items(list(range(len(missing))), override_num_blocks=len(missing)).map(
+        measured = ray.data.from_items(list(range(len(work))), override_num_blocks=len(work)).map(
             _Measuring,
             fn_constructor_args=(self._directory, self._manifest, work, self._use_dists, pool.resources.threads),
-            compute=ActorPoolStrategy(size=min(pool.actors, len(missing))),
+            compute=ActorPoolStrategy(size=min(pool.actors, len(work))),
             num_cpus=pool.resources.num_cpus,
             num_gpus=pool.resources.num_gpus,
         )
         for _ in measured.iter_rows():
             done += 1
-            self._progress("measurements", done, len(self._shards))
+            self._show("measurements", done)
 
     def _anchor(self) -> None:
         config = self._config.anchors
@@ -125,13 +134,13 @@ class Annotation:
         recipe = recipe_of(_VERSION, stage.table, settings, weights, self._measured_digest)
         missing = [shard for shard in self._shards if not self._finished(stage.table, shard, recipe)]
         done = len(self._shards) - len(missing)
-        self._progress(stage.table, done, len(self._shards))
+        self._show(stage.table, done)
         for shard, answers in self._answers(stage, missing):
             rows = [row for group in self._measured[shard] for row in stage.make(group)]
             told = answered(rows, answers, stage.column, stage.source_column)
             write_shard(self._directory / stage.table / shard, stage.schema, told, recipe)
             done += 1
-            self._progress(stage.table, done, len(self._shards))
+            self._show(stage.table, done)
 
     def _answers(self, stage: "_Stage", missing: list[str]) -> Iterator[tuple[str, list[Row]]]:
         if stage.vlm is None or not missing:
@@ -160,7 +169,7 @@ class Annotation:
             write_shard(self._directory / "labels" / shard, LABELS, [r for one in new for r in one.labels], recipe)
             write_shard(self._directory / "groups" / shard, GROUPS, [one.group for one in new], recipe)
             labelled += new
-            self._progress("labels", done + 1, len(self._shards))
+            self._show("labels", done + 1)
         digest = manifest_digest(
             {f"{table}/{shard}": self._digest(table, shard) for table in ("labels", "groups") for shard in self._shards}
         )
@@ -185,6 +194,9 @@ class Annotation:
         settings = self._config.comparisons
         groups = [group for groups in self._measured.values() for group in groups]
         return fit_scale(groups, (settings.stlpips_weight, settings.cvvdp_weight))
+
+    def _show(self, stage: Stage, done: int) -> None:
+        self._progress.update(ProgressLine(stage, done, len(self._shards), "shards"))
 
     def _rows(self, table: str, shard: str) -> list[Row]:
         path = self._directory / table / shard
@@ -216,7 +228,7 @@ class Annotation:
 class _Stage:
     """How a stage makes its rows: by metrics, and over them by a model, if there is one."""
 
-    table: str
+    table: Stage
     schema: pa.Schema
     config: AnchorsConfig | ComparisonsConfig
     make: Callable[[Measured], list[Row]]

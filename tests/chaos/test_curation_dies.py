@@ -16,6 +16,7 @@ from PIL import Image
 from oars.compass.dataset import Manifest, read_curated, read_manifest
 from oars.config.curation import load_curation
 from services.curation import curate
+from services.progress import Lines
 
 PATIENCE_S = 120.0
 
@@ -82,6 +83,6 @@ def test_killed_twice_it_ends_with_the_same_bytes_and_redoes_nothing(
     assert start(settings, out).wait(PATIENCE_S) == 0
     final = shards(out)
     assert second.items() <= final.items(), "finished shards are the very files that they were"
-    undisturbed: Manifest = curate(load_curation(settings), calm, lambda what, done, total: None)
+    undisturbed: Manifest = curate(load_curation(settings), calm, Lines())
     assert read_manifest(out).digest == undisturbed.digest and len(undisturbed.shards) == len(final) == 16
     assert [group.input_id for group in read_curated(out)] == [group.input_id for group in read_curated(calm)]
