@@ -7,6 +7,7 @@ BAD_INPUT = 2
 
 _USER_ERRORS = frozenset(
     {
+        "BadBenchmark",
         "BadCheckpoint",
         "BadConfig",
         "BadDataset",
@@ -22,6 +23,7 @@ _USER_ERRORS = frozenset(
         "MissingWeights",
         "NoCluster",
         "NoCompass",
+        "NoExamples",
         "NoPhotos",
         "PhotoTooSmall",
     }

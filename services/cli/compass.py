@@ -1,4 +1,4 @@
-"""`oars compass curate | annotate`: the data that a judge is trained on."""
+"""`oars compass curate | annotate | train | eval`: a judge, from photos to a measured model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oars.deployment import deploy_path
+from services.cli import judge
 
 if TYPE_CHECKING:
     from oars.config.curation import CurationConfig, PoolConfig
 
-app = typer.Typer(help="Make a judge: curate and annotate its data.", no_args_is_help=True)
+app = typer.Typer(help="Make a judge: curate and annotate its data, train it, measure it.", no_args_is_help=True)
+app.command()(judge.train)
+app.command("eval")(judge.evaluate)
 
 LAPTOP, ANNOTATION = "compass/laptop.yaml", "compass/annotation.yaml"
 # Logical CPUs for what reads and writes beside a pool of actors.

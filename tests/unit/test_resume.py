@@ -20,7 +20,7 @@ from fake_roles import Judge, K, Rollouts, Samples, Silent, Source, scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learner.group import LearnerLost
+from learner.ranks import LearnerLost
 from learner.report import StepReport
 from oars.alignment.group import GroupOrder, PolicySnapshot
 from oars.compass.outcome import CandidateOutcome
