@@ -23,6 +23,7 @@ from oars.compass.dataset import (
     LABELS_FILE,
     BadDataset,
     Manifest,
+    annotated_groups,
     manifest_digest,
     read_manifest,
     read_shard_groups,
@@ -36,6 +37,7 @@ from oars.compass.measurements import measure_group
 from oars.compass.tables import (
     ANCHORS,
     COMPARISONS,
+    EXPLANATIONS,
     GROUPS,
     LABELS,
     MEASUREMENTS,
@@ -53,6 +55,7 @@ from oars.report.review import write_review
 from reward_server.checkpoint import judge_directory
 from services.annotators import Question, anchors_of, ask_all, comparisons_of
 from services.curation import quiet_ray_data
+from services.explanations import explain_groups
 from services.progress import Progress, ProgressLine
 
 # Changes when the code of a stage gives other numbers for the same pictures.
@@ -62,7 +65,9 @@ _VERSION = 1
 class Annotation:
     """One data set being annotated."""
 
-    def __init__(self, config: AnnotationConfig, directory: Path, stages: Sequence[Stage], progress: Progress) -> None:
+    def __init__(
+        self, config: AnnotationConfig, directory: Path, progress: Progress, stages: Sequence[Stage] = STAGES
+    ) -> None:
         """Raises BadDataset if curation has not finished there."""
         self._config, self._directory, self._stages, self._progress = config, directory, stages, progress
         self._manifest = read_manifest(directory)
@@ -83,6 +88,7 @@ class Annotation:
             "anchors": self._anchor,
             "comparisons": self._compare,
             "labels": self._label,
+            "explanations": self._explain,
         }
         for stage in STAGES:
             if stage in self._stages:
@@ -177,6 +183,20 @@ class Annotation:
         record = labels_record(config, digests, self._scale, fidelity, everything, labelled)
         write_review(self._directory, self._manifest, labelled)
         write_text(self._directory / LABELS_FILE, json.dumps(record, indent=1) + "\n")
+
+    def _explain(self) -> None:
+        """After the labels, and beside them: nothing is read back from here but what a judge's answers may quote."""
+        config = self._config.explanations
+        if config is None:
+            return
+        for done, shard in enumerate(self._shards):
+            recipe = recipe_of(_VERSION, config.model_dump(mode="json"), self._digest("labels", shard))
+            if not self._finished("explanations", shard, recipe):
+                groups = list(annotated_groups(self._directory, self._manifest, shard))
+                write_shard(
+                    self._directory / "explanations" / shard, EXPLANATIONS, explain_groups(config, groups), recipe
+                )
+            self._show("explanations", done + 1)
 
     @cached_property
     def _measured(self) -> dict[str, list[Measured]]:

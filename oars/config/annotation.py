@@ -10,8 +10,8 @@ from oars.config.compass import JudgeConfig
 from oars.config.curation import PoolConfig
 from oars.config.loading import read_config
 
-Stage = Literal["measurements", "anchors", "comparisons", "labels"]
-STAGES: tuple[Stage, ...] = ("measurements", "anchors", "comparisons", "labels")
+Stage = Literal["measurements", "anchors", "comparisons", "labels", "explanations"]
+STAGES: tuple[Stage, ...] = ("measurements", "anchors", "comparisons", "labels", "explanations")
 
 
 class VlmConfig(Config):

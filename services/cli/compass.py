@@ -92,7 +92,7 @@ def annotate(
     from services.progress import progress
 
     with progress() as shown:
-        annotation = Annotation(settings, directory, [name for name in STAGES if name in (stage or STAGES)], shown)
+        annotation = Annotation(settings, directory, shown, [name for name in STAGES if name in (stage or STAGES)])
         if annotation.needs_ray():
             with cluster(_pool_cpus(settings.pool), None if fresh else address or "auto"):
                 annotation.run()
