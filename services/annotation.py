@@ -79,7 +79,7 @@ class Annotation:
         """Whether anything is left that wants a cluster: pictures to measure, or a model to ask."""
         asks = {"anchors": self._config.anchors.source, "comparisons": self._config.comparisons.source}
         models = any(asks.get(stage) == "vlm" for stage in self._stages)
-        return models or ("measurements" in self._stages and bool(self._unmeasured()))
+        return models or ("measurements" in self._stages and bool(self.unmeasured()))
 
     def run(self) -> None:
         """Do the stages, in their order. Raises BadDataset naming a stage whose tables are missing, and so on."""
@@ -94,13 +94,13 @@ class Annotation:
             if stage in self._stages:
                 steps[stage]()
 
-    def _unmeasured(self) -> list[tuple[str, str]]:
+    def unmeasured(self) -> list[tuple[str, str]]:
         """Shards whose pictures are not measured, with the recipe that they wait for."""
         recipes = [(s, recipe_of(_VERSION, self._picture_digests(s), self._use_dists)) for s in self._shards]
         return [(shard, recipe) for shard, recipe in recipes if not self._finished("measurements", shard, recipe)]
 
     def _measure(self) -> None:
-        work = self._unmeasured()
+        work = self.unmeasured()
         done = len(self._shards) - len(work)
         self._show("measurements", done)
         if not work:
@@ -244,6 +244,13 @@ class Annotation:
         return said
 
 
+def measure_shard(directory: Path, manifest: Manifest, shard: str, recipe: str, use_dists: bool) -> None:
+    """Write one shard of the measurements table."""
+    groups = read_shard_groups(directory, manifest, shard)
+    rows = [row for group in groups for row in measure_group(group, use_dists)]
+    write_shard(directory / "measurements" / shard, MEASUREMENTS, rows, recipe)
+
+
 @dataclass(frozen=True)
 class _Stage:
     """How a stage makes its rows: by metrics, and over them by a model, if there is one."""
@@ -268,8 +275,5 @@ class _Measuring:
         self._directory, self._manifest, self._work, self._use_dists = directory, manifest, work, use_dists
 
     def __call__(self, row: Row) -> Row:
-        shard, recipe = self._work[row["item"]]
-        groups = read_shard_groups(self._directory, self._manifest, shard)
-        rows = [measured for group in groups for measured in measure_group(group, self._use_dists)]
-        write_shard(self._directory / "measurements" / shard, MEASUREMENTS, rows, recipe)
+        measure_shard(self._directory, self._manifest, *self._work[row["item"]], self._use_dists)
         return row
