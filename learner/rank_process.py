@@ -13,6 +13,7 @@ import torch
 
 from learner import checkpoint
 from learner.checkpoint import BadCheckpoint
+from learner.random_state import random_state, set_random_state
 from oars.config import LearnerConfig
 
 
@@ -60,7 +61,7 @@ class RankProcess:
         barrier()
         aside = checkpoint.partial(path)
         state = self._phase.save(aside)
-        torch.save(torch.get_rng_state(), aside / f"rng_{self._rank}.pt")
+        torch.save(random_state(), aside / f"rng_{self._rank}.pt")
         barrier()
         if self._rank == 0:
             checkpoint.write_manifest(aside, {**self._shape, "state": state, "meta": meta})
@@ -75,7 +76,7 @@ class RankProcess:
             name = differing[0]
             raise BadCheckpoint(f"{path}: saved with {name} {manifest[name]}, this learner has {self._shape[name]}")
         self._phase.load(path, manifest["state"])
-        torch.set_rng_state(torch.load(path / f"rng_{self._rank}.pt"))
+        set_random_state(torch.load(path / f"rng_{self._rank}.pt"))
         meta: dict[str, Any] = manifest["meta"]
         return meta
 

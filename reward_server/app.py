@@ -6,6 +6,7 @@ health check and is replaced by Serve. Callers outside the cluster come through 
 """
 
 import itertools
+import os
 import time
 from typing import Any
 
@@ -20,6 +21,7 @@ from reward_server.metrics import ReplicaMetrics
 from reward_server.pictures import Candidate, Pixels
 from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse, Unexplained, check_counts
 from reward_server.self_test import check_known_transitions
+from reward_server.statistics import ReplicaReport
 
 DEPLOYMENT = "Compass"
 
@@ -34,7 +36,7 @@ class Compass:
         self._replica = serve.get_replica_context().replica_id.unique_id
         self._metrics = ReplicaMetrics()
         self._serial = itertools.count()
-        self._engine = JudgeEngine(directory, config)
+        self._engine = JudgeEngine(directory, config, self._digest, self._metrics)
         await self._engine.warm_up()
         await check_known_transitions(self._engine, directory)
 
@@ -74,6 +76,10 @@ class Compass:
         await self._engine.check()
         return Description.of(self._config, self._digest)
 
+    async def report(self) -> ReplicaReport:
+        """Of this replica; `handle.broadcast` asks all of them."""
+        return ReplicaReport(self._replica, os.getpid(), self._config, self._digest, self._engine.statistics)
+
     async def check_health(self) -> None:
         await self._engine.check()
 
@@ -83,14 +89,23 @@ class Compass:
             engine.shutdown()
 
 
-def application(judge: JudgeConfig, **options: Any) -> Application:
-    """COMPASS with this judge; `options` are those of a Serve deployment, as in deploy/serve/compass.yaml."""
+def application(judge: JudgeConfig, version: str | None = None, **options: Any) -> Application:
+    """COMPASS with this judge; `options` are those of a Serve deployment, as in deploy/serve/compass.yaml.
+
+    Deployed again under the same `version`, replicas stay; without one they always start anew.
+    """
     actor = {
         "num_cpus": judge.resources.num_cpus,
         "num_gpus": judge.resources.num_gpus,
         "label_selector": judge.resources.label_selector,
     }
+    if judge.placement_group_bundles:
+        options["placement_group_bundles"] = list(judge.placement_group_bundles)
+        options["placement_group_strategy"] = judge.placement_group_strategy
     compass: Any = Compass  # what the decorator makes of the class
+    if version is not None:
+        # Serve offers no public name for it, and draws one for each deployment that has none.
+        options |= {"version": version, "_internal": True}
     return compass.options(ray_actor_options=actor, **options).bind(judge)
 
 

@@ -15,6 +15,10 @@ class NoCompass(RuntimeError):
     """No COMPASS answers where one was expected; the message is one line."""
 
 
+class WrongJudge(NoCompass):
+    """A COMPASS answers, with another judge than the one that was asked for; the message is one line naming both."""
+
+
 class BadRequest(ValueError):
     """A request that no retry mends; the message names the field."""
 

@@ -65,6 +65,18 @@ def cluster(cpus: int, address: str | None, start_deadline_s: float = START_DEAD
             head.stop()
 
 
+@contextmanager
+def connected(address: str) -> Iterator[None]:
+    """Join the cluster at `address` (`auto`: the one on this machine); none is started. Raises NoCluster."""
+    quiet_ray()
+    if _join(address) is None:
+        raise NoCluster("no Ray cluster runs on this machine; start COMPASS with `oars serve`")
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
 def quiet_ray() -> None:
     """Serve and the job client narrate at INFO, to stderr; their log files keep it."""
     os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")

@@ -1,5 +1,6 @@
 """Deploys COMPASS and its doors into the cluster that this process is connected to: deploy/serve/compass.yaml."""
 
+import hashlib
 import logging
 import os
 from typing import Any
@@ -7,14 +8,16 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from oars.compass.prompt import PROMPT_VERSION
 from oars.config import BadConfig, DoorConfig, JudgeConfig
 from oars.deployment import deploy_path
 from reward_server.errors import BadJudge, BadSetting
+from reward_server.schema import API_VERSION, REWARD_FORMULA
 
 SERVE_CONFIG = "serve/compass.yaml"
 DOOR_APP = "compass-door"
 _PORTS_S = 30.0
-_JUDGE, _DOOR = "Compass", "CompassDoor"  # deployments
+JUDGE, _DOOR = "Compass", "CompassDoor"  # deployments
 # What replicas raise for a reason that is the user's to mend.
 _MENDABLE = ("BadJudge: ", "BadSetting: ")
 
@@ -22,15 +25,33 @@ _MENDABLE = ("BadJudge: ", "BadSetting: ")
 def deploy(judge: JudgeConfig, app: str = "compass") -> None:
     """Deploy or update the judge's application; return when it is warm. Deployment handles reach it, nobody else.
 
+    Replicas that hold this very judge, under these settings, stay. Raises BadJudge with one line.
+    """
+    from reward_server.checkpoint import judge_digest, judge_directory
+
+    redeploy(judge, judge_digest(judge_directory(judge.path)), app)
+
+
+def redeploy(judge: JudgeConfig, digest: str, app: str, least: int | None = None, most: int | None = None) -> None:
+    """The same for a judge that need not lie on this machine; `least` and `most` replace the file's replicas.
+
     Raises BadJudge with one line.
     """
-    check_judge(judge)
     from reward_server.app import application
 
+    options = _options(JUDGE)
+    bounds = {"min_replicas": least, "max_replicas": most}
+    options["autoscaling_config"] |= {name: value for name, value in bounds.items() if value is not None}
     try:
-        _run(application(judge, **_options(_JUDGE)), app)
+        _run(application(judge, version_of(judge, digest), **options), app)
     except RuntimeError as error:
         raise BadJudge(f"judge {judge.path!r} cannot be served: {_reason(app, error)}") from error
+
+
+def version_of(judge: JudgeConfig, digest: str) -> str:
+    """Of a deployment: all that decides what its replicas are. Serve starts them anew where it changes."""
+    parts = API_VERSION, PROMPT_VERSION, REWARD_FORMULA, digest, judge.model_dump_json()
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def deploy_door(config: DoorConfig) -> tuple[int | None, int | None]:

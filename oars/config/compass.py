@@ -1,7 +1,7 @@
 """Config of the reward: formula, judge, how it is called, how it is served."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -55,6 +55,9 @@ class JudgeConfig(Config):
     dtype: str = "bfloat16"
     max_model_len: PositiveInt = 4096
     max_num_seqs: PositiveInt = 64
+    """Prompts that the engine takes into one step; K + 1 a group."""
+    max_num_batched_tokens: PositiveInt = 8192
+    """Tokens of one step, text and pictures: what a step computes at most, and so how long a new prompt waits."""
     block_size: PositiveInt = 32
     """KV block, tokens; small enough that a group's shared LR prefix fills whole blocks. vLLM's CPU attention takes
     multiples of 32 only."""
@@ -71,8 +74,23 @@ class JudgeConfig(Config):
     reward: RewardConfig = RewardConfig()
     warmup: NonNegativeInt = 2
     """Groups scored before the replica reports ready. If none of their candidates gets a score, it never does."""
+    known_answers: NonNegativeInt = 8192
+    """Answers kept for exact duplicates, about a kilobyte each; 0 keeps none."""
     resources: ResourcesConfig = ResourcesConfig()
-    """What Ray reserves for one replica, engine included."""
+    """What Ray reserves for one replica, engine included. A fraction of a GPU is accounting alone: two replicas that
+    share one need `gpu_memory_utilization` below 0.45 each."""
+    placement_group_bundles: tuple[dict[str, float], ...] = ()
+    """For a judge over several devices (`tensor_parallel`), instead of as many `resources.num_gpus`: what one replica
+    reserves, bundle by bundle, e.g. [{CPU: 2, GPU: 1}, {GPU: 1}]. Its own process takes `resources`, without GPUs, out
+    of the first; vLLM's workers take the GPUs."""
+    placement_group_strategy: Literal["PACK", "STRICT_PACK", "SPREAD", "STRICT_SPREAD"] = "STRICT_PACK"
+    """Where the bundles lie; STRICT_PACK: on one node."""
+
+    @model_validator(mode="after")
+    def _gpus_are_reserved_once(self) -> Self:
+        if self.placement_group_bundles and self.resources.num_gpus:
+            raise ValueError("resources.num_gpus: the GPUs are in placement_group_bundles; say 0 here")
+        return self
 
 
 class DoorConfig(Config):

@@ -8,7 +8,7 @@ judge's work.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -129,16 +129,13 @@ class Desk:
         except (TimeoutError, Unavailable) as error:
             raise Refused(Refusal.UNAVAILABLE, "no judge answers", _RETRY_ABSENT_S) from error
 
-    async def watch(self, changed: Callable[[bool], Awaitable[None]]) -> None:
-        """Keep `ready` and the judge's limits true, and tell of changes, until cancelled."""
+    async def watch(self) -> None:
+        """Keep `ready` and the judge's limits true, until cancelled."""
         while True:
-            before = self.ready
             try:
                 self._description, self._answers = await self.describe(), True
             except Refused:
                 self._answers = False
-            if self.ready is not before:
-                await changed(self.ready)
             await asyncio.sleep(WATCH_EVERY_S)
 
     async def drain(self) -> None:

@@ -49,11 +49,10 @@ class Door:
             await self._http.start()
         if self._grpc:
             await self._grpc.start()
-        self._watch = asyncio.create_task(self._desk.watch(self._changed))
+        self._watch = asyncio.create_task(self._desk.watch())
 
     async def close(self) -> None:
-        """Say so to health checks, refuse what comes, finish what is inside, then close the ports."""
-        await self._changed(False)
+        """Tell health checks, refuse what comes, finish what is inside, then close the ports."""
         await self._desk.drain()
         if self._watch:
             self._watch.cancel()
@@ -62,10 +61,6 @@ class Door:
             await self._grpc.stop(self._grace_s)
         if self._http:
             await self._http.stop()
-
-    async def _changed(self, ready: bool) -> None:
-        if self._grpc:
-            await self._grpc.set_ready(ready)
 
 
 def check_settings(config: DoorConfig, environment: Mapping[str, str]) -> None:

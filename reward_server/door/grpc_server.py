@@ -1,8 +1,9 @@
-"""The gRPC door: the service of proto/compass.proto, the standard health service, and reflection.
+"""The gRPC door: the service of proto/compass.proto, and the standard health service's Check.
 
 Score is registered as a stream of one message. On the wire that is the same call; here it means that token, rate and
-room are checked before the message is read, and that a message which does not come ends the call. The message is
-parsed by hand, in a thread, so that bytes which are no ScoreRequest are INVALID_ARGUMENT.
+room are checked before the message is read, and that a message which does not come ends the call. Messages are parsed
+by hand, so that bytes which are none are INVALID_ARGUMENT. What anybody may call without a token, Check, ends at once:
+neither Watch nor reflection is served, whose calls stay open.
 """
 
 import asyncio
@@ -12,8 +13,8 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health_pb2
 
 from oars.config import DoorConfig
 from reward_server.door.desk import Desk, ScoreCall, Visit
@@ -32,7 +33,7 @@ STATUS = {
     Refusal.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     Refusal.DEADLINE: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
-_SERVING = {True: health_pb2.HealthCheckResponse.SERVING, False: health_pb2.HealthCheckResponse.NOT_SERVING}
+_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 # A client that pings more often than this is disconnected.
 _MIN_PING_MS = 10_000
 
@@ -42,7 +43,6 @@ class GrpcDoor:
 
     def __init__(self, desk: Desk, config: DoorConfig, credentials: grpc.ServerCredentials | None) -> None:
         self._desk, self._read_timeout_s = desk, config.read_timeout_s
-        self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
             maximum_concurrent_rpcs=config.max_connections,
             options=[
@@ -51,9 +51,7 @@ class GrpcDoor:
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", _MIN_PING_MS),
             ],
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-        self._server.add_generic_rpc_handlers((self._handlers(),))
+        self._server.add_generic_rpc_handlers(self._handlers())
         address = f"{config.host}:{config.grpc_port}"
         if credentials is None:
             self.port = self._server.add_insecure_port(address)
@@ -61,28 +59,36 @@ class GrpcDoor:
             self.port = self._server.add_secure_port(address, credentials)
 
     async def start(self) -> None:
-        await self.set_ready(False)
         await self._server.start()
 
-    async def set_ready(self, ready: bool) -> None:
-        await self._health.set("", _SERVING[True])
-        await self._health.set(SERVICE, _SERVING[ready])
-
     async def stop(self, grace_s: float) -> None:
-        await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_s)
 
-    def _handlers(self) -> grpc.GenericRpcHandler:
+    def _handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
         def serialise(message: Any) -> bytes:
             return message.SerializeToString()
 
-        return grpc.method_handlers_generic_handler(
-            SERVICE,
-            {
-                "Score": grpc.stream_unary_rpc_method_handler(self._score, None, serialise),
-                "Describe": grpc.stream_unary_rpc_method_handler(self._describe, None, serialise),
-            },
+        ours = {
+            "Score": grpc.stream_unary_rpc_method_handler(self._score, None, serialise),
+            "Describe": grpc.stream_unary_rpc_method_handler(self._describe, None, serialise),
+        }
+        health = {"Check": grpc.unary_unary_rpc_method_handler(self._check, None, serialise)}
+        return (
+            grpc.method_handlers_generic_handler(SERVICE, ours),
+            grpc.method_handlers_generic_handler(_HEALTH, health),
         )
+
+    async def _check(self, data: bytes, context: grpc.aio.ServicerContext) -> health_pb2.HealthCheckResponse:
+        """Of the door, for the empty name; of the judge behind it, for the service's."""
+        try:
+            name = health_pb2.HealthCheckRequest.FromString(data).service
+        except DecodeError:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "not a HealthCheckRequest")
+        if name not in ("", SERVICE):
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"no service {name!r}")
+        serving = self._desk.ready if name else not self._desk.draining
+        kind = health_pb2.HealthCheckResponse
+        return kind(status=kind.SERVING if serving else kind.NOT_SERVING)
 
     async def _score(self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> pb.ScoreResponse:
         try:

@@ -1,6 +1,7 @@
 """The HTTP door's server: uvicorn with a deadline on headers, and a socket that a successor can share."""
 
 import asyncio
+import logging
 import socket
 from typing import Any
 
@@ -20,6 +21,8 @@ class HttpDoor:
         assert config.http_port is not None
         self._socket = _listen(config.host, config.http_port)
         self.port: int = self._socket.getsockname()[1]
+        # It writes a line for every request that is no HTTP.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,

@@ -137,12 +137,15 @@ class OpenAITransport:
             return [Judged(group)] * len(candidates)
         asked = [[group.lr], *([group.lr, sr] for sr in group.candidates if not isinstance(sr, Failed))]
         prompts = [INPUT_PROMPT, *[TRANSITION_PROMPT] * (len(asked) - 1)]
-        async with asyncio.TaskGroup() as tasks:
-            work = [
-                tasks.create_task(self._ask(served, prompt, views, deadline_s))
-                for prompt, views in zip(prompts, asked, strict=True)
-            ]
-        source, *answers = (task.result() for task in work)
+        work = [
+            asyncio.create_task(self._ask(served, prompt, views, deadline_s))
+            for prompt, views in zip(prompts, asked, strict=True)
+        ]
+        try:
+            source, *answers = await asyncio.gather(*work)
+        finally:  # one that fails fails the group: nobody waits for the others
+            for task in work:
+                task.cancel()
         answered = iter(answers)
         transitions = [sr if isinstance(sr, Failed) else next(answered) for sr in group.candidates]
         given = header.fidelity or [None] * len(candidates)

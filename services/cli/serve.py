@@ -12,8 +12,10 @@ from typing import Annotated
 
 import typer
 
-from oars.config import load_profile
+from oars.config import JudgeConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
+from oars.miniature import MINIATURE
+from reward_server.errors import BadSetting
 from services.serving import check_door, check_judge, deploy, deploy_door, door_config, endpoints
 
 app = typer.Typer(help="Deploy COMPASS, or act on the one that is deployed.")
@@ -64,6 +66,41 @@ def serve(
         if joined.own:
             typer.echo("Ctrl-C ends it, and the cluster that was started for it")
             _wait_for_interrupt()
+
+
+@app.command()
+def scale(
+    least: Annotated[int, typer.Argument(min=1, help="Replicas, at least.", show_default=False)],
+    most: Annotated[int | None, typer.Argument(help="And at most. Default: as many.", show_default=False)] = None,
+    name: Annotated[str, typer.Option("--app", help="Serve application.")] = "compass",
+    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", help="Its cluster.")] = "auto",
+) -> None:
+    """Change the number of replicas while COMPASS serves; replicas that stay are not touched."""
+    if most is not None and most < least:
+        raise BadSetting(f"at most {most} replicas: fewer than the least, {least}")
+    from services import scaling
+    from services.cluster import connected
+
+    with connected(address):
+        scaling.scale(name, least, most or least)
+        typer.echo(f"{name}: {least} to {most or least} replicas")
+
+
+@app.command()
+def replace(
+    judge: Annotated[str, typer.Option(help="Directory of the new judge, or `miniature`.", show_default=False)],
+    name: Annotated[str, typer.Option("--app", help="Serve application.")] = "compass",
+    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", help="Its cluster.")] = "auto",
+) -> None:
+    """Serve another judge, replica by replica: the new one is warm before the old one leaves."""
+    judge = judge if judge == MINIATURE else str(Path(judge).absolute())
+    check_judge(JudgeConfig(path=judge))
+    from services import scaling
+    from services.cluster import connected
+
+    with connected(address):
+        scaling.replace_judge(name, judge)
+        typer.echo(f"{name}: judge {scaling.reports(name)[0].judge_digest[:12]} from {judge}")
 
 
 @app.command("self-test")

@@ -33,14 +33,15 @@ START_S = 240
 def vllm_server(
     nothing_left_behind: None, sharp_judge: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """`vllm serve` as its users start it; the address of its API."""
+    """vLLM's own server, the module that `vllm serve` runs (that command wants a distribution named `vllm`, which the
+    CPU build is not); the address of its API."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("vllm") / "log"
     # fmt: off
     command = [
-        str(Path(sys.executable).with_name("vllm")), "serve", str(sharp_judge),
+        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(sharp_judge),
         "--host", "127.0.0.1", "--port", str(port), "--api-key", TOKEN, "--served-model-name", "sharp",
         "--dtype", "float32", "--max-model-len", "1024", "--max-num-seqs", "16", "--enforce-eager",
         "--block-size", "32", "--limit-mm-per-prompt", '{"image": 2, "video": 0}', "--skip-mm-profiling",
