@@ -1,7 +1,7 @@
 """The root of the config tree and its loading. A profile is a YAML file of this tree."""
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import yaml
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
@@ -12,6 +12,8 @@ from oars.config.cluster import ControlConfig, LearnerConfig, RolloutConfig
 from oars.config.compass import JudgeConfig, RewardClientConfig
 from oars.config.degradation import DegradationConfig, LowQualityConfig
 from oars.config.generator import GeneratorConfig, SamplerConfig
+
+ConfigT = TypeVar("ConfigT", bound=Config)
 
 
 class DataConfig(Config):
@@ -75,6 +77,23 @@ def load_profile(path: Path | str, overrides: list[str] | None = None) -> RunCon
 
     Raises BadConfig with one line that names the file and the field.
     """
+    return validated(RunConfig, path, overrides or [])
+
+
+def validated(model: type[ConfigT], path: Path | str, overrides: list[str]) -> ConfigT:
+    """A YAML file with its overrides as a config of this model. Raises BadConfig as above."""
+    tree = _read(path)
+    for override in overrides:
+        _assign(tree, override)
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadConfig(f"{path}: {field}: {first['msg']}") from error
+
+
+def _read(path: Path | str) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(Path(path).read_text()) or {}
     except (OSError, UnicodeDecodeError) as error:
@@ -83,14 +102,7 @@ def load_profile(path: Path | str, overrides: list[str] | None = None) -> RunCon
         raise BadConfig(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
         raise BadConfig(f"{path}: expected a mapping at the top level")
-    for override in overrides or []:
-        _assign(tree, override)
-    try:
-        return RunConfig.model_validate(tree)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise BadConfig(f"{path}: {field}: {first['msg']}") from error
+    return tree
 
 
 def _assign(tree: dict[str, Any], override: str) -> None:
