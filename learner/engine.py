@@ -54,11 +54,13 @@ class Engine:
         optimiser: OptimiserConfig,
         learner: LearnerConfig,
         dtype: torch.dtype,
+        rates: Sequence[float] | None = None,
     ) -> None:
+        """`rates`: of each trained parameter, relative to the learning rate; 1 by default."""
         self._trained = trained
         self.partitioned = learner.zero_stage == 3
         self._engine: Any = deepspeed.initialize(
-            model=module, model_parameters=list(trained), config=_config(optimiser, learner, dtype)
+            model=module, model_parameters=_groups(trained, rates), config=_config(optimiser, learner, dtype)
         )[0]
         self._clip = optimiser.grad_clip
 
@@ -75,7 +77,7 @@ class Engine:
     def set_learning_rate(self, value: float) -> None:
         """For the next steps."""
         for group in self._engine.optimizer.param_groups:
-            group["lr"] = value
+            group["lr"] = value * group["rate"]
 
     def step(self, losses: Sequence[Callable[[], Tensor]]) -> float:
         """One optimiser step on the sum of the losses, each computed in turn; the gradient's norm before clipping.
@@ -127,6 +129,14 @@ class Engine:
 
     def close(self) -> None:
         self._engine.destroy()
+
+
+def _groups(trained: Sequence[nn.Parameter], rates: Sequence[float] | None) -> list[dict[str, Any]]:
+    """Parameters of one rate together, in the order of their first."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for parameter, rate in zip(trained, rates or [1.0] * len(trained), strict=True):
+        groups.setdefault(rate, []).append(parameter)
+    return [{"params": parameters, "rate": rate} for rate, parameters in groups.items()]
 
 
 def _config(optimiser: OptimiserConfig, learner: LearnerConfig, dtype: torch.dtype) -> dict[str, Any]:

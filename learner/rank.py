@@ -1,22 +1,19 @@
-"""One DeepSpeed rank: the process, the phase it is in, and its checkpoints.
+"""One DeepSpeed rank of the learner: the phase it is in.
 
 A rank is in one phase at a time, the cold start or RL, and a phase owns its weights. All methods but `ping` and
 `address` are collective: every rank gets the same call with the same arguments.
 """
 
-import os
 import shutil
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
-import torch
 
 from learner import checkpoint
-from learner.checkpoint import BadCheckpoint
 from learner.plan import Optimality
+from learner.rank_process import RankProcess
 from learner.report import StepReport
 from oars.alignment.group import PolicySnapshot, TrainingSample
 from oars.config import RunConfig
@@ -37,34 +34,14 @@ class Fenced(RuntimeError):
     """A batch that these ranks must not train on: they are not at the version that it was leased for."""
 
 
-class LearnerRank:
-    """Runs as a Ray actor. DeepSpeed is imported inside methods: it reads DS_ACCELERATOR when it is imported, and the
-    driver, which imports this module too, never needs it."""
+class LearnerRank(RankProcess):
+    """Runs as a Ray actor. DeepSpeed is imported inside methods, never by the driver, which imports this module too."""
 
     def __init__(self, config: RunConfig, rank: int, world: int) -> None:
-        if config.learner.resources.num_gpus == 0:
-            os.environ["DS_ACCELERATOR"] = "cpu"
-        torch.set_num_threads(config.learner.resources.threads)
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        self._config, self._rank, self._world = config, rank, world
+        super().__init__(config.learner, rank, world)
+        self._config = config
         self._cold_start: ColdStart | None = None
         self._rl: Reinforcement | None = None
-
-    @ray.method(concurrency_group="health")
-    def ping(self) -> int:
-        """The process id; answers during a step."""
-        return os.getpid()
-
-    def address(self) -> str:
-        """host:port on this node where the ranks can meet."""
-        with socket.socket() as probe:
-            probe.bind(("", 0))
-            return f"{ray.util.get_node_ip_address()}:{probe.getsockname()[1]}"
-
-    def connect(self, address: str) -> None:
-        from learner.engine import join
-
-        join(self._rank, self._world, address)
 
     def cold_start_step(self, pairs: "list[Pair]") -> StepReport:
         """One optimiser step of flow-matching SFT; the first call loads the base weights. Raises WrongPhase in RL."""
@@ -104,41 +81,14 @@ class LearnerRank:
     def snapshot(self, role: Role, version: int) -> PolicySnapshot:
         return self._in_rl().snapshot(role, version)
 
-    def save(self, path: Path, meta: dict[str, Any]) -> None:
-        """A checkpoint directory, whole or not at all; `meta` (JSON) is handed back by `load`."""
-        from learner.engine import barrier
-
-        if self._rank == 0:
-            checkpoint.begin(path)
-        barrier()
-        aside = checkpoint.partial(path)
-        state = self._phase.save(aside)
-        torch.save(torch.get_rng_state(), aside / f"rng_{self._rank}.pt")
-        barrier()
-        if self._rank == 0:
-            checkpoint.write_manifest(aside, {**self._shape, "state": state, "meta": meta})
-            checkpoint.publish(path)
-        barrier()
-
-    def load(self, path: Path) -> dict[str, Any]:
-        """Enter the checkpoint's phase and state; returns its `meta`. Raises BadCheckpoint."""
-        manifest = checkpoint.verify(path)
+    def _enter(self, phase: str) -> None:
         self._leave_phase()
-        if manifest["phase"] == "rl":
+        if phase == "rl":
             self.begin_rl()
-        if differing := [name for name, value in self._shape.items() if manifest[name] != value]:
-            name = differing[0]
-            raise BadCheckpoint(f"{path}: saved with {name} {manifest[name]}, this learner has {self._shape[name]}")
-        self._phase.load(path, manifest["state"])
-        torch.set_rng_state(torch.load(path / f"rng_{self._rank}.pt"))
-        meta: dict[str, Any] = manifest["meta"]
-        return meta
 
     @property
-    def _shape(self) -> dict[str, Any]:
-        """What must be the same to load a checkpoint: optimiser state is split by rank."""
-        phase = "cold_start" if self._rl is None else "rl"
-        return {"phase": phase, "ranks": self._world, "zero_stage": self._config.learner.zero_stage}
+    def _phase_name(self) -> str:
+        return "cold_start" if self._rl is None else "rl"
 
     @property
     def _phase(self) -> "ColdStart | Reinforcement":

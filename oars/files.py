@@ -5,6 +5,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+_SAMPLE = 2**20
+
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a file beside `path`, sync it to disk, and give it the name `path`."""
@@ -23,6 +25,17 @@ def write_text(path: Path, text: str) -> None:
 def sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def fingerprint(path: Path) -> str:
+    """Digest of a file, or of a directory's files: names, sizes and first MiB, for large weights."""
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+        name = file.relative_to(path).as_posix() if path.is_dir() else ""
+        digest.update(f"{name}\x1f{file.stat().st_size}\x1f".encode())
+        with file.open("rb") as stream:
+            digest.update(stream.read(_SAMPLE))
+    return digest.hexdigest()
 
 
 def _sync(path: Path) -> None:

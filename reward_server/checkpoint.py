@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from oars.compass.self_test import FILE as SELF_TEST
 from oars.miniature import MissingModel, resolve_model
 from reward_server.errors import BadJudge
 
@@ -28,10 +29,13 @@ def judge_directory(path: str) -> Path:
 
 
 def judge_digest(directory: Path) -> str:
-    """SHA-256 over the names and contents of the directory's JSON and safetensors files: what decides a score."""
+    """SHA-256 over the names and contents of the directory's JSON and safetensors files: what decides a score.
+
+    The self-test is no part of it: it is checked against the scores, and makes none.
+    """
     total = hashlib.sha256()
     for path in sorted(directory.iterdir()):
-        if path.suffix in {".json", ".safetensors"} and path.is_file():
+        if path.suffix in {".json", ".safetensors"} and path.name != SELF_TEST and path.is_file():
             total.update(path.name.encode() + b"\0" + _file_digest(path))
     return total.hexdigest()
 

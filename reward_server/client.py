@@ -1,131 +1,176 @@
-"""How the cluster calls COMPASS: a deadline on every attempt, bounded retries, and then typed failures.
+"""How COMPASS is called: a deadline on every attempt, bounded retries, and then typed failures.
 
-Serve does not repeat a request that a dying replica had started, so this client does, under the same request id. Every
-attempt that is given up is cancelled: work whose answer nobody awaits would multiply the load when there is least room.
+`CompassClient` is for coroutines, `SyncCompassClient` for everybody else; the endpoint in their config decides whether
+they call a deployment handle, a gRPC or HTTP door, or an OpenAI-compatible vLLM server. Nobody else repeats a request
+that a dying replica had started, so the client does, under the same request id, and every attempt that is given up is
+cancelled.
 """
 
 import asyncio
 import itertools
 import random
+import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
-
-import ray
-from ray import serve
-from ray.exceptions import ObjectLostError, RayActorError, RayTaskError, TaskCancelledError, WorkerCrashedError
-from ray.serve.exceptions import RayServeException
+from collections.abc import Callable, Coroutine, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 from oars.compass.outcome import Failed, FailureReason
-from oars.config import RewardClientConfig
-from reward_server.errors import EngineDied
-from reward_server.metrics import ClientMetrics
-from reward_server.pictures import Pixels
+from oars.config import JudgeConfig, RewardClientConfig
+from reward_server.errors import BadRequest, NoCompass, Unavailable
 from reward_server.retry import GiveUp, after_failure
-from reward_server.schema import ScoreHeader, ScoreResponse
+from reward_server.schema import Description, ScoreHeader, ScoreResponse
+from reward_server.transports.base import Picture, Pictures, Transport
+from reward_server.transports.connect import connect
 
-Pictures: TypeAlias = Pixels | Sequence[Pixels] | ray.ObjectRef
-
-# Somebody or something is not there; a later attempt may find it. RayServeException covers back-pressure, a replica or
-# deployment that is unavailable, and an application that is not deployed (yet).
-_ABSENT = (RayActorError, WorkerCrashedError, TaskCancelledError, ObjectLostError, RayServeException, EngineDied)
-
-
-def failure_of(error: Exception) -> FailureReason | None:
-    """Why an attempt got no answer; None for a defect, which no retry mends and which must be seen."""
-    if isinstance(error, TimeoutError):
-        return FailureReason.DEADLINE
-    return FailureReason.UNAVAILABLE if isinstance(error, _ABSENT) else None
+T = TypeVar("T")
 
 
 class CompassClient:
-    """One per process. Any number of groups may be scored at once."""
+    """One per process and event loop. Any number of groups may be scored at once."""
 
     def __init__(
         self,
         config: RewardClientConfig,
+        judge: JudgeConfig | None = None,
         draw: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
+        failed_attempt: Callable[[FailureReason], None] = lambda reason: None,
     ) -> None:
-        self._config = config
-        self._draw, self._clock = draw, clock
-        self._handle: Any = None
-        self._metrics = ClientMetrics()
+        """`judge` is needed by an OpenAI-compatible endpoint alone, which knows neither formula nor limits.
+
+        `failed_attempt` hears of every attempt without an answer.
+        """
+        self._config, self._judge = config, judge or JudgeConfig()
+        self._draw, self._clock, self._failed_attempt = draw, clock, failed_attempt
+        self._transport: Transport | None = None
 
     async def score(
         self,
         request_id: str,
-        lr: Pixels | ray.ObjectRef,
+        lr: Picture,
         candidates: Pictures,
         fidelity: Sequence[float] | None = None,
         deadline_s: float | None = None,
         count: int | None = None,
+        gamma: float | None = None,
+        explain: bool = False,
     ) -> ScoreResponse:
         """K outcomes. LR uint8 [h, w, 3], candidates uint8 [K, H, W, 3]; `fidelity` [K] replaces the judge's F.
 
         `deadline_s` bounds one attempt (default: the config's). `count` is K; it has to be given with a reference, so
-        that each candidate can fail when nobody answers. Raises BadRequest.
+        that each candidate can fail when nobody answers. `gamma` replaces the served one; `explain` asks for reasons.
+        Raises BadRequest.
         """
         slots = _slots(candidates, count)
         given = None if fidelity is None else tuple(fidelity)
         started = self._clock()
         failures: list[FailureReason] = []
         for attempt in itertools.count():
-            header = ScoreHeader(request_id=request_id, attempt=attempt, fidelity=given)
+            header = ScoreHeader(request_id=request_id, attempt=attempt, fidelity=given, gamma=gamma, explain=explain)
             answer = await self._attempt(header, lr, candidates, deadline_s or self._config.deadline_s)
             if isinstance(answer, ScoreResponse):
                 return answer
-            failures.append(answer.reason)
-            self._metrics.failed_attempt(answer.reason)
+            failure, wait_s = answer
+            failures.append(failure.reason)
+            self._failed_attempt(failure.reason)
             decision = after_failure(failures, self._clock() - started, self._config, self._draw())
             if isinstance(decision, GiveUp):
                 break
-            await asyncio.sleep(decision.wait_s)
+            await asyncio.sleep(max(decision.wait_s, wait_s))
         return ScoreResponse(
-            request_id=request_id, outcomes=[answer] * slots, judged_fidelity=[None] * slots, provenance=None
+            request_id=request_id, outcomes=[failure] * slots, judged_fidelity=[None] * slots, provenance=None
         )
+
+    async def describe(self) -> Description:
+        """What the endpoint is and accepts; one attempt. Raises TimeoutError, Unavailable, BadRequest."""
+        async with asyncio.timeout(self._config.deadline_s):
+            return await self._connected().describe()
+
+    async def close(self) -> None:
+        if self._transport is not None:
+            await self._transport.close()
+            self._transport = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
     async def _attempt(
         self, header: ScoreHeader, lr: Any, candidates: Any, deadline_s: float
-    ) -> ScoreResponse | Failed:
-        response = None
+    ) -> ScoreResponse | tuple[Failed, float]:
+        """The answer, or the failure and the seconds that the service asks to be left alone for."""
         try:
             async with asyncio.timeout(deadline_s):
-                handle = await self._connect()
-                response = handle.score.remote(header, lr, candidates)
-                return await response
-        except asyncio.CancelledError:
-            _cancel(response)
-            raise
-        except Exception as error:  # the process boundary: Ray has many ways to say that nobody is there
-            _cancel(response)
-            self._handle = None
-            reason = failure_of(error)
-            if reason is None:
-                raise
-            return Failed(reason=reason, detail=f"attempt {header.attempt}: {_line(error)}")
+                return await self._connected().score(header, lr, candidates, deadline_s)
+        except TimeoutError as error:
+            return Failed(reason=FailureReason.DEADLINE, detail=f"attempt {header.attempt}: {error}"), 0.0
+        except Unavailable as error:
+            detail = f"attempt {header.attempt}: {error}"
+            return Failed(reason=FailureReason.UNAVAILABLE, detail=detail), error.retry_after_s or 0.0
 
-    async def _connect(self) -> Any:
-        """The handle; looked up again after a failure, because the application may have been deployed anew."""
-        if self._handle is None:
-            self._handle = await asyncio.to_thread(serve.get_app_handle, self._config.app)
-        return self._handle
+    def _connected(self) -> Transport:
+        if self._transport is None:
+            self._transport = connect(self._config, self._judge)
+        return self._transport
+
+
+class SyncCompassClient:
+    """The same for code without an event loop: it owns one, in a thread. Calls from several threads run at once."""
+
+    def __init__(self, config: RewardClientConfig, judge: JudgeConfig | None = None) -> None:
+        self._client = CompassClient(config, judge)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="compass-client", daemon=True)
+        self._thread.start()
+
+    def score(self, request_id: str, lr: Picture, candidates: Pictures, **options: Any) -> ScoreResponse:
+        """As `CompassClient.score`, options included."""
+        return self._run(self._client.score(request_id, lr, candidates, **options))
+
+    def describe(self) -> Description:
+        """As `CompassClient.describe`."""
+        return self._run(self._client.describe())
+
+    def close(self) -> None:
+        self._run(self._client.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+
+def probe(config: RewardClientConfig, judge: JudgeConfig | None = None) -> Description:
+    """Ask the endpoint once what it is. Raises NoCompass, in one line, if nobody answers as a COMPASS does."""
+    try:
+        with SyncCompassClient(config, judge) as client:
+            return client.describe()
+    except (TimeoutError, Unavailable, BadRequest) as error:
+        raise NoCompass(f"{config.endpoint or config.app}: {error}") from error
 
 
 def _slots(candidates: Pictures, count: int | None) -> int:
     if count is not None:
         return count
-    if isinstance(candidates, ray.ObjectRef):
+    if not hasattr(candidates, "__len__"):
         raise ValueError("count: has to be given with a reference to the candidates")
-    return len(candidates)
-
-
-def _cancel(response: Any) -> None:
-    if response is not None:
-        response.cancel()
-
-
-def _line(error: Exception) -> str:
-    """The first line of what a replica raised, without the traceback that Ray puts around it."""
-    cause = error.cause if isinstance(error, RayTaskError) else error
-    return f"{type(cause).__name__} {next(iter(str(cause).splitlines()), '')}".strip()
+    return len(candidates)  # type: ignore[arg-type]  # a reference has no length

@@ -1,8 +1,9 @@
 """The judge on vLLM: one engine request a prompt, the exact distribution over the score tokens at one decoded position.
 
 A group is one input prompt (Q_LR, read once) and K transition prompts. They begin with the same LR tokens, which prefix
-caching computes once, and name each picture by its digest, so that the LR is preprocessed and encoded once. Logprobs
-are vLLM's raw ones, over the whole vocabulary and before any mask: their sum over the score tokens is a confidence.
+caching computes once, and name each picture by its digest, so that the LR is preprocessed and encoded once; of equal
+candidates one is judged, and exact duplicates of what was judged lately are answered from memory. Logprobs are vLLM's
+raw ones, over the whole vocabulary and before any mask: their sum over the score tokens is a confidence.
 The engine process is the failure domain: one bad candidate is a `Failed` in its slot, a dead engine is `EngineDied`.
 """
 
@@ -14,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from oars.compass.outcome import Failed, FailureReason
+from oars.compass.outcome import Failed, FailureReason, Scored
 from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
 from oars.config import JudgeConfig
 from reward_server.errors import BadJudge, EngineDied
 from reward_server.judgement import Judged, Logprobs, judged
-from reward_server.pictures import Candidate, View, prepare
+from reward_server.known_answers import KnownAnswers
+from reward_server.metrics import ReplicaMetrics
+from reward_server.pictures import Candidate, Group, View, prepare
+from reward_server.statistics import EngineStatistics
 
 if TYPE_CHECKING:
     from vllm.engine.arg_utils import AsyncEngineArgs
@@ -29,6 +33,8 @@ _GIB = 1 << 30
 _PICTURE_CACHE_GIB = 0.5
 _WARM_UP_SIDE = 128  # pixels
 _WARM_UP_CANDIDATES = 4
+# vLLM's two halves may disagree on which pictures the engine holds, after an abort; the second time they are sent.
+_SENDS = 2
 
 
 def set_environment(config: JudgeConfig) -> None:
@@ -60,6 +66,7 @@ def engine_args(directory: Path, config: JudgeConfig) -> "AsyncEngineArgs":
         dtype=config.dtype,
         max_model_len=config.max_model_len,
         max_num_seqs=config.max_num_seqs,
+        max_num_batched_tokens=config.max_num_batched_tokens,
         block_size=config.block_size,
         enable_prefix_caching=True,
         tensor_parallel_size=config.tensor_parallel,
@@ -70,21 +77,29 @@ def engine_args(directory: Path, config: JudgeConfig) -> "AsyncEngineArgs":
         mm_processor_cache_gb=_PICTURE_CACHE_GIB,
         # Profiling measures GPU memory; on a CPU it only delays the start.
         skip_mm_profiling=on_cpu,
+        # Prometheus and log lines of vLLM's own; EngineLog takes the figures instead.
         disable_log_stats=True,
+        enable_logging_iteration_details=True,
     )
 
 
 class JudgeEngine:
     """Owns the vLLM engine. Create it inside the event loop that calls it."""
 
-    def __init__(self, directory: Path, config: JudgeConfig) -> None:
+    def __init__(self, directory: Path, config: JudgeConfig, judge_digest: str, metrics: ReplicaMetrics) -> None:
         set_environment(config)
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
         from vllm.v1.engine.async_llm import AsyncLLM
 
+        from reward_server.engine_log import EngineLog
+
         self._config = config
-        self._llm = AsyncLLM.from_engine_args(engine_args(directory, config))
+        self.statistics = EngineStatistics()
+        self._metrics = metrics
+        self._known = KnownAnswers(judge_digest, config.known_answers)
+        log = EngineLog.to(self.statistics, metrics)
+        self._llm = AsyncLLM.from_engine_args(engine_args(directory, config), stat_loggers=[log])
         self._tokens = ScoreTokens.of(self._llm.get_tokenizer())
         self._sampling = SamplingParams(
             max_tokens=1,
@@ -110,15 +125,21 @@ class JudgeEngine:
         group = await asyncio.to_thread(prepare, lr, candidates, self._config)
         if isinstance(group, Failed):
             return [Judged(group)] * len(candidates)
+        # Equal candidates are asked about once.
+        views = {view.digest: view for view in group.candidates if isinstance(view, View)}
         source, *transitions = await asyncio.gather(
-            self._ask(f"{request_id}/input", INPUT_PROMPT, [group.lr]),
-            *(self._transition(f"{request_id}/{k}", group.lr, sr) for k, sr in enumerate(group.candidates)),
+            self._read(f"{request_id}/input", group.lr, None),
+            *(self._read(f"{request_id}/{k}", group.lr, view) for k, view in enumerate(views.values())),
         )
-        given = fidelity if fidelity is not None else [None] * len(candidates)
-        return [
+        answers = dict(zip(views, transitions, strict=True))
+        slots = [sr if isinstance(sr, Failed) else answers[sr.digest] for sr in group.candidates]
+        given = fidelity if fidelity is not None else [None] * len(slots)
+        results = [
             judged(self._tokens, source, answer, f, gamma, self._config.reward)
-            for answer, f in zip(transitions, given, strict=True)
+            for answer, f in zip(slots, given, strict=True)
         ]
+        self._remember(group, source, slots, results)
+        return results
 
     async def warm_up(self) -> None:
         """Score made-up groups, so that no user waits for first-time work. Raises BadJudge if nothing gets a score."""
@@ -143,8 +164,25 @@ class JudgeEngine:
     def shutdown(self) -> None:
         self._llm.shutdown()
 
-    async def _transition(self, request_id: str, lr: View, sr: View | Failed) -> Logprobs | Failed:
-        return sr if isinstance(sr, Failed) else await self._ask(request_id, TRANSITION_PROMPT, [lr, sr])
+    def _remember(
+        self, group: Group, source: Logprobs | Failed, slots: list[Logprobs | Failed], results: list[Judged]
+    ) -> None:
+        """Of the answers that made a score."""
+        for view, answer, result in zip(group.candidates, slots, results, strict=True):
+            if isinstance(result.outcome, Scored) and isinstance(view, View):
+                assert not isinstance(source, Failed) and not isinstance(answer, Failed)
+                self._known.keep(group.lr, None, source)
+                self._known.keep(group.lr, view, answer)
+
+    async def _read(self, request_id: str, lr: View, sr: View | None) -> Logprobs | Failed:
+        """The judge's answer about an input, or about a transition."""
+        known = self._known.get(lr, sr)
+        self._metrics.answer("engine" if known is None else "known")
+        if known is not None:
+            self.statistics.answers_known += 1
+            return known
+        prompt, views = (INPUT_PROMPT, [lr]) if sr is None else (TRANSITION_PROMPT, [lr, sr])
+        return await self._ask(request_id, prompt, views)
 
     async def _ask(self, request_id: str, prompt: str, views: list[View]) -> Logprobs | Failed:
         """Logprobs of the score tokens at the answer position. Cancelling the caller aborts the engine's request."""
@@ -156,13 +194,14 @@ class JudgeEngine:
             "multi_modal_uuids": {"image": [view.digest for view in views]},
         }
         try:
-            outputs = [output async for output in self._llm.generate(request, self._sampling, request_id)]
+            for send in range(_SENDS):
+                name = f"{request_id}/{send}"
+                outputs = [output async for output in self._llm.generate(request, self._sampling, name)]
+                if answer := outputs[-1].outputs[0].logprobs:
+                    return {token: entry.logprob for token, entry in answer[0].items()}
         except EngineDeadError as error:
             raise EngineDied(str(error)) from error
         except (EngineGenerateError, ValueError) as error:
             # ValueError is vLLM's way to refuse a prompt, for instance one longer than the model takes.
             return Failed(reason=FailureReason.ENGINE_ERROR, detail=str(error.__cause__ or error))
-        answer = outputs[-1].outputs[0].logprobs
-        if not answer:
-            return Failed(reason=FailureReason.ENGINE_ERROR, detail="the engine returned no logprobs")
-        return {token: entry.logprob for token, entry in answer[0].items()}
+        return Failed(reason=FailureReason.ENGINE_ERROR, detail="the engine returned no logprobs")

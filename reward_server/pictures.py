@@ -14,9 +14,12 @@ from PIL import Image
 from oars.compass.outcome import Failed, FailureReason
 from oars.compass.views import lr_view
 from oars.config import JudgeConfig
-from oars.imaging.image_io import BadImage, Pixels, decode_lossless
+from oars.imaging.image_io import BadImage, Pixels, decode_lossless, lossless_size
+from reward_server.errors import BadRequest
 
 Candidate = Pixels | Failed
+Sent = bytes | Pixels | Failed
+"""A picture as it came through a door: encoded bytes, raw pixels, or already a failure."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,50 @@ def bad_image(detail: str) -> Failed:
     return Failed(reason=FailureReason.BAD_IMAGE, detail=detail)
 
 
-def decode(encoded: str, name: str, max_pixels: int) -> Candidate:
-    """uint8 [H, W, 3] from PNG or lossless WebP in base64, or the failure that it is; `name` goes into its text."""
+def from_base64(text: str, name: str) -> Sent:
+    """The bytes of a picture that came as text, or the failure that it is; `name` goes into its text."""
     try:
-        return decode_lossless(base64.b64decode(encoded, validate=True), name, max_pixels)
-    except BadImage as error:
-        return bad_image(str(error))
+        return base64.b64decode(text, validate=True)
     except ValueError:
         return bad_image(f"{name}: not base64")
+
+
+def from_raw(rgb: bytes, height: int, width: int, name: str) -> Sent:
+    """uint8 [height, width, 3], sharing memory with `rgb`."""
+    if len(rgb) != height * width * 3 or not rgb:
+        return bad_image(f"{name}: {len(rgb)} bytes for {height} x {width} x 3")
+    return np.frombuffer(rgb, np.uint8).reshape(height, width, 3)
+
+
+def decode_all(lr: Sent, candidates: Sequence[Sent], max_pixels: int, max_total: int) -> list[Candidate]:
+    """LR and candidates as uint8 [H, W, 3], or the failure in a picture's slot.
+
+    Raises BadRequest if all pictures together claim more than `max_total` pixels: known before one is decoded.
+    """
+    pictures = [lr, *candidates]
+    total = sum(_claimed_area(picture) for picture in pictures)
+    if total > max_total:
+        raise BadRequest(f"candidates: the pictures have {total} pixels, at most {max_total} are accepted")
+    names = ["LR", *(f"candidate {k}" for k in range(len(candidates)))]
+    return [_decoded(picture, name, max_pixels) for picture, name in zip(pictures, names, strict=True)]
+
+
+def _claimed_area(picture: Sent) -> int:
+    if isinstance(picture, Failed):
+        return 0
+    if isinstance(picture, bytes):
+        width, height = lossless_size(picture) or (0, 0)
+        return width * height
+    return picture.shape[0] * picture.shape[1]
+
+
+def _decoded(picture: Sent, name: str, max_pixels: int) -> Candidate:
+    if not isinstance(picture, bytes):
+        return picture
+    try:
+        return decode_lossless(picture, name, max_pixels)
+    except BadImage as error:
+        return bad_image(str(error))
 
 
 def prepare(lr: Candidate, candidates: Sequence[Candidate], config: JudgeConfig) -> Group | Failed:

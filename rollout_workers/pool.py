@@ -73,7 +73,7 @@ class _Member:
 
 
 class RolloutPool:
-    """Made by `start`; used from one event loop."""
+    """Made by `start`, or `create` and `ready`; used from one event loop."""
 
     def __init__(self, config: RunConfig, members: list[_Member]) -> None:
         self._config = config
@@ -85,24 +85,35 @@ class RolloutPool:
             self._free.put_nowait(member)
 
     @classmethod
+    def create(cls, config: RunConfig) -> "RolloutPool":
+        """Workers that come up while the caller does something else."""
+        return cls(
+            config, [_Member(f"rollout-{i}", _actor(config, f"rollout-{i}")) for i in range(config.rollout.workers)]
+        )
+
+    @classmethod
     async def start(cls, config: RunConfig) -> "RolloutPool":
         """Create the workers and wait until each answers. Raises WorkersUnavailable."""
-        rollout, deadline = config.rollout, config.control.start_deadline_s
-        members = [_Member(f"rollout-{i}", _actor(config, f"rollout-{i}")) for i in range(rollout.workers)]
-        pool = cls(config, members)
+        pool = cls.create(config)
+        await pool.ready()
+        return pool
+
+    async def ready(self) -> None:
+        """Every worker answers. Raises WorkersUnavailable, and then there is none."""
+        rollout, deadline = self._config.rollout, self._config.control.start_deadline_s
+        answers = [member.actor.ping.remote() for member in self._alive.values()]
         try:
-            await asyncio.wait_for(asyncio.gather(*(member.actor.ping.remote() for member in members)), deadline)
+            await asyncio.wait_for(asyncio.gather(*answers), deadline)
         except TimeoutError as error:
-            await pool.stop()
+            await self.stop()
             raise WorkersUnavailable(
                 f"rollout: {rollout.workers} x {rollout.resources.model_dump()} requested and not up after "
                 f"{deadline:.0f} s, available: {ray.available_resources()}"
             ) from error
         except RayActorError as error:
-            await pool.stop()
+            await self.stop()
             # Ray appends the traceback of the constructor: its last line is the reason.
             raise WorkersUnavailable(f"a rollout worker could not start: {str(error).splitlines()[-1]}") from error
-        return pool
 
     @property
     def workers(self) -> int:

@@ -15,11 +15,10 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import ray
 from rich.console import Console
@@ -59,7 +58,6 @@ FAILED = 1
 # A job's output is a file, which has no width of its own.
 _TABLE_WIDTH = 120
 _LOOK_EVERY_S = 0.5
-RoleT = TypeVar("RoleT")
 
 
 class LedgerBroken(RuntimeError):
@@ -69,7 +67,7 @@ class LedgerBroken(RuntimeError):
 async def align(run: Run) -> Results | None:
     """The algorithm. None if a stop was requested before the evaluation. A run that is resumed goes through the same
     lines, and each of them does what is left of it."""
-    stages, judge = run.config.stages, connect_compass(run.config)
+    stages, judge = run.config.stages, connect_compass(run.config, run.telemetry)
     source, store, samples = InputSource(run.config, run.id), PolicyStore(ray.put), Vault(run.directory / "experience")
     async with AsyncExitStack() as actors:
         ranks = SteadyLearner.running(run, lambda: LearnerGroup.start(run.config), samples)
@@ -77,11 +75,13 @@ async def align(run: Run) -> Results | None:
         sft = await cold_start(run, source, learner)
         if sft is None:
             return None
-        rollouts = await started(run, "the rollout workers", RolloutPool.start(run.config))
+        rollouts = RolloutPool.create(run.config)
         actors.push_async_callback(rollouts.stop)
         life = GroupLife(run, rollouts, judge, store, samples)
         conductor = Conductor(run, source, rollouts, learner, store, life, samples)
         await conductor.begin()
+        # Their own deadline has its own message; this one only bounds what that misses.
+        await run.wait("conductor", "the rollout workers", rollouts.ready(), 2 * run.config.control.start_deadline_s)
         await conductor.run_stage("fr_rl", stages.fr_rl)
         await conductor.run_stage("nr_rl", stages.nr_rl)
         await conductor.checkpoint()
@@ -94,11 +94,6 @@ async def align(run: Run) -> Results | None:
 async def finish(run: Run, judge: Judge, sft: Path, adapter: PolicySnapshot) -> Results:
     """What can be done again from the last checkpoint at any time."""
     return await evaluate(run, judge, sft, await merge_aligned(run, sft, adapter))
-
-
-async def started(run: Run, what: str, start: Awaitable[RoleT]) -> RoleT:
-    """A role that has its own deadline and message for not coming up; this one only bounds what those miss."""
-    return await run.wait("conductor", what, start, 2 * run.config.control.start_deadline_s)
 
 
 async def supervised(run: Run) -> Results | None:

@@ -25,6 +25,8 @@ NAMESPACE = "oars"
 _OTHER_CPUS = 3
 _ASK_EVERY_S = 1.0
 _PROBE_S = 1.0
+START_DEADLINE_S = 600.0
+"""Seconds that a local cluster may take to come up."""
 # Where Ray keeps the token of local clusters.
 _TOKEN = "~/.ray/auth_token"
 
@@ -44,15 +46,15 @@ class Cluster:
 
 
 @contextmanager
-def cluster(config: RunConfig, address: str | None) -> Iterator[Cluster]:
-    """Join `address` (`auto`: whichever runs on this machine, if any), or start a local one for None.
+def cluster(cpus: int, address: str | None, start_deadline_s: float = START_DEADLINE_S) -> Iterator[Cluster]:
+    """Join `address` (`auto`: whichever runs on this machine, if any), or start a local one of `cpus` for None.
 
     Raises NoCluster if a named cluster does not answer.
     """
     quiet_ray()
     context, head = _join(address), None
     if context is None:
-        head, context = _start(config)
+        head, context = _start(cpus, start_deadline_s)
     try:
         yield Cluster(head.dashboard if head else f"http://{context.dashboard_url}", own=head is not None)
     finally:
@@ -61,6 +63,18 @@ def cluster(config: RunConfig, address: str | None) -> Iterator[Cluster]:
         ray.shutdown()
         if head:
             head.stop()
+
+
+@contextmanager
+def connected(address: str) -> Iterator[None]:
+    """Join the cluster at `address` (`auto`: the one on this machine); none is started. Raises NoCluster."""
+    quiet_ray()
+    if _join(address) is None:
+        raise NoCluster("no Ray cluster runs on this machine; start COMPASS with `oars serve`")
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def quiet_ray() -> None:
@@ -103,11 +117,11 @@ def _connect(address: str) -> Any:
         return None
 
 
-def _start(config: RunConfig) -> tuple[LocalHead, Any]:
-    """CPUs are only Ray's accounting, so the roles always fit. Raises NoCluster."""
+def _start(cpus: int, deadline_s: float) -> tuple[LocalHead, Any]:
+    """CPUs are only Ray's accounting, so what is asked for always fits. Raises NoCluster."""
     print("starting a local Ray cluster", flush=True)
-    head = LocalHead(max(os.cpu_count() or 1, needed_cpus(config)), _environment())
-    deadline = time.monotonic() + config.control.start_deadline_s
+    head = LocalHead(max(os.cpu_count() or 1, cpus), _environment())
+    deadline = time.monotonic() + deadline_s
     while head.alive and time.monotonic() < deadline:
         time.sleep(_ASK_EVERY_S)
         if (context := _connect(head.address)) is not None:
@@ -141,7 +155,9 @@ def _stop_serve() -> None:
 
 
 def deploy_compass(config: RunConfig) -> None:
-    """Deploy COMPASS and wait until it is ready, unless it is there. Raises BadJudge."""
+    """Deploy COMPASS and wait until it is ready, unless it is there or elsewhere (`endpoint`). Raises BadJudge."""
+    if config.reward.endpoint is not None:
+        return
     from ray import serve
 
     from services.serving import deploy

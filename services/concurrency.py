@@ -1,11 +1,12 @@
 """How many groups may be on their way to a score: back-pressure from COMPASS to admission, as a pure AIMD controller.
 
-The limit starts at `start` and, until the first congestion, grows by one with each good answer. An answer is strained if its request had to be
-repeated, found nobody, or took longer than `slow_s`; one alone means nothing, because service times have tails and
-replicas die. When about half of the recent answers are strained, or none comes at all, the limit shrinks by a factor;
-from then on every limit's worth of good answers adds one. Invariants: the limit is at least `least`; what was asked before the last
-decrease decreases nothing, since one congestion is one decrease; growth needs an answer to what was asked since, while
-the limit is what holds groups back, so stale or absent measurements freeze it. The clock is an argument.
+The limit starts at `start` and, until the first congestion, grows by one with each good answer. An answer is strained
+if its request had to be repeated, found nobody, or took longer than `slow_s`; one alone means nothing, because service
+times have tails and replicas die. When about half of the recent answers are strained, or none comes at all, the limit
+shrinks by a factor; from then on every limit's worth of good answers adds one. Invariants: the limit is at least
+`least`; what was asked before the last decrease decreases nothing, since one congestion is one decrease; growth needs
+an answer to what was asked since, while the limit is what holds groups back, so stale or absent measurements freeze it.
+The clock is an argument.
 """
 
 import math

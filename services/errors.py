@@ -7,17 +7,23 @@ BAD_INPUT = 2
 
 _USER_ERRORS = frozenset(
     {
+        "BadBenchmark",
         "BadCheckpoint",
         "BadConfig",
+        "BadDataset",
+        "BadEnhancer",
         "BadImage",
         "BadJudge",
         "BadRun",
         "BadSample",
+        "BadSetting",
         "MissingMetricFile",
         "MissingModel",
+        "MissingNetwork",
         "MissingWeights",
         "NoCluster",
         "NoCompass",
+        "NoExamples",
         "NoPhotos",
         "PhotoTooSmall",
     }

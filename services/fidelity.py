@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oars.compass.judge_training import LABELS_FILE
+from oars.compass.judge_files import JUDGE_LABELS
 from oars.compass.labels import Errors, LabelMap, colour_error, structure_error
 from oars.metrics.perceptual import stlpips_batch
 from oars.miniature import MissingModel, resolve_model
@@ -16,7 +16,7 @@ Pixels = NDArray[np.uint8]
 
 def judge_labels(path: str) -> LabelMap:
     """The label map stored with the judge. Raises MissingModel naming the file."""
-    file = resolve_model(path, "judge") / LABELS_FILE
+    file = resolve_model(path, "judge") / JUDGE_LABELS
     if not file.is_file():
         raise MissingModel(f"judge: {file} is missing: FR-RL needs the scale of its fidelity labels")
     return LabelMap(**json.loads(file.read_text()))

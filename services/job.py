@@ -28,27 +28,36 @@ _SERVER_WAIT_S = 60.0
 class AlignJob:
     """One submission."""
 
-    run_id: str
+    name: str
     entrypoint: str
     runtime_env: dict[str, object] = field(default_factory=dict)
 
     @classmethod
-    def of(
+    def begin(
         cls, profile: Path, overrides: list[str], run_id: str | None, config: RunConfig, where: Cluster
     ) -> "AlignJob":
-        """On a cluster of our own the job uses this Python and these files; elsewhere the code travels with it."""
+        """A new run, whose id is the job's name."""
         run_id = run_id or new_run_id(config.name)
-        python = sys.executable if where.own else "python"
         profile = profile.resolve()
         if where.own:
             overrides = [*overrides, *_absolute_paths(config)]
         elif profile.is_relative_to(ROOT):
             profile = profile.relative_to(ROOT)
-        words = [python, "-m", "services.align", "--profile", str(profile), "--run-id", run_id]
+        return cls._of(run_id, ["--profile", str(profile), "--run-id", run_id], overrides, where)
+
+    @classmethod
+    def resume(cls, run: Path, overrides: list[str], where: Cluster) -> "AlignJob":
+        """Go on with the run in this directory, which the driver's node sees under the same path."""
+        return cls._of(new_run_id(run.name), ["--resume", str(run.absolute())], overrides, where)
+
+    @classmethod
+    def _of(cls, name: str, what: list[str], overrides: list[str], where: Cluster) -> "AlignJob":
+        """On a cluster of our own the job uses this Python and these files; elsewhere the code travels with it."""
+        words = [sys.executable if where.own else "python", "-m", "services.align", *what]
         words += [word for override in overrides for word in ("--set", override)]
         recipe = yaml.safe_load(deploy_path(RUNTIME_ENV).read_text())
         env = {"env_vars": recipe["env_vars"]} if where.own else recipe | {"working_dir": str(ROOT)}
-        return cls(run_id, shlex.join(words), env)
+        return cls(name, shlex.join(words), env)
 
 
 def _absolute_paths(config: RunConfig) -> list[str]:
@@ -60,14 +69,14 @@ def _absolute_paths(config: RunConfig) -> list[str]:
 
 
 def submit(where: Cluster, job: AlignJob) -> str:
-    """The submission id, which is the run's id. Raises NoCluster if the job server does not answer."""
+    """The submission id, which is the job's name. Raises NoCluster if the job server does not answer."""
     client = _client(where)
-    print(f"job {job.run_id}; dashboard and job server: {where.dashboard}", flush=True)
+    print(f"job {job.name}; dashboard and job server: {where.dashboard}", flush=True)
     return client.submit_job(
         entrypoint=job.entrypoint,
-        submission_id=job.run_id,
+        submission_id=job.name,
         runtime_env=job.runtime_env,
-        metadata={"name": job.run_id},
+        metadata={"name": job.name},
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from learner.group import LearnerLost
+from learner.ranks import LearnerLost
 from learner.report import StepReport
 from oars.alignment.group import PolicySnapshot
 from oars.imaging.crops import Pair

@@ -2,6 +2,7 @@
 
 from rich.table import Table
 
+from services.history import Phase
 from services.summary import Summary
 
 
@@ -10,9 +11,18 @@ def groups_line(summary: Summary) -> str:
     groups = summary.groups
     dropped = ", ".join(f"{reason} {count}" for reason, count in groups.dropped.items() if count) or "none"
     return (
-        f"groups: {groups.admitted} admitted, {groups.trained} trained, dropped: {dropped}; "
+        f"groups: {groups.admitted} admitted, {groups.trained} trained, {groups.in_flight} in flight, "
+        f"dropped: {dropped}; "
         f"staleness mean {summary.staleness.mean:.2f}, max {summary.staleness.max}"
     )
+
+
+def phase_table(phases: list[Phase]) -> Table:
+    """Where the groups' time went."""
+    table = Table("phase of a group", "groups", "mean s", "95 % within s", "sum s")
+    for phase in phases:
+        table.add_row(phase.name, str(phase.groups), *(f"{s:.2f}" for s in (phase.mean, phase.p95, phase.total)))
+    return table
 
 
 def held_out_table(summary: Summary) -> Table:

@@ -1,29 +1,22 @@
 """How good is one enhancement, LR -> SR: judged whole, or in tiles where it is larger than the judge takes.
 
-Two scorers: a COMPASS that listens on this machine, and the judge loaded in this process.
+Two scorers: a COMPASS that is served somewhere, and the judge loaded in this process.
 """
 
-import base64
-import json
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from oars.compass.formula import outcome
 from oars.compass.outcome import CandidateOutcome, Failed
-from oars.config import JudgeConfig
-from oars.imaging.image_io import Pixels, encode_png
+from oars.config import JudgeConfig, RewardClientConfig
+from oars.imaging.image_io import Pixels
 from reward_server.checkpoint import judge_digest, judge_directory
+from reward_server.client import SyncCompassClient, probe
 from reward_server.pictures import prepare
-from reward_server.schema import HttpScoreRequest, Readiness, ScoreResponse
-
-# One local round trip of readiness; a busy replica answers within it.
-_CONNECT_S = 2.0
-_SCORE_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -85,26 +78,18 @@ def _cut(pixels: Pixels, row: int, rows: int, column: int, columns: int) -> Pixe
 
 
 class ServedScorer:
-    """A COMPASS behind its HTTP door."""
+    """A COMPASS behind any endpoint."""
 
-    def __init__(self, url: str, readiness: Readiness) -> None:
-        self._url = url
-        self.max_pixels = readiness.max_pixels
-        self.judge = f"served at {url}, digest {readiness.judge_digest[:12]}"
-
-    @classmethod
-    def find(cls, url: str) -> "ServedScorer | None":
-        """None if no COMPASS that is ready listens there."""
-        try:
-            return cls(url, Readiness.model_validate(_call(f"{url}/readyz", None, _CONNECT_S)))
-        except (OSError, ValueError):
-            return None  # nobody, or somebody else
+    def __init__(self, config: RewardClientConfig, judge: JudgeConfig) -> None:
+        """`judge` tells an OpenAI-compatible endpoint's formula and limits. Raises NoCompass if nobody answers."""
+        description, where = probe(config, judge), config.endpoint or config.app
+        self._client = SyncCompassClient(config, judge)
+        self.max_pixels = description.max_pixels
+        digest = f", digest {description.judge_digest[:12]}" if description.judge_digest else ""
+        self.judge = f"served at {where}{digest}"
 
     def score(self, lr: Pixels, sr: Pixels) -> CandidateOutcome:
-        lr_png, sr_png = (base64.b64encode(encode_png(pixels)).decode() for pixels in (lr, sr))
-        request = HttpScoreRequest(request_id=uuid.uuid4().hex, lr=lr_png, candidates=[sr_png])
-        answer = _call(f"{self._url}/v1/score", request.model_dump_json().encode(), _SCORE_S)
-        return ScoreResponse.model_validate(answer).outcomes[0]
+        return self._client.score(uuid.uuid4().hex, lr, sr[None]).outcomes[0]
 
 
 class LocalScorer:
@@ -130,12 +115,3 @@ class LocalScorer:
         read = self._model.score(lr, sr[None])[0]
         reward = self._config.reward
         return outcome(read.fidelity, read.q_lr, read.q_sr, read.mass, reward.gamma, reward.min_confidence)
-
-
-def _call(url: str, body: bytes | None, timeout_s: float) -> Any:
-    """The answer's JSON. Raises OSError if there is none, ValueError if it is not JSON."""
-    # The door is on this machine: a proxy from the environment must not see it.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with opener.open(request, timeout=timeout_s) as answer:
-        return json.loads(answer.read())

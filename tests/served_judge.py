@@ -37,6 +37,7 @@ def judge_config(directory: Path) -> JudgeConfig:
         enforce_eager=True,
         max_pixels=65536,
         max_candidates=8,
+        known_answers=0,  # each test sees an answer of the engine
         reward=RewardConfig(min_confidence=0),
     )
 

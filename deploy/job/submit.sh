@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Submit one alignment job to a running Ray cluster; run it from the root of a checkout.
 #   deploy/job/submit.sh deploy/profiles/paper.yaml [--set field=value ...] [--run-id ID]
+#   deploy/job/submit.sh --resume RUN [--set field=value ...]    # a run that was stopped or killed, by id or directory
 # RAY_API_SERVER_ADDRESS (http://head:8265) names the cluster. Runs are kept under OARS_HOME as the driver's node sees
 # it, which should be a file system that all nodes share. With token authentication export RAY_AUTH_MODE=token here and on the cluster.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-profile=${1:?usage: deploy/job/submit.sh PROFILE [--set field=value ...] [--run-id ID]}
-shift
+first=${1:?usage: deploy/job/submit.sh PROFILE|--resume RUN [--set field=value ...] [--run-id ID]}
+[[ $first == --resume ]] || { shift; set -- --profile "$first" "$@"; }
 environment=deploy/job/runtime-env.yaml
 if [[ -n ${OARS_HOME:-} ]]; then
   environment=$(mktemp --suffix .yaml)
@@ -15,4 +16,4 @@ if [[ -n ${OARS_HOME:-} ]]; then
 fi
 # One CPU for the driver, so that Ray does not put it on a head node that is already full.
 ray job submit --runtime-env "$environment" --working-dir . --entrypoint-num-cpus 1 \
-  -- python -m services.align --profile "$profile" "$@"
+  -- python -m services.align "$@"

@@ -95,6 +95,8 @@ class Group(CuratedGroup):
 
     q_lr: float
     """1..5"""
+    anchor: Values
+    """1..5: the quality of each alone."""
     q: Values
     """1..5: the calibrated quality."""
     rank: Values
@@ -144,6 +146,21 @@ def manifest_digest(shards: dict[str, str]) -> str:
     return hashlib.sha256("\n".join(sorted(shards.values())).encode()).hexdigest()
 
 
+def fidelity_bounds(directory: Path) -> dict[str, float] | None:
+    """The fitted bounds of the metrics that F is made of (`oars.compass.labels.LabelMap`), if it is made of them."""
+    record = json.loads((directory / LABELS_FILE).read_text()).get("fidelity")
+    return None if record is None else record["bounds"]
+
+
+def read_explanations(directory: Path) -> dict[str, dict[str, str]]:
+    """input_id -> enhancer -> text, of what a larger model wrote about transitions (`explanations/`); mostly none."""
+    told: dict[str, dict[str, str]] = defaultdict(dict)
+    for file in sorted((directory / "explanations").glob("*.parquet")):
+        for row in read_shard(file):
+            told[row["input_id"]][row["enhancer"]] = row["text"]
+    return dict(told)
+
+
 def shard_names(manifest: Manifest) -> list[str]:
     """File names of the shards, the same in every table's folder, in order."""
     return sorted({Path(name).name for name in manifest.shards if name.startswith("inputs/")})
@@ -185,6 +202,7 @@ def _annotated(picture: CuratedGroup, rows: list[Row], verdict: Row) -> Group:
     return Group(
         **vars(picture),
         q_lr=by_enhancer[LR]["q"],
+        anchor=column("anchor"),
         q=column("q"),
         rank=column("rank"),
         fidelity=column("fidelity"),

@@ -51,40 +51,44 @@ def last_logits(
     pictures: Pictures,
     shown: Tensor,
 ) -> Tensor:
-    """Logits [B, vocabulary] of the first answer position of B copies of `prompt`; `shown` as in `last_states`."""
-    logits: Tensor = model.lm_head(last_states(model, processor, prompt, pictures, shown))
+    """Logits [B, vocabulary] of the first answer position of B copies of `prompt`; `shown` as in `answer_states`."""
+    logits: Tensor = model.lm_head(answer_states(model, processor, prompt, pictures, shown)[:, 0])
     return logits
 
 
-def last_states(
+def answer_states(
     model: Qwen3VLForConditionalGeneration,
     processor: Qwen3VLProcessor,
     prompt: str,
     pictures: Pictures,
     shown: Tensor,
+    continuation: Tensor | None = None,
 ) -> Tensor:
-    """Hidden states [B, C] of the first answer position of B copies of `prompt`.
+    """Hidden states [B, 1 + L, C] of the answer positions of B copies of `prompt`.
 
-    `shown` [B, images in the prompt] are indices into `pictures`.
+    `shown` [B, images in the prompt] are indices into `pictures`; `continuation` [B, L] are tokens after the prompt,
+    none by default, so that only the first answer position is there.
     """
     tokens = pictures.tokens.shape[1]
     pad = processor.image_token
     text = prompt.replace(IMAGE, IMAGE.replace(pad, pad * tokens))
-    row = torch.tensor([processor.tokenizer.encode(text, add_special_tokens=False)], device=model.device)
-    visual = (row == model.config.image_token_id).int()
+    encoded = processor.tokenizer.encode(text, add_special_tokens=False)
+    rows = torch.tensor([encoded], device=model.device).expand(len(shown), -1)
+    if continuation is not None:
+        rows = torch.cat([rows, continuation], 1)
+    visual = (rows[:1] == model.config.image_token_id).int()
     positions, _ = model.model.get_rope_index(
-        row, mm_token_type_ids=visual, image_grid_thw=pictures.grid.expand(shown.shape[1], 3)
+        rows[:1], mm_token_type_ids=visual, image_grid_thw=pictures.grid.expand(shown.shape[1], 3)
     )
     flat = shown.flatten().to(model.device)
     features = BaseModelOutputWithDeepstackFeatures(
         pooler_output=[pictures.tokens[flat].flatten(0, 1)],
         deepstack_features=[[layer[flat].flatten(0, 1)] for layer in pictures.deepstack],
     )
-    batch = len(shown)
     states: Tensor = model.model(
-        input_ids=row.expand(batch, -1),
-        position_ids=positions.expand(-1, batch, -1),
+        input_ids=rows,
+        position_ids=positions.expand(-1, len(shown), -1),
         mm_encoder_outputs={"image": features},
         use_cache=False,
     ).last_hidden_state
-    return states[:, -1]
+    return states[:, len(encoded) - 1 :]

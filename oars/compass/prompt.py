@@ -16,8 +16,9 @@ from typing import Protocol
 PROMPT_VERSION = "compass-1"
 
 IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
+END = "<|im_end|>"
 _PREFIX = f"<|im_start|>user\nInput: {IMAGE}\n"
-_ANSWER = "<|im_end|>\n<|im_start|>assistant\n"
+_ANSWER = f"{END}\n<|im_start|>assistant\n"
 INPUT_PROMPT = f"{_PREFIX}Rate the quality of the input, 1 to 5.{_ANSWER}"
 TRANSITION_PROMPT = (
     f"{_PREFIX}Output: {IMAGE}\nRate how faithful the output is, A to F, and its quality, 1 to 5.{_ANSWER}"

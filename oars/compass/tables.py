@@ -43,6 +43,14 @@ TRANSITIONS = pa.schema(
         pa.field("sr", pa.binary(), **_REQUIRED),
     ]
 )
+MEASUREMENTS = pa.schema(
+    [
+        pa.field("input_id", _TEXT, **_REQUIRED),
+        pa.field("enhancer", _TEXT, **_REQUIRED),
+        *(pa.field(name, _REAL) for name in (*METRICS, "structure", "colour", "dists")),
+        pa.field("features", pa.list_(pa.float32()), **_REQUIRED),
+    ]
+)
 ANCHORS = pa.schema(
     [
         pa.field("input_id", _TEXT, **_REQUIRED),

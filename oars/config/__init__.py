@@ -2,16 +2,18 @@
 
 from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StageName, StagesConfig
 from oars.config.cluster import ControlConfig, LearnerConfig, ResourcesConfig, RolloutConfig
-from oars.config.compass import JudgeConfig, RewardClientConfig, RewardConfig
+from oars.config.compass import DoorConfig, JudgeConfig, RewardClientConfig, RewardConfig
 from oars.config.degradation import DegradationConfig, LowQualityConfig
 from oars.config.generator import GeneratorConfig, LoraConfig, SamplerConfig
-from oars.config.run import BadConfig, DataConfig, RunConfig, load_profile
+from oars.config.loading import BadConfig
+from oars.config.run import DataConfig, RunConfig, load_profile
 
 __all__ = [
     "BadConfig",
     "ControlConfig",
     "DataConfig",
     "DegradationConfig",
+    "DoorConfig",
     "GeneratorConfig",
     "JudgeConfig",
     "LearnerConfig",

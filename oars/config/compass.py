@@ -1,6 +1,9 @@
 """Config of the reward: formula, judge, how it is called, how it is served."""
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from oars.config.base import Config
 from oars.config.cluster import ResourcesConfig
@@ -15,10 +18,18 @@ class RewardConfig(Config):
 
 
 class RewardClientConfig(Config):
-    """How the conductor calls COMPASS."""
+    """How COMPASS is called: by the conductor, `oars score`, and any other client."""
 
     app: str = "compass"
     """Name of the Ray Serve application."""
+    endpoint: str | None = Field(default=None, pattern=r"^(grpcs?|https?|openai\+https?)://[^/]+")
+    """Where COMPASS answers. None: the Serve application `app` of this Ray cluster, by handle. `grpc://host:port` or
+    `grpcs://` (TLS): its gRPC door. `http://` or `https://`: its HTTP door. `openai+http://host:port/v1` or
+    `openai+https://`: an OpenAI-compatible vLLM server (`vllm serve`) with the judge's checkpoint."""
+    token_file: Path | None = None
+    """File with the bearer token of the endpoint. Default: the environment's OARS_COMPASS_TOKEN, if set."""
+    ca_file: Path | None = None
+    """Certificates (PEM) that vouch for the endpoint's. Default: the system's."""
     deadline_s: PositiveFloat = 120.0
     """One attempt's deadline; when it passes, the attempt is cancelled."""
     attempts: PositiveInt = 4
@@ -47,6 +58,9 @@ class JudgeConfig(Config):
     dtype: str = "bfloat16"
     max_model_len: PositiveInt = 4096
     max_num_seqs: PositiveInt = 64
+    """Prompts that the engine takes into one step; K + 1 a group."""
+    max_num_batched_tokens: PositiveInt = 8192
+    """Tokens of one step, text and pictures: what a step computes at most, and so how long a new prompt waits."""
     block_size: PositiveInt = 32
     """KV block, tokens; small enough that a group's shared LR prefix fills whole blocks. vLLM's CPU attention takes
     multiples of 32 only."""
@@ -63,5 +77,71 @@ class JudgeConfig(Config):
     reward: RewardConfig = RewardConfig()
     warmup: NonNegativeInt = 2
     """Groups scored before the replica reports ready. If none of their candidates gets a score, it never does."""
+    known_answers: NonNegativeInt = 8192
+    """Answers kept for exact duplicates, about a kilobyte each; 0 keeps none."""
     resources: ResourcesConfig = ResourcesConfig()
-    """What Ray reserves for one replica, engine included."""
+    """What Ray reserves for one replica, engine included. A fraction of a GPU is accounting alone: two replicas that
+    share one need `gpu_memory_utilization` below 0.45 each."""
+    placement_group_bundles: tuple[dict[str, float], ...] = ()
+    """For a judge over several devices (`tensor_parallel`), instead of as many `resources.num_gpus`: what one replica
+    reserves, bundle by bundle, e.g. [{CPU: 2, GPU: 1}, {GPU: 1}]. Its own process takes `resources`, without GPUs, out
+    of the first; vLLM's workers take the GPUs."""
+    placement_group_strategy: Literal["PACK", "STRICT_PACK", "SPREAD", "STRICT_SPREAD"] = "STRICT_PACK"
+    """Where the bundles lie; STRICT_PACK: on one node."""
+
+    @model_validator(mode="after")
+    def _gpus_are_reserved_once(self) -> Self:
+        if self.placement_group_bundles and self.resources.num_gpus:
+            raise ValueError("resources.num_gpus: the GPUs are in placement_group_bundles; say 0 here")
+        return self
+
+
+class DoorConfig(Config):
+    """The doors of COMPASS for callers outside the cluster, gRPC and HTTP: where they listen and whom they let in."""
+
+    app: str = "compass"
+    """Serve application whose judge answers."""
+    host: str = "127.0.0.1"
+    """Address to listen at. Anything but loopback needs tokens."""
+    http_port: NonNegativeInt | None = 8000
+    """None: no HTTP door. 0: any free port."""
+    grpc_port: NonNegativeInt | None = 9000
+    """None: no gRPC door. 0: any free port."""
+    tokens: Path | None = None
+    """File with a line `name token [expires]` for each client; it is read again when it changes. Default: the
+    environment's OARS_COMPASS_TOKENS with such lines. Without either, whoever reaches the port is let in."""
+    certificate: Path | None = None
+    """Certificate chain (PEM): both doors speak TLS only."""
+    key: Path | None = None
+    """Private key (PEM) of the certificate."""
+    max_request_bytes: PositiveInt = 128 * 2**20
+    """Longest body: 24 candidates of 1024 x 1024, raw or as PNG in base64."""
+    max_request_pixels: PositiveInt = 2**25
+    """All pictures of a request together, read from their headers before one is decoded."""
+    max_buffered_bytes: PositiveInt = 2**30
+    """Bodies that are held at once; beyond it a request is refused as overload."""
+    max_in_flight: PositiveInt = 64
+    """Requests at once; beyond it a request is refused as overload."""
+    max_in_flight_per_client: PositiveInt = 32
+    max_connections: PositiveInt = 512
+    """Open HTTP connections, and gRPC calls, before any is read."""
+    requests_per_s: PositiveFloat = 200.0
+    """A client's steady rate: bounds an accident, not a workload (a group is one request)."""
+    burst: PositiveInt = 400
+    """Requests that a client may send at once after a rest."""
+    decode_threads: PositiveInt = 4
+    """Pictures are decoded beside the event loop."""
+    read_timeout_s: PositiveFloat = 30.0
+    """In which a request's headers, and then its body, have to arrive."""
+    deadline_s: PositiveFloat = 120.0
+    """Longest time for a request; a client may ask for less, not more."""
+    patience_s: PositiveFloat = 20.0
+    """For which a request whose replica died is repeated; Serve replaces a replica in less."""
+    drain_s: PositiveFloat = 15.0
+    """For which a stopping door finishes what it has accepted."""
+
+    @model_validator(mode="after")
+    def _certificate_and_key(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key: give both or neither")
+        return self

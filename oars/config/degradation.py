@@ -110,6 +110,24 @@ class StageConfig(Config):
     jpeg_quality: Quality = (30, 95)
     """Drawn as a whole number; chroma is 4:2:0."""
 
+    def at_strength(self, strength: float) -> "StageConfig":
+        """See `DegradationConfig.at_strength`."""
+        kernel, resize, noise = self.kernel, self.resize, self.noise
+        low, high = kernel.sigma
+        factors = tuple(1 - strength * (1 - factor) for factor in resize.factor)
+        quality = tuple(round(100 - strength * (100 - level)) for level in self.jpeg_quality)
+        levels = {field: tuple(strength * x for x in getattr(noise, field)) for field in ("sigma", "poisson_scale")}
+        shape = {"sigma": (low, low + strength * (high - low)), "sinc": kernel.sinc * strength}
+        return self.model_copy(
+            update={
+                "blur": self.blur * strength,
+                "kernel": kernel.model_copy(update=shape),
+                "resize": resize.model_copy(update={"factor": factors}),
+                "noise": noise.model_copy(update=levels),
+                "jpeg_quality": quality,
+            }
+        )
+
 
 class SharpenConfig(Config):
     """Unsharp mask of the GT before it is degraded; the target itself stays as it is."""
@@ -142,6 +160,17 @@ class DegradationConfig(Config):
     margin: NonNegativeInt = 32
     """GT pixels of surroundings that are degraded with a crop and then cut off, so that its borders see true
     neighbours (ours; rounded down to the scale)."""
+
+    def at_strength(self, strength: float) -> "DegradationConfig":
+        """Ours: 1 is this config, 0 only reduces the size; between, every range and chance shrinks in proportion."""
+        return self.model_copy(
+            update={
+                "sharpen": self.sharpen.model_copy(update={"weight": self.sharpen.weight * strength}),
+                "first": self.first.at_strength(strength),
+                "second": self.second.at_strength(strength),
+                "final_sinc": self.final_sinc * strength,
+            }
+        )
 
     @classmethod
     def mild(cls) -> Self:

@@ -1,10 +1,9 @@
-"""The root of the config tree and its loading. A profile is a YAML file of this tree."""
+"""The root of a run's config tree. A profile is a YAML file of this tree."""
 
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self
 
-import yaml
-from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StagesConfig
 from oars.config.base import Config
@@ -12,8 +11,7 @@ from oars.config.cluster import ControlConfig, LearnerConfig, RolloutConfig
 from oars.config.compass import JudgeConfig, RewardClientConfig
 from oars.config.degradation import DegradationConfig, LowQualityConfig
 from oars.config.generator import GeneratorConfig, SamplerConfig
-
-ConfigT = TypeVar("ConfigT", bound=Config)
+from oars.config.loading import read_config
 
 
 class DataConfig(Config):
@@ -68,50 +66,9 @@ class RunConfig(Config):
         return self
 
 
-class BadConfig(ValueError):
-    """A profile that cannot be used; the message is one line naming the file and the field."""
-
-
 def load_profile(path: Path | str, overrides: list[str] | None = None) -> RunConfig:
     """Read a YAML profile; `overrides` are dotted assignments such as `control.max_staleness=0`.
 
     Raises BadConfig with one line that names the file and the field.
     """
-    return validated(RunConfig, path, overrides or [])
-
-
-def validated(model: type[ConfigT], path: Path | str, overrides: list[str]) -> ConfigT:
-    """A YAML file with its overrides as a config of this model. Raises BadConfig as above."""
-    tree = _read(path)
-    for override in overrides:
-        _assign(tree, override)
-    try:
-        return model.model_validate(tree)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise BadConfig(f"{path}: {field}: {first['msg']}") from error
-
-
-def _read(path: Path | str) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(Path(path).read_text()) or {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadConfig(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
-        raise BadConfig(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, dict):
-        raise BadConfig(f"{path}: expected a mapping at the top level")
-    return tree
-
-
-def _assign(tree: dict[str, Any], override: str) -> None:
-    dotted, equals, value = override.partition("=")
-    if not equals:
-        raise BadConfig(f"override {override!r}: expected field=value")
-    *parents, leaf = dotted.strip().split(".")
-    for parent in parents:
-        tree = tree.setdefault(parent, {})
-        if not isinstance(tree, dict):
-            raise BadConfig(f"override {override!r}: {parent} is not a group of fields")
-    tree[leaf] = yaml.safe_load(value)
+    return read_config(RunConfig, path, overrides)

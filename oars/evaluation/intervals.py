@@ -1,12 +1,13 @@
-"""Seeded percentile bootstrap of a mean and of a paired difference: how sure a table's number is.
+"""Seeded percentile bootstrap of a mean, a share, a statistic, and of paired differences: how sure a number is.
 
-The unit of resampling is the value handed in (a crop). Crops of one photo resemble each other, so the interval speaks
-about crops of these photos, not about photos at large.
+The unit of resampling is what is handed in. With a crop as the unit, crops of one photo resemble each other, so the
+interval speaks about crops of these photos; with a photo as the unit it is wider, and speaks about photos at large.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 RESAMPLES = 10_000
@@ -44,3 +45,52 @@ def paired_difference(after: Sequence[float], before: Sequence[float], seed: int
     if len(after) != len(before):
         raise ValueError(f"{len(after)} and {len(before)} values cannot be paired")
     return bootstrap_mean(np.subtract(after, before).tolist(), seed, level)
+
+
+def share(right: Sequence[float], total: Sequence[float], seed: int = 0, level: float = 0.95) -> Interval:
+    """Sum of `right` over sum of `total`, whose i-th entries belong to unit i; `count` is the sum of `total`.
+
+    Raises ValueError if the lengths differ or there is nothing to share.
+    """
+    ratios = _ratios(right, total, seed)
+    return _percentiles(ratios, float(np.sum(right) / np.sum(total)), int(np.sum(total)), level)
+
+
+def share_difference(
+    after: Sequence[float], before: Sequence[float], total: Sequence[float], seed: int = 0, level: float = 0.95
+) -> Interval:
+    """`share(after) - share(before)` of the same units, resampled together."""
+    difference = _ratios(after, total, seed) - _ratios(before, total, seed)
+    mean = float((np.sum(after) - np.sum(before)) / np.sum(total))
+    return _percentiles(difference, mean, int(np.sum(total)), level)
+
+
+def of_statistic(
+    units: Sequence[Sequence[int]],
+    statistic: Callable[[NDArray[np.int64]], float],
+    seed: int = 0,
+    level: float = 0.95,
+    resamples: int = 1000,
+) -> Interval:
+    """A statistic of rows, such as a correlation; `units` are the rows of each unit of resampling."""
+    rows = [np.asarray(unit, np.int64) for unit in units]
+    rng = np.random.default_rng(seed)
+    draws = [
+        statistic(np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))])) for _ in range(resamples)
+    ]
+    everything = np.concatenate(rows)
+    return _percentiles(np.array(draws), statistic(everything), len(everything), level)
+
+
+def _ratios(right: Sequence[float], total: Sequence[float], seed: int) -> NDArray[np.float64]:
+    if len(right) != len(total) or np.sum(total) <= 0:
+        raise ValueError(f"{len(right)} and {len(total)} entries with a sum of {np.sum(total)} give no share")
+    draws = np.random.default_rng(seed).integers(len(total), size=(RESAMPLES, len(total)))
+    # A draw of units without a single pair says nothing.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(right, np.float64)[draws].sum(1) / np.asarray(total, np.float64)[draws].sum(1)
+
+
+def _percentiles(draws: NDArray[np.float64], mean: float, count: int, level: float) -> Interval:
+    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(mean=mean, low=float(low), high=float(high), count=count)

@@ -1,7 +1,7 @@
 """One generator, ready to upscale pictures: pipeline parts plus a transformer (base, SFT or aligned)."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -40,19 +40,23 @@ class Upscaler:
         self._dtype = DTYPES[generator.dtype]
         self._sampler = sampler
 
-    @torch.no_grad()
     def sample(self, lr: Pixels, scale: int, seed: int) -> Pixels:
         """uint8 [h, w, 3] -> uint8 [h * scale, w * scale, 3]; output sides must be multiples of a token."""
-        height, width = (side * scale for side in lr.shape[:2])
-        conditioning = self._conditioner.condition(lr, height, width)
-        shape = tuple(conditioning.image_latents.shape)
-        noise = seeded_noise(shape, seed, "initial", 0).unsqueeze(0).to(self._transformer.device)
-        times = flow_times(self._scheduler, self._sampler.inference_steps, shape[0])
-        latents = denoise(self._velocity(conditioning), noise, times, self._sampler.solver)
-        return self.codec.decode(latents, conditioning.grid)[0]
+        return self.sample_batch([lr], scale, [seed])[0]
 
-    def _velocity(self, conditioning: Conditioning) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-        return lambda x, t: predict_velocity(self._transformer, x, t, [conditioning] * len(x), self._dtype)
+    @torch.no_grad()
+    def sample_batch(self, lrs: Sequence[Pixels], scale: int, seeds: Sequence[int]) -> list[Pixels]:
+        """`sample` of pictures of one size, together, each with its own noise."""
+        height, width = (side * scale for side in lrs[0].shape[:2])
+        conditionings = [self._conditioner.condition(lr, height, width) for lr in lrs]
+        shape = tuple(conditionings[0].image_latents.shape)
+        noise = torch.stack([seeded_noise(shape, seed, "initial", 0) for seed in seeds]).to(self._transformer.device)
+        times = flow_times(self._scheduler, self._sampler.inference_steps, shape[0])
+        latents = denoise(self._velocity(conditionings), noise, times, self._sampler.solver)
+        return list(self.codec.decode(latents, conditionings[0].grid))
+
+    def _velocity(self, conditionings: list[Conditioning]) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+        return lambda x, t: predict_velocity(self._transformer, x, t, conditionings, self._dtype)
 
     def upscale(self, lr: Pixels, scale: int, seed: int, progress: Callable[[int, int], None]) -> Pixels:
         """Any size: overlapping tiles, blended; colours of the LR kept. `progress(done, tiles)`."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from oars.alignment.seeds import derive_seed
+from oars.config.degradation import DegradationConfig
 from oars.config.run import DataConfig
 from oars.imaging.degradation import degrade, degrade_once
 from oars.imaging.photos import Photo, find_photos
@@ -43,7 +44,9 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class _Window:
+class Window:
+    """A square of a photo, pixels."""
+
     top: int
     left: int
     side: int
@@ -59,10 +62,11 @@ def training_pair(photos: Sequence[Photo], data: DataConfig, seed: int, index: i
     """
     rng = np.random.default_rng(derive_seed("training_pair", seed, index))
     photo = photos[int(rng.integers(len(photos)))]
-    pixels = _pixels(photo, False)
-    candidates = [_random_window(photo, pixels, data.crop, rng) for _ in range(_TRAINING_CANDIDATES)]
+    pixels = photo_pixels(photo, False)
+    candidates = [random_window(photo, pixels, data.crop, rng) for _ in range(_TRAINING_CANDIDATES)]
     window = max(candidates, key=lambda candidate: texture(candidate.of(pixels)))
-    lr, gt = _degraded(pixels, window, data, derive_seed("training_pair", seed, index, "degradation"))
+    degradation_seed = derive_seed("training_pair", seed, index, "degradation")
+    lr, gt = degraded_window(pixels, window, data.degradation, data.scale, degradation_seed)
     if rng.random() < 0.5:
         lr, gt = lr[:, ::-1], gt[:, ::-1]
     return Pair(f"{_window_id(photo, window)}#{index}", np.ascontiguousarray(lr), np.ascontiguousarray(gt))
@@ -91,10 +95,10 @@ def low_quality_input(photos: Sequence[Photo], data: DataConfig, seed: int, inde
     photo = photos[int(rng.integers(len(photos)))]
     side = data.crop // data.scale
     soft = photo.reduction > 1
-    pixels = _pixels(photo, soft)
+    pixels = photo_pixels(photo, soft)
     source = side if soft else round(side * rng.uniform(*data.low_quality.shrink))
     source = max(side, min(source, *pixels.shape[:2]))
-    window = _random_window(photo, pixels, source, rng)
+    window = random_window(photo, pixels, source, rng)
     lr = window.of(pixels)
     if not soft:
         shrunk = np.asarray(Image.fromarray(lr).resize((side, side), Image.Resampling.BICUBIC))
@@ -109,42 +113,44 @@ def texture(pixels: Pixels) -> float:
 
 
 @lru_cache(maxsize=_CACHED_PHOTOS)
-def _pixels(photo: Photo, full_size: bool) -> Pixels:
+def photo_pixels(photo: Photo, full_size: bool) -> Pixels:
+    """`photo.pixels`, read-only; the last few photos are kept."""
     pixels = photo.pixels(full_size)
     pixels.setflags(write=False)
     return pixels
 
 
-def _random_window(photo: Photo, pixels: Pixels, side: int, rng: np.random.Generator) -> _Window:
+def random_window(photo: Photo, pixels: Pixels, side: int, rng: np.random.Generator) -> Window:
+    """Raises PhotoTooSmall."""
     height, width = pixels.shape[:2]
     if min(height, width) < side:
         raise PhotoTooSmall(f"{photo.name}: {width}x{height} px holds no {side} px crop")
-    return _Window(int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1)), side)
+    return Window(int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1)), side)
 
 
-def _degraded(pixels: Pixels, window: _Window, data: DataConfig, seed: int) -> tuple[Pixels, Pixels]:
+def degraded_window(
+    pixels: Pixels, window: Window, degradation: DegradationConfig, scale: int, seed: int
+) -> tuple[Pixels, Pixels]:
     """LR and GT of a window, degraded with the surroundings that the photo has."""
-    scale = data.scale
-    before = [min(data.degradation.margin, start) // scale * scale for start in (window.top, window.left)]
+    margin = degradation.margin
+    before = [min(margin, start) // scale * scale for start in (window.top, window.left)]
     ends = (window.top + window.side, window.left + window.side)
-    after = [
-        min(data.degradation.margin, size - end) // scale * scale for size, end in zip(pixels.shape, ends, strict=False)
-    ]
+    after = [min(margin, size - end) // scale * scale for size, end in zip(pixels.shape, ends, strict=False)]
     surroundings = pixels[window.top - before[0] : ends[0] + after[0], window.left - before[1] : ends[1] + after[1]]
-    degraded = degrade(surroundings, data.degradation, seed, scale)
-    lr = _Window(before[0] // scale, before[1] // scale, window.side // scale).of(degraded)
+    degraded = degrade(surroundings, degradation, seed, scale)
+    lr = Window(before[0] // scale, before[1] // scale, window.side // scale).of(degraded)
     return lr, window.of(pixels)
 
 
-def _spread(photos: Sequence[Photo], side: int, stride: int, seed: int) -> list[tuple[Photo, _Window]]:
+def _spread(photos: Sequence[Photo], side: int, stride: int, seed: int) -> list[tuple[Photo, Window]]:
     """Textured grid cells of all photos, shuffled within each photo, the photos taking turns."""
     queues = [[(photo, cell) for cell in _textured_cells(photo, side, stride, seed)] for photo in photos]
     turns = chain.from_iterable(zip_longest(*queues))
     return [entry for entry in turns if entry is not None]
 
 
-def _textured_cells(photo: Photo, side: int, stride: int, seed: int) -> list[_Window]:
-    pixels = _pixels(photo, False)
+def _textured_cells(photo: Photo, side: int, stride: int, seed: int) -> list[Window]:
+    pixels = photo_pixels(photo, False)
     rng = np.random.default_rng(derive_seed("evaluation", seed, photo.name))
     height, width = pixels.shape[:2]
     if min(height, width) < side:
@@ -152,17 +158,18 @@ def _textured_cells(photo: Photo, side: int, stride: int, seed: int) -> list[_Wi
     # The grid is centred, so that the remainder is split between the two borders.
     tops = range((height - side) % stride // 2, height - side + 1, stride)
     lefts = range((width - side) % stride // 2, width - side + 1, stride)
-    cells = [_Window(top, left, side) for top in tops for left in lefts]
+    cells = [Window(top, left, side) for top in tops for left in lefts]
     cells.sort(key=lambda cell: texture(cell.of(pixels)), reverse=True)
     kept = cells[: max(1, round(len(cells) * _KEPT_SHARE))]
     return [kept[i] for i in rng.permutation(len(kept))]
 
 
-def _evaluation_pair(photo: Photo, window: _Window, data: DataConfig, seed: int) -> Pair:
+def _evaluation_pair(photo: Photo, window: Window, data: DataConfig, seed: int) -> Pair:
     image_id = _window_id(photo, window)
-    lr, gt = _degraded(_pixels(photo, False), window, data, derive_seed("evaluation", seed, image_id))
+    degradation_seed = derive_seed("evaluation", seed, image_id)
+    lr, gt = degraded_window(photo_pixels(photo, False), window, data.degradation, data.scale, degradation_seed)
     return Pair(image_id, np.ascontiguousarray(lr), np.ascontiguousarray(gt))
 
 
-def _window_id(photo: Photo, window: _Window) -> str:
+def _window_id(photo: Photo, window: Window) -> str:
     return f"{photo.name}@{window.left},{window.top}+{window.side}"

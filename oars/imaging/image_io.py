@@ -22,6 +22,7 @@ MIN_SIDE = 8
 MAX_PIXELS = 64 * 1024 * 1024
 """Pixels of a file from a user: a large camera's photo; the x4 output has 16 times as many."""
 LOSSLESS_FORMATS = ("PNG", "WEBP")
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 # What Pillow's decoders raise on bad bytes, by experience: each plugin has its favourites.
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
@@ -50,7 +51,24 @@ def decode_lossless(data: bytes, name: str = "image", max_pixels: int = MAX_PIXE
     """
     if data[:4] == b"RIFF" and b"VP8 " in _webp_chunks(data):
         raise BadImage(f"{name}: lossy WebP; scores need PNG or lossless WebP")
+    if (size := lossless_size(data)) is not None:
+        # Before Pillow sees it: opening a WebP allocates its canvas.
+        _check_size(size, name, max_pixels)
     return _decode(data, name, max_pixels, LOSSLESS_FORMATS)
+
+
+def lossless_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height that the header of PNG or WebP bytes claims; None if it is neither. Decodes nothing."""
+    if data[:8] == _PNG and data[12:16] == b"IHDR" and len(data) >= 24:
+        width, height = struct.unpack(">II", data[16:24])
+        return width, height
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and len(data) >= 30:
+        if data[12:16] == b"VP8X":
+            return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+        if data[12:16] == b"VP8L":
+            bits = int.from_bytes(data[21:25], "little")
+            return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    return None
 
 
 def encode_png(image: Pixels) -> bytes:

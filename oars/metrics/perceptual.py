@@ -45,6 +45,14 @@ def stlpips_batch(sr: NDArray[np.uint8], gt: NDArray[np.uint8], chunk: int = 16)
 
 
 @torch.inference_mode()
+def trunk_features(images: NDArray[np.uint8], chunk: int = 16) -> NDArray[np.float32]:
+    """What ST-LPIPS' trunk sees of each picture alone: mean and standard deviation of its 1,152 channels over the
+    picture, uint8 [B, H, W, 3] -> float32 [B, 2304]."""
+    model = _stlpips_model()
+    return np.concatenate([model.statistics(_signed(images[i : i + chunk])) for i in range(0, len(images), chunk)])
+
+
+@torch.inference_mode()
 def cvvdp_batch(sr: NDArray[np.uint8], gt: NDArray[np.uint8], chunk: int = 16) -> NDArray[np.float32]:
     """JOD of each pair of uint8 [B, H, W, 3]: float32 [B]."""
     metric = _cvvdp_model()
@@ -134,6 +142,15 @@ class _ShiftTolerantLpips(nn.Module):
             x = part(x)
             features.append(x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10))
         return features
+
+    def statistics(self, x: Tensor) -> NDArray[np.float32]:
+        """[B, 3, H, W] in [-1, 1] -> [B, channels of all slices * 2]."""
+        columns = []
+        x = (x - self.shift) / self.scale
+        for part in self.slices:
+            x = part(x)
+            columns += [x.mean((2, 3)), x.std((2, 3))]
+        return np.asarray(torch.cat(columns, 1).numpy())
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Distance of each pair, images in [-1, 1], [B, 3, H, W] -> [B]."""

@@ -22,7 +22,7 @@ def write_report(run_dir: Path) -> Path:
     """
     summary = read_summary(run_dir)
     page = (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             summary=summary,
@@ -50,12 +50,12 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    made = Environment(
         loader=PackageLoader("oars.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"number": number, "duration": duration}
-    return environment
+    made.filters |= {"number": number, "duration": duration}
+    return made
 
 
 @dataclass(frozen=True)

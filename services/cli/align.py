@@ -11,6 +11,7 @@ import typer
 
 from oars.config import load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
+from services.run_directory import CONFIG, find_run
 
 Profile = Annotated[Path | None, typer.Option(help="Run profile, YAML. Default: the embedded miniature (tiny).")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one config field.")]
@@ -22,19 +23,37 @@ Address = Annotated[
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")]
 
 
+Resume = Annotated[
+    str | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was stopped or killed.")
+]
+Runs = Annotated[Path, typer.Option(help="Folder that holds the run directories, for --resume.")]
+
+
 def align(
-    profile: Profile = None, set_: Set = None, run_id: RunId = None, address: Address = None, fresh: Fresh = False
+    profile: Profile = None,
+    set_: Set = None,
+    run_id: RunId = None,
+    address: Address = None,
+    fresh: Fresh = False,
+    resume: Resume = None,
+    runs: Runs = Path("runs"),
 ) -> None:
     """Run cold start, FR-RL, NR-RL and the held-out evaluation as a Ray job."""
+    if resume and (profile or run_id):
+        raise typer.BadParameter("a resumed run has its own profile and id", param_hint="--resume")
     path = profile or deploy_path(DEFAULT_PROFILE)
-    config = load_profile(path, set_)
+    run = find_run(runs, resume) if resume else None
+    config = load_profile(run / CONFIG if run else path, set_)
 
     # Ray takes a second to import: after the config is known to be good.
-    from services.cluster import cluster, deploy_compass
+    from services.cluster import cluster, deploy_compass, needed_cpus
     from services.job import AlignJob, follow, submit
 
-    with cluster(config, None if fresh else address or "auto") as joined:
+    with cluster(needed_cpus(config), None if fresh else address or "auto", config.control.start_deadline_s) as joined:
         deploy_compass(config)
-        job = AlignJob.of(path, set_ or [], run_id, config, joined)
+        overrides = set_ or []
+        job = (
+            AlignJob.resume(run, overrides, joined) if run else AlignJob.begin(path, overrides, run_id, config, joined)
+        )
         code = follow(joined, submit(joined, job))
     raise typer.Exit(code)

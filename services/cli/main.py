@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from services.cli import align, doctor, miniature, runs, score, serve, simulate, upscale
+from services.cli import align, bench, compass, doctor, miniature, runs, score, serve, simulate, upscale
 from services.errors import BAD_INPUT, one_line
 
 
@@ -34,6 +34,8 @@ app.command()(score.score)
 app.command()(simulate.simulate)
 app.command()(runs.report)
 app.command()(doctor.doctor)
+app.add_typer(bench.app, name="bench")
+app.add_typer(compass.app, name="compass")
 app.add_typer(serve.app, name="serve")
 app.add_typer(runs.app, name="runs")
 app.add_typer(miniature.app, name="miniature")

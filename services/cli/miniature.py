@@ -19,9 +19,9 @@ def build(
     import torch
     from rich.progress import Progress
 
-    from oars.compass.judge_training import train_miniature_judge
     from oars.generator.miniature.build import build_generator
     from oars.miniature import write_manifest
+    from services.miniature_judge import build_judge
 
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def build(
                 tasks[phase], completed=step, total=steps, description=f"{phase} loss {loss:.4f}"
             ),
         )
-    train_miniature_judge(out / "judge", seed, work / "judge")
+    build_judge(out, work / "judge", seed)
     manifest = write_manifest(out)
     typer.echo(f"{manifest}: run `oars miniature verify --models {out}`")
 

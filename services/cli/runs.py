@@ -37,23 +37,55 @@ def list_(runs: Runs = Path("runs")) -> None:
 
 
 @app.command()
-def show(run: RunName, runs: Runs = Path("runs")) -> None:
-    """The run's counts, and its held-out results by model."""
+def show(
+    run: RunName,
+    runs: Runs = Path("runs"),
+    group: Annotated[
+        str | None, typer.Option(help="What happened to this group: its number, the beginning of its id, or its image.")
+    ] = None,
+) -> None:
+    """The run's counts, where its time went, and its held-out results by model; also while it runs."""
     from rich.console import Console
 
-    from services.run_directory import BadRun, find_run
+    from services.history import History
+    from services.run_directory import find_run
     from services.summary import read_summary
-    from services.tables import groups_line, held_out_table
+    from services.tables import groups_line, held_out_table, phase_table
 
-    directory = find_run(runs, run)
-    if not (directory / "summary.json").exists():
-        raise BadRun(f"run {run!r} has no summary.json: it is running, or was killed")
-    summary = read_summary(directory)
-    console = Console()
+    directory, console = find_run(runs, run), Console()
+    with History.of(directory) as history:
+        if group is not None:
+            console.print("\n".join(history.group(group)), highlight=False, soft_wrap=True)
+            return
+        if not (directory / "summary.json").exists():
+            console.print(f"{directory.name}: no summary.json: it is running, or was killed")
+            console.print(history.counts())
+            console.print(phase_table(history.phases()))
+            return
+        summary, phases = read_summary(directory), history.phases()
     console.print(f"{summary.run_id}: {summary.status} {summary.reason}".rstrip())
     console.print(groups_line(summary))
+    console.print(phase_table(phases))
     console.print(held_out_table(summary))
     console.print(f"report: {directory / 'report.html'}")
+
+
+@app.command()
+def check(run: RunName, runs: Runs = Path("runs")) -> None:
+    """Hold the ledger against its rules: exit code 1 if a group was lost, left twice, or got a score from nobody."""
+    from services.history import History
+    from services.run_directory import find_run
+    from services.summary import read_summary
+
+    directory = find_run(runs, run)
+    final = (directory / "summary.json").exists() and read_summary(directory).status == "succeeded"
+    with History.of(directory) as history:
+        typer.echo(history.counts())
+        broken = history.violations(final)
+    for line in broken:
+        typer.echo(line)
+    typer.echo("every rule holds" if not broken else f"{len(broken)} breaches")
+    raise typer.Exit(1 if broken else 0)
 
 
 def report(run: RunName, runs: Runs = Path("runs")) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import ValidationError
 
-from oars.config import load_profile
+from oars.config import BadConfig, RewardClientConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
+from reward_server.errors import NoCompass
 
 if TYPE_CHECKING:
     from services.transition import Scorer
@@ -31,6 +33,13 @@ def score(
         str | None, typer.Option(help="Judge directory. Default: the served one, or the profile's.")
     ] = None,
     profile: Annotated[Path | None, typer.Option(help="Run profile whose `judge` is loaded. Default: tiny.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Ask this COMPASS: grpc[s]://, http[s]://, or openai+http[s]://HOST:PORT/v1.")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with its token. Default: OARS_COMPASS_TOKEN, if set.")
+    ] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="PEM of who vouches for its certificate.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Judge the transition LR -> SR: fidelity, both qualities, and the reward."""
@@ -39,7 +48,7 @@ def score(
 
     pictures = read_image(lr), read_image(sr)
     _check_same_scene((lr, sr), [pixels.shape for pixels in pictures])
-    scorer = _scorer(judge, profile)
+    scorer = _scorer(judge, profile, _endpoint(endpoint, token_file, ca_file))
     result = verdict(*pictures, scorer)
     if not isinstance(result, Verdict):
         typer.echo(f"error: no score: {result.reason}: {result.detail}", err=True)
@@ -52,14 +61,34 @@ def score(
     typer.echo(f"judge: {scorer.judge}" + (f"; means over {result.tiles} tiles" if result.tiles > 1 else ""))
 
 
-def _scorer(judge: str | None, profile: Path | None) -> "Scorer":
-    """The COMPASS that listens on this machine, unless a judge was asked for by name. Raises BadJudge, BadConfig."""
-    from services.serving import door_url
+def _scorer(judge: str | None, profile: Path | None, endpoint: RewardClientConfig | None) -> "Scorer":
+    """What was asked for by name; else the COMPASS that listens on this machine; else the default profile's judge.
+
+    Raises BadJudge, BadConfig, BadSetting, NoCompass.
+    """
+    from services.serving import local_endpoint
     from services.transition import LocalScorer, ServedScorer
 
-    served = ServedScorer.find(door_url()) if judge is None and profile is None else None
     overrides = None if judge is None else [f"judge.path={judge}"]
-    return served or LocalScorer(load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides).judge)
+    config = load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides).judge
+    if endpoint is not None:
+        return ServedScorer(endpoint, config)
+    if judge is None and profile is None:
+        try:
+            return ServedScorer(RewardClientConfig(endpoint=local_endpoint(), attempts=1), config)
+        except NoCompass:
+            pass  # the judge of the profile answers then
+    return LocalScorer(config)
+
+
+def _endpoint(url: str | None, token_file: Path | None, ca_file: Path | None) -> RewardClientConfig | None:
+    """Raises BadConfig."""
+    if url is None:
+        return None
+    try:
+        return RewardClientConfig(endpoint=url, token_file=token_file, ca_file=ca_file)
+    except ValidationError as error:
+        raise BadConfig(f"endpoint: {url!r} is none of grpc[s]://, http[s]://, openai+http[s]://") from error
 
 
 def _check_same_scene(paths: tuple[Path, Path], shapes: list[tuple[int, ...]]) -> None:

@@ -4,15 +4,19 @@ In a cluster that it joined, the application stays when the command returns. A c
 `oars serve` alone deploys; its sub-commands act on what is deployed.
 """
 
+import secrets
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from oars.config import load_profile
+from oars.config import JudgeConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
-from services.serving import check_judge, deploy, door_url
+from oars.miniature import MINIATURE
+from reward_server.errors import BadSetting
+from services.serving import check_door, check_judge, deploy, deploy_door, door_config, endpoints
 
 app = typer.Typer(help="Deploy COMPASS, or act on the one that is deployed.")
 
@@ -28,6 +32,12 @@ def serve(
         str, typer.Option(envvar="RAY_ADDRESS", help="Cluster to join. Default: the one on this machine, or a new one.")
     ] = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")] = False,
+    host: Annotated[str | None, typer.Option(help="Address to listen at. Default: this machine alone.")] = None,
+    http_port: Annotated[int | None, typer.Option(help="Default: 8000. 0: any.")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="Default: 9000. 0: any.")] = None,
+    tokens: Annotated[Path | None, typer.Option(help="File with lines `name token [expires]`.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="PEM; the doors then speak TLS only.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The certificate's private key, PEM.")] = None,
 ) -> None:
     """Deploy COMPASS, wait until it is warm, and say where it listens."""
     if context.invoked_subcommand is not None:
@@ -35,16 +45,83 @@ def serve(
     overrides = None if judge is None else [f"judge.path={judge}"]
     config = load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides)
     check_judge(config.judge)
+    door = door_config(
+        app=config.reward.app,
+        host=host,
+        http_port=http_port,
+        grpc_port=grpc_port,
+        tokens=tokens and tokens.absolute(),
+        certificate=certificate and certificate.absolute(),
+        key=key and key.absolute(),
+    )
+    check_door(door)
 
     # Ray takes a second to import: after the input is known to be good.
-    from services.cluster import cluster
+    from services.cluster import cluster, needed_cpus
 
-    with cluster(config, None if fresh else address) as joined:
-        deploy(config.judge, config.reward.app, door=True)
-        typer.echo(f"COMPASS is ready: application {config.reward.app!r}, POST {door_url()}/v1/score")
+    with cluster(needed_cpus(config), None if fresh else address, config.control.start_deadline_s) as joined:
+        deploy(config.judge, config.reward.app)
+        ports = deploy_door(door)
+        typer.echo(f"COMPASS is ready: application {config.reward.app!r}, {' and '.join(endpoints(door, ports))}")
         if joined.own:
             typer.echo("Ctrl-C ends it, and the cluster that was started for it")
             _wait_for_interrupt()
+
+
+@app.command()
+def scale(
+    least: Annotated[int, typer.Argument(min=1, help="Replicas, at least.", show_default=False)],
+    most: Annotated[int | None, typer.Argument(help="And at most. Default: as many.", show_default=False)] = None,
+    name: Annotated[str, typer.Option("--app", help="Serve application.")] = "compass",
+    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", help="Its cluster.")] = "auto",
+) -> None:
+    """Change the number of replicas while COMPASS serves; replicas that stay are not touched."""
+    if most is not None and most < least:
+        raise BadSetting(f"at most {most} replicas: fewer than the least, {least}")
+    from services import scaling
+    from services.cluster import connected
+
+    with connected(address):
+        scaling.scale(name, least, most or least)
+        typer.echo(f"{name}: {least} to {most or least} replicas")
+
+
+@app.command()
+def replace(
+    judge: Annotated[str, typer.Option(help="Directory of the new judge, or `miniature`.", show_default=False)],
+    name: Annotated[str, typer.Option("--app", help="Serve application.")] = "compass",
+    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", help="Its cluster.")] = "auto",
+) -> None:
+    """Serve another judge, replica by replica: the new one is warm before the old one leaves."""
+    judge = judge if judge == MINIATURE else str(Path(judge).absolute())
+    check_judge(JudgeConfig(path=judge))
+    from services import scaling
+    from services.cluster import connected
+
+    with connected(address):
+        scaling.replace_judge(name, judge)
+        typer.echo(f"{name}: judge {scaling.reports(name)[0].judge_digest[:12]} from {judge}")
+
+
+@app.command("self-test")
+def self_test(
+    judge: Annotated[Path, typer.Argument(help="Judge directory.", show_default=False)],
+) -> None:
+    """Write a judge's self-test: readings of known pictures that a replica has to reproduce before it is ready."""
+    from oars.compass.self_test import write_self_test
+    from reward_server.checkpoint import judge_directory
+
+    typer.echo(write_self_test(judge_directory(str(judge))))
+
+
+@app.command()
+def token(
+    name: Annotated[str, typer.Argument(help="The client's name; one word.", show_default=False)],
+    days: Annotated[int, typer.Option(min=1, help="Days until the token expires.")] = 90,
+) -> None:
+    """Print a new line for a token file; its second word is the secret that the client sends."""
+    expires = datetime.now(UTC) + timedelta(days=days)
+    typer.echo(f"{name} {secrets.token_urlsafe(32)} {expires.isoformat(timespec='seconds')}")
 
 
 def _wait_for_interrupt() -> None:

@@ -11,7 +11,7 @@ from oars.config import BadConfig
 from oars.config.base import Config
 from oars.config.cluster import ControlConfig
 from oars.config.compass import RewardClientConfig
-from oars.config.run import validated
+from oars.config.loading import read_config
 
 Share = Field(default=0.0, ge=0, le=1)
 
@@ -123,4 +123,4 @@ def load_scenario(name: str, overrides: list[str]) -> Scenario:
     path = Path(name) if name.endswith((".yaml", ".yml")) else _SHIPPED / f"{name}.yaml"
     if not path.is_file():
         raise BadConfig(f"no scenario {name!r}: expected a YAML file or one of {', '.join(shipped())}")
-    return validated(Scenario, path, overrides)
+    return read_config(Scenario, path, overrides)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from learner.group import LearnerLost
+from learner.ranks import LearnerLost
 from learner.report import StepReport
 from oars.alignment.group import GroupOrder, PolicySnapshot, SampleEcho
 from oars.alignment.seeds import derive_seed

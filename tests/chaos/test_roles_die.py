@@ -16,7 +16,8 @@ import ray
 sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
 from tiny import build_tiny, fresh_snapshot, order, pairs, tiny_config
 
-from learner.group import LearnerGroup, LearnerLost
+from learner.group import LearnerGroup
+from learner.ranks import LearnerLost
 from oars.config import RunConfig
 from rollout_workers.pool import AttemptFailed, RolloutPool, Sampled, WorkersUnavailable
 

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from oars.config import RunConfig
 from services.cli.main import app
+from services.ledger import Ledger
 from services.run_directory import create_run
 from services.summary import Summary, write_summary
 
@@ -46,14 +47,30 @@ def test_a_missing_run_is_one_line(tmp_path: Path) -> None:
     assert "ghost" in fails_with("report", "ghost", "--runs", str(tmp_path))
 
 
-def test_a_run_without_a_summary_is_listed_and_not_shown(tmp_path: Path) -> None:
-    create_run(RunConfig(runs=tmp_path), "unfinished-run")
+def test_a_run_without_a_summary_is_listed_and_its_ledger_is_shown(tmp_path: Path) -> None:
+    directory = create_run(RunConfig(runs=tmp_path), "unfinished-run")
+    assert "no ledger" in fails_with("runs", "show", "unfinished-run", "--runs", str(tmp_path))
+    Ledger(directory / "ledger.sqlite").close()
     assert "unfinished-run" in runner.invoke(app, ["runs", "list", "--runs", str(tmp_path)]).output
-    assert "no summary.json" in fails_with("runs", "show", "unfinished-run", "--runs", str(tmp_path))
+    shown = runner.invoke(app, ["runs", "show", "unfinished-run", "--runs", str(tmp_path)])
+    assert shown.exit_code == 0 and "no summary.json" in shown.output and "admitted 0" in shown.output
+
+
+def test_check_tells_a_ledger_in_order_from_one_that_is_not(tmp_path: Path) -> None:
+    directory = create_run(RunConfig(runs=tmp_path), "r1")
+    ledger = Ledger(directory / "ledger.sqlite")
+    ledger.admit("a", 0, "fr_rl", 0, "photo", seed=1, version=0)
+    check = ["runs", "check", "r1", "--runs", str(tmp_path)]
+    assert runner.invoke(app, check).exit_code == 0
+    write_summary(Summary(run_id="r1", name="n", status="succeeded", started_at=""), directory)
+    done = runner.invoke(app, check)
+    assert done.exit_code == 1 and "group a: admitted but never left" in done.output
+    ledger.close()
 
 
 def test_a_run_is_listed_and_shown(tmp_path: Path) -> None:
     directory = create_run(RunConfig(runs=tmp_path), "r1")
+    Ledger(directory / "ledger.sqlite").close()
     write_summary(Summary(run_id="r1", name="n", status="stopped", reason="SIGTERM received", started_at=""), directory)
     assert "stopped" in runner.invoke(app, ["runs", "list", "--runs", str(tmp_path)]).output
     shown = runner.invoke(app, ["runs", "show", "r1", "--runs", str(tmp_path)])

@@ -2,90 +2,39 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from fake_roles import Judge, K, Rollouts, Samples, Silent, Source, scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learner.report import StepReport
-from oars.alignment.group import GroupOrder, PolicySnapshot, SampleEcho
-from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Scored
+from oars.alignment.group import PolicySnapshot
+from oars.compass.outcome import CandidateOutcome, Failed, FailureReason
 from oars.config import RunConfig
 from oars.config.alignment import RLStageConfig
 from oars.generator.policy import AdapterMismatch
-from oars.imaging.crops import Pair
-from rollout_workers.pool import AttemptFailed, Sampled
+from rollout_workers.pool import AttemptFailed
 from services.brake import RewardsFailing
 from services.conductor import Conductor, NothingTrainable
 from services.drops import DropReason
 from services.errors import innermost
 from services.group_life import GroupLife
 from services.ledger import Ledger
-from services.policy_store import PolicyStore, Published
+from services.policy_store import PolicyStore
 from services.retry import Retry
-from services.roles import Judgement, TrainingGroup
+from services.roles import TrainingGroup
 from services.run import Run
-from services.source import AdmittedGroup
 from services.stopping import StopRequest
 from services.summary import read_summary
 from services.telemetry import Telemetry
 from services.watchdog import Watchdog
 from services.write_up import summarise, write_up
-
-K = 4
-PIXELS = np.zeros((4, 4, 3), np.uint8)
-
-
-def scored(reward: float) -> Scored:
-    return Scored(fidelity=0.5, q_lr=2.0, q_sr=3.0, reward=reward, confidence=1.0)
-
-
-class Source:
-    async def group(self, stage: Any, index: int, ordinal: int) -> AdmittedGroup:
-        return AdmittedGroup(f"group-{ordinal}", ordinal, stage, Pair(f"image-{index}", PIXELS, None), seed=ordinal)
-
-
-@dataclass
-class Rollouts:
-    """Samples at once, or after a random pause; `fate` may replace what comes back."""
-
-    chance: random.Random
-    pause_s: float = 0.0
-    fate: Callable[[GroupOrder, Sampled], Sampled | AttemptFailed] = lambda order, sampled: sampled
-    workers: int = 2
-    published: Published | None = None
-    sampling: int = 0
-
-    def publish(self, policy: Published) -> None:
-        self.published = policy
-
-    async def sample(self, order: GroupOrder, deadline_s: float) -> Sampled | AttemptFailed:
-        policy = self.published
-        assert policy is not None
-        self.sampling += 1
-        await asyncio.sleep(self.chance.random() * self.pause_s)
-        self.sampling -= 1
-        echo = SampleEcho(order.group_id, order.attempt, "rollout-0", policy.version, policy.digest, policy.tensors)
-        images = asyncio.get_running_loop().create_future()
-        images.set_result(np.zeros((K, 16, 16, 3), np.uint8))
-        return self.fate(order, Sampled(echo, images, order.group_id, 0.0))
-
-
-@dataclass
-class Judge:
-    outcomes: Callable[[str], list[CandidateOutcome]] = lambda request: [scored(float(k)) for k in range(K)]
-
-    async def score(self, request_id: str, pair: Pair, images: Any) -> Judgement:
-        return Judgement(self.outcomes(request_id), {"judge_digest": "abc", "gamma": 7.0, "attempt": 0})
-
-    async def score_one(self, request_id: str, pair: Pair, image: Any) -> CandidateOutcome:
-        raise NotImplementedError
 
 
 @dataclass
@@ -113,30 +62,6 @@ class Learner:
 
     async def save(self, path: Path, meta: dict[str, Any]) -> None:
         self.saved.append(path)
-
-
-class Samples:
-    """On no disk."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, Any] = {}
-
-    async def keep(self, group_id: str, sample: Any) -> None:
-        self.kept[group_id] = sample
-
-    async def restore(self, group_id: str) -> Any:
-        return self.kept[group_id]
-
-    def forget(self, group_ids: Collection[str]) -> None:
-        for group_id in group_ids:
-            self.kept.pop(group_id, None)
-
-    def forget_all_but(self, group_ids: Collection[str]) -> None:
-        self.forget([group_id for group_id in self.kept if group_id not in group_ids])
-
-
-class Silent:
-    def update(self, line: object) -> None: ...
 
 
 @dataclass

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oars.evaluation.intervals import bootstrap_mean, paired_difference
+from oars.evaluation.intervals import bootstrap_mean, of_statistic, paired_difference, share, share_difference
 
 
 @settings(max_examples=25, deadline=None)
@@ -41,3 +41,34 @@ def test_empty_or_non_finite_values_are_refused(values: list[float]) -> None:
 def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="paired"):
         paired_difference([1.0, 2.0], [1.0])
+
+
+counts = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=8)
+
+
+@given(counts)
+def test_a_share_lies_in_its_interval_and_between_its_units(entries):
+    right, total = [min(a, b) for a, b in entries], [b for _, b in entries]
+    if sum(total) == 0:
+        with pytest.raises(ValueError, match="no share"):
+            share(right, total)
+        return
+    interval = share(right, total)
+    assert interval.low - 1e-9 <= interval.mean <= interval.high + 1e-9
+    ratios = [a / b for a, b in zip(right, total, strict=True) if b]
+    assert min(ratios) - 1e-9 <= interval.low and interval.high <= max(ratios) + 1e-9
+    assert interval.count == sum(total)
+
+
+@given(counts)
+def test_the_difference_of_a_share_with_itself_is_zero(entries):
+    right, total = [min(a, b) for a, b in entries], [b + 1 for _, b in entries]
+    interval = share_difference(right, right, total)
+    assert (interval.mean, interval.low, interval.high) == (0, 0, 0)
+
+
+def test_whole_units_are_resampled():
+    """Two units that agree inside and differ between them: rows alone would give a far narrower interval."""
+    values = np.array([0.0] * 50 + [1.0] * 50)
+    interval = of_statistic([range(50), range(50, 100)], lambda rows: float(values[rows].mean()))
+    assert (interval.mean, interval.low, interval.high) == (0.5, 0.0, 1.0)

@@ -1,15 +1,16 @@
 """A request's pictures: a bad one fails alone, and equal pictures are one view."""
 
-import base64
 import io
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from oars.compass.outcome import Failed, FailureReason
 from oars.config import JudgeConfig
-from reward_server.pictures import Group, Pixels, View, decode, prepare
+from reward_server.errors import BadRequest
+from reward_server.pictures import Group, Pixels, View, decode_all, from_base64, from_raw, prepare
 
 CONFIG = JudgeConfig(min_pixels=64, max_pixels=4096)
 
@@ -18,10 +19,10 @@ def picture(seed: int, height: int = 32, width: int = 48) -> Pixels:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def encoded(pixels: Pixels, form: str) -> str:
+def encoded(pixels: Pixels, form: str) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, form, lossless=True)
-    return base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
 
 
 def test_bad_candidates_fail_alone() -> None:
@@ -66,11 +67,27 @@ def test_a_view_is_named_by_its_pixels_and_shape() -> None:
 
 def test_lossless_pictures_arrive_unchanged_and_others_are_refused() -> None:
     pixels = picture(5)
-    for form in ("PNG", "WEBP"):
-        decoded = decode(encoded(pixels, form), "LR", 4096)
-        assert isinstance(decoded, np.ndarray)
+    good = [encoded(pixels, "PNG"), encoded(pixels, "WEBP"), from_raw(pixels.tobytes(), 32, 48, "candidate 2")]
+    refused = [encoded(pixels, "JPEG"), from_base64("not base64!", "candidate 4"), encoded(pixels, "PNG")[:40]]
+    lr, *candidates = decode_all(good[0], [*good, *refused], 4096, 10**6)
+    for decoded in (lr, *candidates[:3]):
         np.testing.assert_array_equal(decoded, pixels)
-    for refused in (encoded(pixels, "JPEG"), "not base64!", encoded(pixels, "PNG")[:40]):
-        answer = decode(refused, "candidate 3", 4096)
+    for k, answer in enumerate(candidates[3:], 3):
         assert isinstance(answer, Failed) and answer.reason is FailureReason.BAD_IMAGE
-        assert "candidate 3" in answer.detail
+        assert f"candidate {k}" in answer.detail
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP"])
+def test_claimed_pixels_are_added_up_before_one_is_decoded(form: str) -> None:
+    bomb = encoded(np.zeros((1000, 1000, 3), np.uint8), form)
+    assert len(bomb) < 10_000
+    [lr] = decode_all(bomb, [], 4096, 10**6)
+    assert isinstance(lr, Failed) and "1000x1000 px is too large" in lr.detail
+    with pytest.raises(BadRequest, match="candidates: the pictures have 2000000 pixels, at most 1999999"):
+        decode_all(bomb, [bomb], 10**7, 1_999_999)
+
+
+@pytest.mark.parametrize(("rgb", "height", "width"), [(b"", 0, 0), (b"abc", 1, 2), (b"abc" * 4, 3, 1)])
+def test_raw_pixels_have_to_fill_their_shape(rgb: bytes, height: int, width: int) -> None:
+    answer = from_raw(rgb, height, width, "LR")
+    assert isinstance(answer, Failed) and answer.detail.startswith("LR: ")

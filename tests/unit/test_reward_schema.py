@@ -10,11 +10,12 @@ from ray.serve.exceptions import BackPressureError, RayServeException, RequestCa
 from ray.serve.schema import ServeDeploySchema
 
 from oars.compass.outcome import Failed, FailureReason, Scored
-from oars.config import JudgeConfig
-from reward_server.app import DEPLOYMENT, app
-from reward_server.client import failure_of
-from reward_server.errors import BadRequest, EngineDied
+from oars.config import DoorConfig, JudgeConfig
+from reward_server import app as app_module
+from reward_server.door import app as door_module
+from reward_server.errors import BadRequest, EngineDied, Overloaded, Unavailable
 from reward_server.schema import HttpScoreRequest, ScoreHeader, ScoreResponse
+from reward_server.transports.handle import typed
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "serve" / "compass.yaml"
 
@@ -27,6 +28,7 @@ def test_a_response_survives_json() -> None:
 
 
 WRONG = {"request_id": "", "gamma": 0, "api_version": 2, "colour": 1, "attempt": -1}
+WRONG_IDS = ["", "a b", "a\nb", "ä", "x" * 257]
 
 
 @pytest.mark.parametrize("field", WRONG)
@@ -35,27 +37,37 @@ def test_a_wrong_header_is_refused(field: str) -> None:
         ScoreHeader.model_validate({"request_id": "a", field: WRONG[field]})
 
 
+@pytest.mark.parametrize("request_id", WRONG_IDS)
+def test_an_id_is_printable_ascii(request_id: str) -> None:
+    with pytest.raises(ValidationError, match="request_id"):
+        ScoreHeader(request_id=request_id)
+
+
 def test_http_needs_a_candidate() -> None:
     with pytest.raises(ValidationError):
         HttpScoreRequest(request_id="a", lr="", candidates=[])
 
 
-def test_the_serve_config_deploys_this_application() -> None:
+def test_the_serve_config_deploys_judge_and_door() -> None:
     config = ServeDeploySchema.model_validate(yaml.safe_load(CONFIG.read_text()))
-    [application] = config.applications
-    assert application.import_path == f"{app.__module__}:{app.__name__}"
-    assert [deployment.name for deployment in application.deployments] == [DEPLOYMENT]
-    judge = JudgeConfig.model_validate(application.args)
+    judge_app, door_app = config.applications
+    for application, module in ((judge_app, app_module), (door_app, door_module)):
+        assert application.import_path == f"{module.__name__}:{module.app.__name__}"
+        assert [deployment.name for deployment in application.deployments] == [module.DEPLOYMENT]
+    judge, door = JudgeConfig.model_validate(judge_app.args), DoorConfig.model_validate(door_app.args)
     tiny = yaml.safe_load((CONFIG.parents[1] / "profiles" / "tiny.yaml").read_text())
     assert judge == JudgeConfig.model_validate(tiny["judge"])
+    assert (door, door.app) == (DoorConfig(), judge_app.name)
+    assert config.proxy_location == "Disabled"
 
 
 def test_absence_is_retried_and_defects_are_seen() -> None:
     def from_replica(cause: Exception) -> Exception:
         return RayTaskError("score", "traceback", cause).as_instanceof_cause()
 
-    late = [TimeoutError(), GetTimeoutError()]
-    absent = [ActorDiedError(), BackPressureError(1, 1), RequestCancelledError(), RayServeException("no application")]
-    assert {failure_of(error) for error in late} == {FailureReason.DEADLINE}
-    assert {failure_of(error) for error in [*absent, from_replica(EngineDied())]} == {FailureReason.UNAVAILABLE}
-    assert [failure_of(from_replica(defect)) for defect in (BadRequest("fidelity"), KeyError(3))] == [None, None]
+    absent = [ActorDiedError(), RequestCancelledError(), RayServeException("no application")]
+    assert all(isinstance(typed(error), Unavailable) for error in [*absent, from_replica(EngineDied())])
+    assert isinstance(typed(BackPressureError(1, 1)), Overloaded)
+    assert isinstance(GetTimeoutError(), TimeoutError)
+    wrong, defect = from_replica(BadRequest("fidelity: 1 value")), from_replica(KeyError(3))
+    assert (str(typed(wrong)), type(typed(wrong)), typed(defect)) == ("fidelity: 1 value", BadRequest, defect)

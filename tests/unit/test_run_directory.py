@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from oars.config import RunConfig
-from services.run_directory import BadRun, create_run, find_run, list_runs, new_run_id, resolve_runs
+from services.run_directory import BadRun, claimed, create_run, find_run, list_runs, new_run_id, resolve_runs
 
 PACKAGE = Path("/tmp/ray/session/runtime_resources/working_dir_files/_ray_pkg_1")
 
@@ -53,3 +53,10 @@ def test_a_runs_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 
 def test_run_ids_sort_by_time() -> None:
     assert new_run_id("tiny", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "tiny-20260102-030405"
+
+
+def test_a_run_has_one_driver_at_a_time(tmp_path: Path) -> None:
+    with claimed(tmp_path), pytest.raises(BadRun, match="driven by another process"), claimed(tmp_path):
+        raise AssertionError("two drivers")
+    with claimed(tmp_path):
+        pass

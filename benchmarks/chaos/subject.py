@@ -1,0 +1,183 @@
+"""The alignment that is attacked: its cluster, its driver, and what its ledger and log say."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import ray
+from ray import serve
+
+from oars.config import RunConfig, load_profile
+from oars.deployment import deploy_path
+from services.cluster import cluster, needed_cpus
+from services.ledger_rules import violations
+from services.serving import deploy
+
+T = TypeVar("T")
+RUN_ID = "chaos"
+# Inherited by every process of the cluster: how an orphan is recognised.
+MARK = "OARS_CHAOS_SESSION"
+_LOOK_EVERY_S = 0.2
+_START_S = 300.0
+# A small run of the real parts, which does not end by itself.
+SETTINGS = (
+    "name=chaos",
+    "data.crop=64",
+    "data.evaluation_crops=2",
+    "stages.cold_start.steps=3",
+    "stages.cold_start.batch=2",
+    "stages.fr_rl.steps=1000000",
+    "stages.fr_rl.groups=2",
+    "stages.nr_rl.steps=2",
+    "stages.nr_rl.groups=2",
+    "objective.timesteps=2",
+    "rollout.candidates=4",
+    "control.checkpoint_every=4",
+    "control.group_deadline_s=60",
+    "control.heartbeat_s=2",
+    "control.learner_restarts=10",
+    "reward.deadline_s=30",
+)
+
+
+class Missed(RuntimeError):
+    """Something that should have happened did not, in time."""
+
+
+class Subject:
+    """One run, its driver and its cluster; made by `attacked`."""
+
+    def __init__(self, directory: Path, config: RunConfig, address: str, settings: list[str]) -> None:
+        self.directory, self.config = directory / RUN_ID, config
+        self._address, self._settings = address, settings
+        self._output = (directory / "driver.log").open("ab")
+        self.driver = self._drive("--profile", str(deploy_path()), "--run-id", RUN_ID, *settings)
+
+    def resume(self, *overrides: str) -> None:
+        """Another driver for the same run."""
+        self.driver = self._drive("--resume", str(self.directory), *self._settings, *overrides)
+
+    def _drive(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "services.align", *arguments]
+        environment = os.environ | {"RAY_ADDRESS": self._address}
+        return subprocess.Popen(command, env=environment, stdout=self._output, stderr=subprocess.STDOUT)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        self.driver.send_signal(signal.SIGTERM)
+        return self.driver.wait(_START_S)
+
+    # What is known
+
+    def value(self, query: str, *values: object) -> Any:
+        """The first column of the first row of a query on the ledger; None without one."""
+        if not (path := self.directory / "ledger.sqlite").exists():
+            return None
+        ledger = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            row = ledger.execute(query, values).fetchone()
+        except sqlite3.OperationalError:
+            return None  # not created yet
+        finally:
+            ledger.close()
+        return None if row is None else row[0]
+
+    def event(self, name: str, since: float) -> float | None:
+        """When the log first says so after `since`, Unix time."""
+        with (self.directory / "log.jsonl").open() as log:
+            for line in log:
+                record = json.loads(line) if line.endswith("\n") else {}
+                if record.get("event") == name and record["at"] >= since:
+                    return float(record["at"])
+        return None
+
+    def violations(self, final: bool) -> list[str]:
+        ledger = sqlite3.connect(self.directory / "ledger.sqlite")
+        found = violations(ledger, final)
+        ledger.close()
+        return found
+
+    def until(self, what: str, look: Callable[[], T | None], seconds: float, driven: bool = True) -> T:
+        """The first answer of `look`. Raises Missed."""
+        deadline = time.monotonic() + seconds
+        while (found := look()) is None:
+            if driven and self.driver.poll() is not None:
+                raise Missed(f"{what}: the driver ended with {self.driver.returncode}")
+            if time.monotonic() > deadline:
+                raise Missed(f"{what}: not within {seconds:.0f} s")
+            time.sleep(_LOOK_EVERY_S)
+        return found
+
+    def step_after(self, moment: float) -> float | None:
+        """When the first optimiser step after a moment was done."""
+        done: float | None = self.value("SELECT MIN(done) FROM steps WHERE done > ?", moment)
+        return done
+
+    def await_step(self) -> None:
+        began = time.time()
+        self.until("an optimiser step", lambda: self.step_after(began), _START_S)
+
+
+def processes(title: str = "") -> list[psutil.Process]:
+    """Those of this session with this in their title, this one excepted."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            named = title in "".join(process.cmdline()[:1])
+            if named and process.pid != os.getpid() and process.environ().get(MARK) == os.environ[MARK]:
+                found.append(process)
+        except psutil.Error:
+            continue  # ended meanwhile, or another user's
+    return found
+
+
+def leaked_objects() -> str:
+    """The object store's own account, once nobody should hold anything."""
+    from ray._private.internal_api import memory_summary
+
+    lines = memory_summary(stats_only=True).splitlines()
+    return next((line for line in lines if "Plasma memory usage" in line), "no account")
+
+
+@contextmanager
+def attacked(directory: Path, settings: tuple[str, ...] = SETTINGS) -> Iterator[Subject]:
+    """A cluster of its own, COMPASS, and a driver that trains."""
+    os.environ.setdefault(MARK, uuid.uuid4().hex)
+    overrides = [*settings, f"runs={directory}"]
+    config = load_profile(deploy_path(), overrides)
+    with cluster(needed_cpus(config), None):
+        deploy(config.judge, config.reward.app)
+        words = [word for override in overrides for word in ("--set", override)]
+        subject = Subject(directory, config, ray.get_runtime_context().gcs_address, words)
+        try:
+            subject.until("the first optimiser step", lambda: subject.step_after(0), _START_S)
+            yield subject
+        finally:
+            if subject.driver.poll() is None:
+                subject.driver.kill()
+                subject.driver.wait()
+
+
+def redeploy(config: RunConfig) -> None:
+    deploy(config.judge, config.reward.app)
+
+
+def compass_is_whole(config: RunConfig) -> bool:
+    """As far as Serve knows."""
+    status = serve.status().applications.get(config.reward.app)
+    return status is not None and status.status == "RUNNING" and _states(status) == {"RUNNING": 1}
+
+
+def _states(status: Any) -> dict[str, int]:
+    (deployment,) = status.deployments.values()
+    return {str(getattr(state, "value", state)): count for state, count in deployment.replica_states.items() if count}

@@ -1,0 +1,85 @@
+"""Groups with everything that an evaluation compares: what the judge read, what the labels say, what metrics measured.
+
+`Judgements` is the one table behind pair accuracies, correlations and calibration; pictures stay in the data set.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oars.compass.dataset import Group
+from oars.compass.formula import compass_reward
+from oars.compass.judge import Judge, Readings
+from oars.evaluation.pairs import Order
+from oars.metrics.panel import HIGHER_IS_BETTER
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ScoredGroup:
+    """One LR with its K candidates; arrays are float64 [K], labels NaN where there are none."""
+
+    input_id: str
+    photo: str
+    strength: float
+    enhancers: tuple[str, ...]
+    families: tuple[str, ...]
+    fidelity: Values
+    q_lr: float
+    q_sr: Values
+    mass: float
+    """Least confidence of the group."""
+    told_fidelity: Values
+    told_q_lr: float
+    told_q_sr: Values
+    metrics: dict[str, Values]
+    """Signed so that higher is better."""
+    human: Order | None = None
+    """What people said, where they were asked."""
+
+    def rewards(self, gamma: float) -> Values:
+        """R of each candidate, as read."""
+        return np.array([compass_reward(f, self.q_lr, q, gamma) for f, q in zip(self.fidelity, self.q_sr, strict=True)])
+
+
+def scored_group(group: Group, judge: Judge) -> ScoredGroup:
+    """Let the judge read a group of a data set."""
+    readings = judge.score(group.lr, group.sr)
+    return ScoredGroup(
+        input_id=group.input_id,
+        photo=group.photo,
+        strength=group.strength,
+        enhancers=group.enhancers,
+        families=tuple(group.families),
+        fidelity=_column(readings, "fidelity"),
+        q_lr=readings[0].q_lr,
+        q_sr=_column(readings, "q_sr"),
+        mass=min(reading.mass for reading in readings),
+        told_fidelity=group.fidelity,
+        told_q_lr=group.q_lr,
+        told_q_sr=group.q,
+        metrics=signed(group.metrics),
+    )
+
+
+def scored_groups(
+    groups: Iterable[Group], judge: Judge, told: Callable[[int], None] = lambda done: None
+) -> list[ScoredGroup]:
+    """All of them; `told` hears how many are done."""
+    scored: list[ScoredGroup] = []
+    for group in groups:
+        scored.append(scored_group(group, judge))
+        told(len(scored))
+    return scored
+
+
+def signed(metrics: dict[str, Values]) -> dict[str, Values]:
+    """Negated where lower is better."""
+    return {name: values if HIGHER_IS_BETTER[name] else -values for name, values in metrics.items()}
+
+
+def _column(readings: list[Readings], name: str) -> Values:
+    return np.array([getattr(reading, name) for reading in readings], np.float64)

@@ -1,0 +1,41 @@
+"""What a judge has already answered: exact duplicates need no second prefill.
+
+The key is everything that decides an answer: the judge's digest, the version of the prompts and the digests of the
+pixels as the judge sees them. Only answers that made a score are kept, so a failure is always tried anew.
+"""
+
+from collections import OrderedDict
+
+from oars.compass.prompt import PROMPT_VERSION
+from reward_server.judgement import Logprobs
+from reward_server.pictures import View
+
+Key = tuple[str, str, str, str | None]
+
+
+class KnownAnswers:
+    """At most `size` answers (about a kilobyte each); the one not asked for longest leaves first."""
+
+    def __init__(self, judge_digest: str, size: int) -> None:
+        self._judge, self._size = judge_digest, size
+        self._answers: OrderedDict[Key, Logprobs] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def get(self, lr: View, sr: View | None) -> Logprobs | None:
+        """The answer to the transition prompt, or to the input prompt where `sr` is None."""
+        key = self._key(lr, sr)
+        if (answer := self._answers.get(key)) is not None:
+            self._answers.move_to_end(key)
+        return answer
+
+    def keep(self, lr: View, sr: View | None, answer: Logprobs) -> None:
+        key = self._key(lr, sr)
+        self._answers[key] = answer
+        self._answers.move_to_end(key)
+        while len(self._answers) > self._size:
+            self._answers.popitem(last=False)
+
+    def _key(self, lr: View, sr: View | None) -> Key:
+        return self._judge, PROMPT_VERSION, lr.digest, None if sr is None else sr.digest

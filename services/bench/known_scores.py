@@ -1,0 +1,51 @@
+"""Checks each answer of a load against the score that the same group had when nothing else was going on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from oars.compass.outcome import CandidateOutcome, Scored
+from services.bench.load import Sample
+
+FIELDS = ("fidelity", "q_lr", "q_sr", "reward")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Of a load with the known scores."""
+
+    answers: int
+    unscored: int
+    """Pairs without a score, of answered and unanswered requests alike."""
+    wrong: int
+    """Pairs with a score that is off by more than the tolerance."""
+    largest_error: float
+
+
+def compare(
+    samples: Sequence[Sample],
+    known: Mapping[str, Sequence[Sequence[CandidateOutcome]]],
+    tolerance: float,
+) -> Comparison:
+    """`known`: judge digest -> outcomes of the groups in turn; number n is group n modulo their count.
+
+    An answer of a judge that is not known is wrong.
+    """
+    errors, unscored = list[float](), 0
+    for sample in samples:
+        groups = known.get(str(sample.judge))
+        if not sample.outcomes or groups is None:
+            unscored += not sample.outcomes
+            errors += [float("inf")] * len(sample.outcomes)
+            continue
+        truth = groups[sample.number % len(groups)]
+        for outcome, expected in zip(sample.outcomes, truth, strict=True):
+            if isinstance(outcome, Scored) and isinstance(expected, Scored):
+                errors.append(max(abs(getattr(outcome, name) - getattr(expected, name)) for name in FIELDS))
+            else:
+                unscored += 1
+    return Comparison(
+        answers=sum(bool(sample.outcomes) for sample in samples),
+        unscored=unscored,
+        wrong=sum(error > tolerance for error in errors),
+        largest_error=max(errors, default=0.0),
+    )

@@ -1,0 +1,136 @@
+"""`oars compass curate | annotate | train | eval`: a judge, from photos to a measured model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from oars.deployment import deploy_path
+from services.cli import judge
+
+if TYPE_CHECKING:
+    from oars.config.curation import CurationConfig, PoolConfig
+
+app = typer.Typer(help="Make a judge: curate and annotate its data, train it, measure it.", no_args_is_help=True)
+app.command()(judge.train)
+app.command("eval")(judge.evaluate)
+
+LAPTOP, ANNOTATION = "compass/laptop.yaml", "compass/annotation.yaml"
+# Logical CPUs for what reads and writes beside a pool of actors.
+_STAGES = 2
+
+Config = Annotated[Path | None, typer.Option(help="Curation config, YAML. Default: laptop scale.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Directory of the data set; a killed run goes on there.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one config field.")]
+Address = Annotated[
+    str | None,
+    typer.Option(envvar="RAY_ADDRESS", help="Cluster to join. Default: the one on this machine, or a new one."),
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")]
+Check = Annotated[bool, typer.Option("--check", help="Check config, photos and enhancers, then stop.")]
+Export = Annotated[
+    Path | None,
+    typer.Option(help="Write the inputs as PNG there and stop: what methods need that run elsewhere."),
+]
+
+
+@app.command()
+def curate(
+    config: Config = None,
+    out: Out = Path("data/compass"),
+    set_: Set = None,
+    export: Export = None,
+    check: Check = False,
+    address: Address = None,
+    fresh: Fresh = False,
+) -> None:
+    """Make inputs and run every enhancer on them, on Ray Data."""
+    from oars.config.curation import load_curation
+
+    settings = load_curation(config or deploy_path(LAPTOP), set_)
+    _check(settings)
+    if check:
+        typer.echo(f"{settings.name}: {len(settings.enhancers)} enhancers, config and sources are good")
+        return
+    # Ray takes seconds to import: after the input is known to be good.
+    from services.cluster import cluster
+    from services.curation import curate as run
+    from services.curation import export_inputs
+
+    with cluster(_cpus(settings), None if fresh else address or "auto"), ShardBars() as bars:
+        if export is not None:
+            count = export_inputs(settings, out, export, bars.update)
+        else:
+            manifest = run(settings, out, bars.update)
+    if export is not None:
+        typer.echo(f"{export}: {count} inputs; put a method's outputs into a folder under the same names")
+    else:
+        typer.echo(f"{out}: {manifest.counts['inputs']} inputs x {len(manifest.enhancers)}, digest {manifest.digest}")
+
+
+@app.command()
+def annotate(
+    directory: Annotated[Path, typer.Argument(help="Data set that `curate` made.")] = Path("data/compass"),
+    config: Annotated[Path | None, typer.Option(help="Annotation config, YAML. Default: by metrics.")] = None,
+    set_: Set = None,
+    stage: Annotated[
+        list[str] | None, typer.Option(help="measurements, anchors, comparisons or labels; default: what is stale.")
+    ] = None,
+    address: Address = None,
+    fresh: Fresh = False,
+) -> None:
+    """Label the transitions in three stages: anchors, pairwise comparisons, calibration."""
+    from oars.config.annotation import STAGES, load_annotation
+    from oars.config.loading import BadConfig
+
+    settings = load_annotation(config or deploy_path(ANNOTATION), set_)
+    if unknown := set(stage or ()) - set(STAGES):
+        raise BadConfig(f"--stage {min(unknown)}: expected one of {', '.join(STAGES)}")
+    from services.annotation import Annotation
+    from services.cluster import cluster
+
+    with ShardBars() as bars:
+        annotation = Annotation(settings, directory, bars.update)
+        with cluster(_pool_cpus(settings.pool), None if fresh else address or "auto"):
+            annotation.run([name for name in STAGES if name in (stage or STAGES)])
+    typer.echo(f"{directory}: labels.json and review.html")
+
+
+def _check(settings: "CurationConfig") -> None:
+    from oars.compass.curation import plan_inputs
+    from oars.compass.methods import check_enhancer
+
+    plan_inputs(settings)
+    for enhancer in settings.enhancers:
+        check_enhancer(enhancer, settings.scale)
+
+
+def _cpus(settings: "CurationConfig") -> int:
+    """Logical CPUs of a cluster of our own: the largest pool, and readers and writers beside it."""
+    return max(_pool_cpus(pool) for pool in settings.pools.values())
+
+
+def _pool_cpus(pool: "PoolConfig") -> int:
+    return round(pool.actors * pool.resources.num_cpus) + _STAGES
+
+
+class ShardBars:
+    """One progress bar a table."""
+
+    def __enter__(self) -> "ShardBars":
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bars = Progress(*columns)
+        self._tasks: dict[str, int] = {}
+        self._bars.start()
+        return self
+
+    def update(self, what: str, done: int, total: int) -> None:
+        task = self._tasks.setdefault(what, -1)
+        if task < 0:
+            task = self._tasks[what] = self._bars.add_task(f"{what} shards", total=total)
+        self._bars.update(task, completed=done, total=total)  # type: ignore[arg-type]
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()

@@ -1,0 +1,110 @@
+"""`oars compass train | eval`: make a judge of a data set, and measure what it is worth."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from oars.deployment import deploy_path
+
+if TYPE_CHECKING:
+    from oars.evaluation.records import AblationRow
+    from services.progress import Progress
+
+LAPTOP = "compass/train-laptop.yaml"
+
+Data = Annotated[
+    Path, typer.Argument(help="Annotated data set (`oars compass curate`, `annotate`).", show_default=False)
+]
+Config = Annotated[Path | None, typer.Option(help="Training config, YAML. Default: laptop scale, a new miniature.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the training; a killed run goes on there.")]
+Init = Annotated[str | None, typer.Option(help="Qwen3-VL directory to start from, or `scratch`: a new miniature.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one config field.")]
+Address = Annotated[
+    str | None,
+    typer.Option(envvar="RAY_ADDRESS", help="Cluster to join. Default: the one on this machine, or a new one."),
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")]
+
+
+def train(
+    data: Data,
+    out: Out = Path("data/judge"),
+    config: Config = None,
+    init: Init = None,
+    set_: Set = None,
+    address: Address = None,
+    fresh: Fresh = False,
+) -> None:
+    """Fine-tune a Qwen3-VL judge with DeepSpeed on Ray; leaves the best one in OUT/judge."""
+    from oars.compass.dataset import read_manifest
+    from oars.config.judge_training import load_training
+
+    overrides = [*(set_ or []), *([f"init={init}"] if init else [])]
+    settings = load_training(config or deploy_path(LAPTOP), overrides)
+    read_manifest(data)
+    # Ray and torch take seconds to import: after the input is known to be good.
+    import asyncio
+
+    from oars.compass.judge_files import JudgeFiles
+    from services.cluster import cluster
+    from services.judge_training import keep_config, train_judge, training_cpus
+    from services.progress import progress
+
+    files = JudgeFiles(out.absolute(), data.absolute())
+    keep_config(settings, files)
+    with cluster(training_cpus(settings), None if fresh else address or "auto"), progress() as shown:
+        summary = asyncio.run(train_judge(settings, files, shown))
+    best = summary.best
+    typer.echo(
+        f"{files.judge}: step {best.step}, validation pair accuracy {best.accuracy:.3f}" if best else files.judge
+    )
+    typer.echo(f"measure it: oars compass eval {files.judge} {data}")
+
+
+def evaluate(
+    judge: Annotated[str, typer.Argument(help="Judge directory, or `miniature`.", show_default=False)],
+    data: Annotated[
+        Path, typer.Argument(help="Annotated data set, or a folder in SRIQA-Bench's format.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for evaluation.json and evaluation.html.")] = Path(
+        "data/evaluation"
+    ),
+    gamma: Annotated[float, typer.Option(help="Exponent of the reward's gate.")] = 7.0,
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="Also the paper's Table 3: trains two judges a seed on DATA.")
+    ] = False,
+    config: Config = None,
+    seeds: Annotated[int, typer.Option(help="Seeds of the ablation.")] = 3,
+    threads: Annotated[int, typer.Option(help="torch threads.")] = 2,
+) -> None:
+    """Pair accuracy, correlations, calibration and probes of a judge on photos that it never saw."""
+    import torch
+
+    from services.judge_evaluation import PAGE, accuracy_lines, evaluate_benchmark, evaluate_data_set
+    from services.progress import progress
+
+    torch.set_num_threads(threads)
+    with progress() as shown:
+        if (data / "MOS").is_dir():
+            result = evaluate_benchmark(judge, data, out, gamma, shown)
+        else:
+            rows = _ablation(data, out, config, seeds, shown) if ablation else ()
+            result = evaluate_data_set(judge, data, out, gamma, "evaluation", shown, rows)
+    for line in accuracy_lines(result):
+        typer.echo(line)
+    typer.echo(f"{out / PAGE}")
+
+
+def _ablation(data: Path, out: Path, config: Path | None, seeds: int, shown: "Progress") -> "tuple[AblationRow, ...]":
+    """Train and compare on a cluster of its own, or the one that is there."""
+    import asyncio
+
+    from oars.config.judge_training import load_training
+    from services.cluster import cluster
+    from services.judge_ablation import ablate
+    from services.judge_training import training_cpus
+
+    settings = load_training(config or deploy_path(LAPTOP))
+    with cluster(training_cpus(settings), "auto"):
+        return asyncio.run(ablate(settings, data.absolute(), out.absolute() / "ablation", range(seeds), shown))

@@ -1,0 +1,47 @@
+"""The embedded judge, by the very commands that anyone makes a judge with: curate, annotate, train at laptop scale."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from oars.compass.judge_files import JudgeFiles
+from oars.compass.self_test import write_self_test
+from oars.config.annotation import load_annotation
+from oars.config.curation import CurationConfig, GeneratorEnhancerConfig, load_curation
+from oars.config.judge_training import load_training
+from oars.deployment import deploy_path
+from services.annotation import Annotation
+from services.cluster import cluster
+from services.curation import curate
+from services.judge_training import keep_config, train_judge, training_cpus
+from services.progress import ProgressLine, progress
+
+
+def build_judge(out: Path, work: Path, seed: int) -> None:
+    """Make `out / "judge"` with data from `out / "generator"`; what is finished under `work` is not made again."""
+    data = with_generator(load_curation(deploy_path("compass/laptop.yaml")), out / "generator")
+    training = load_training(deploy_path("compass/train-laptop.yaml"), [f"seed={seed}"])
+    files = JudgeFiles((work / "training").absolute(), (work / "data").absolute())
+    keep_config(training, files)
+    with cluster(max(2, training_cpus(training)) + 2, None), progress() as shown:
+
+        def told(what: str, done: int, total: int) -> None:
+            shown.update(ProgressLine(what, done, total))
+
+        curate(data, files.data, told)
+        Annotation(load_annotation(deploy_path("compass/annotation.yaml")), files.data, told).run()
+        asyncio.run(train_judge(training, files, shown))
+    shutil.copytree(files.judge, out / "judge", dirs_exist_ok=True)
+    write_self_test(out / "judge")
+
+
+def with_generator(config: CurationConfig, generator: Path) -> CurationConfig:
+    """The config with every generator enhancer on the weights in `generator`."""
+    path = str(generator.absolute())
+    enhancers = tuple(
+        enhancer.model_copy(update={"generator": enhancer.generator.model_copy(update={"path": path})})
+        if isinstance(enhancer, GeneratorEnhancerConfig)
+        else enhancer
+        for enhancer in config.enhancers
+    )
+    return config.model_copy(update={"enhancers": enhancers})

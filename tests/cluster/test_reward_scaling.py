@@ -1,0 +1,118 @@
+"""A group is judged together and by one judge: what is shared is computed once, and an exchange splits no group."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from served_judge import group, judge_config, sharp_judge
+
+from oars.config import RewardClientConfig
+from reward_server.checkpoint import judge_digest
+from reward_server.client import CompassClient
+from reward_server.schema import ScoreResponse
+from reward_server.statistics import EngineStatistics
+from services.bench.known_scores import compare
+from services.bench.load import Sample, closed_loop
+from services.bench.target import replica_reports, total
+from services.scaling import replace_judge, reports
+from services.serving import deploy
+
+__all__ = ["sharp_judge"]  # fixture
+APP = "exchange"
+K = 4
+KNOWN = 6
+
+
+@pytest.fixture(scope="module")
+def exchange(ray_cluster: None, sharp_judge: Path) -> Iterator[RewardClientConfig]:
+    from ray import serve
+
+    deploy(judge_config(sharp_judge).model_copy(update={"known_answers": 64}), APP)
+    yield RewardClientConfig(app=APP, deadline_s=60)
+    serve.delete(APP)
+
+
+@pytest.fixture(scope="module")
+def other_judge(sharp_judge: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same judge with other answers."""
+    from safetensors.torch import load_file, save_file
+
+    directory = tmp_path_factory.mktemp("other") / "judge"
+    shutil.copytree(sharp_judge, directory)
+    weights = directory / "model.safetensors"
+    tensors = load_file(weights)
+    tensors["lm_head.weight"] *= -1
+    save_file(tensors, weights, metadata={"format": "pt"})
+    return directory
+
+
+async def engine(config: RewardClientConfig) -> EngineStatistics:
+    return total(await replica_reports(config.app))
+
+
+def test_the_lr_is_encoded_once_and_its_prefix_computed_once_a_group(exchange: RewardClientConfig) -> None:
+    async def scenario() -> EngineStatistics:
+        async with CompassClient(exchange) as client:
+            before = await engine(exchange)
+            await client.score("shared", *group(1, K))
+            return await engine(exchange) - before
+
+    work = asyncio.run(scenario())
+    assert work.prompts == K + 1
+    assert work.pictures_encoded == K + 1, "2 K + 1 pictures are named"
+    assert (work.pictures_seen, work.pictures_known) == (2 * K + 1, K)
+    # 36 tokens of the LR and the words before it: one whole block of the KV cache.
+    assert work.shared_tokens == K * 32
+
+
+def test_a_duplicate_is_answered_from_memory_and_equal_candidates_are_judged_once(exchange: RewardClientConfig) -> None:
+    lr, candidates = group(2, K)
+    candidates[2] = candidates[1]
+
+    async def scenario() -> tuple[ScoreResponse, ScoreResponse, EngineStatistics, EngineStatistics]:
+        async with CompassClient(exchange) as client:
+            begun = await engine(exchange)
+            first = await client.score("first", lr, candidates)
+            between = await engine(exchange)
+            # In another order, under another formula: what is remembered is the judge's answer.
+            second = await client.score("second", lr, candidates[::-1].copy(), gamma=3.0)
+            return first, second, between - begun, await engine(exchange) - between
+
+    first, second, work, more = asyncio.run(scenario())
+    assert (work.prompts, work.answers_known) == (K, 0)
+    assert (more.prompts, more.answers_known) == (0, K)
+    assert first.judged_fidelity == second.judged_fidelity[::-1]
+    assert first.outcomes[1] == first.outcomes[2] != first.outcomes[3]
+    assert first.outcomes != second.outcomes[::-1], "gamma matters"
+
+
+def test_while_the_judge_is_exchanged_every_group_is_scored_by_one_of_the_two(
+    exchange: RewardClientConfig, sharp_judge: Path, other_judge: Path
+) -> None:
+    groups = [group(100 + number, K) for number in range(KNOWN)]
+    old, new = judge_digest(sharp_judge), judge_digest(other_judge)
+
+    async def scenario() -> tuple[list[Sample], dict[str, list]]:
+        async with CompassClient(exchange) as client:
+
+            async def send(number: int) -> ScoreResponse:
+                return await client.score(f"exchange-{number}", *groups[number % KNOWN])
+
+            known = {old: [(await send(number)).outcomes for number in range(KNOWN)]}
+            over = False
+            load = asyncio.create_task(closed_loop(send, 2, lambda elapsed: not over))
+            await asyncio.to_thread(replace_judge, APP, str(other_judge))
+            over = True
+            samples = await load
+            known[new] = [(await send(number)).outcomes for number in range(KNOWN)]
+            return samples, known
+
+    samples, known = asyncio.run(scenario())
+    assert {report.judge_digest for report in reports(APP)} == {new}
+    assert {sample.judge for sample in samples} == {old, new}, "both answered while it was exchanged"
+    assert all(sample.end == "answered" for sample in samples)
+    comparison = compare(samples, known, tolerance=1e-3)
+    assert (comparison.wrong, comparison.unscored) == (0, 0), comparison
+    assert known[old] != known[new]

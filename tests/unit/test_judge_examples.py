@@ -1,0 +1,112 @@
+"""Packing, drawing and the loss of the judge's training batches."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from compass_data import write_tiny_dataset
+
+from oars.compass.dataset import read_groups
+from oars.compass.judge_examples import Batch, NoExamples, draw_batch, example_of, open_examples, pack
+from oars.compass.judge_model import build_processor, build_tokenizer, judge_config, new_judge
+from oars.compass.judge_objective import Counts, JudgeObjective
+from oars.config import BadConfig
+from oars.config.judge_training import JudgeTrainingConfig, TargetConfig, load_training
+from oars.deployment import deploy_path
+
+CONFIG = JudgeTrainingConfig(held_out_enhancers=("method_1",), candidates=2)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("data")
+    write_tiny_dataset(directory, groups=12)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def packed(data, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("packed") / "all"
+    pack((example_of(group, CONFIG, {"method_0": "sharp"}) for group in read_groups(data)), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def objective() -> JudgeObjective:
+    tokenizer = build_tokenizer()
+    model = new_judge(judge_config(tokenizer), 0)
+    return JudgeObjective(model, build_processor(tokenizer), TargetConfig(), trains_vision=True)
+
+
+def test_what_is_packed_is_what_was_annotated(data, packed):
+    examples, groups = open_examples(packed), list(read_groups(data))
+    assert len(examples) == len(groups)
+    for example, group in zip((examples[i] for i in range(len(examples))), groups, strict=True):
+        kept = [k for k, name in enumerate(group.enhancers) if name != "method_1"]
+        assert example.input_id == group.input_id
+        assert np.array_equal(example.views[1:], group.sr[kept])
+        assert example.quality == pytest.approx([group.q_lr, *group.q[kept]])
+        assert example.fidelity == pytest.approx(group.fidelity[kept], nan_ok=True)
+        assert list(example.explanations) == ["sharp", "", ""]
+
+
+def test_a_group_of_held_out_enhancers_is_no_example(data):
+    everything = JudgeTrainingConfig(held_out_enhancers=tuple(f"method_{k}" for k in range(4)))
+    assert all(example_of(group, everything, {}) is None for group in read_groups(data))
+
+
+def test_plain_labels_are_the_anchors(data):
+    group = next(read_groups(data))
+    plain = example_of(group, JudgeTrainingConfig(quality_label="anchor"), {})
+    assert plain is not None and plain.quality[1:] == pytest.approx(group.anchor)
+
+
+def test_a_batch_derives_from_its_seed_and_treats_a_group_alike(packed):
+    examples = open_examples(packed)
+    one, same, other = (draw_batch(examples, CONFIG, 4, seed) for seed in (1, 1, 2))
+    assert np.array_equal(one.views, same.views) and not np.array_equal(one.views, other.views)
+    assert one.views.shape == (4, 3, 32, 32, 3) and one.fidelity.shape == (4, 2)
+
+
+def test_windows_are_cut_where_asked_and_must_fit(packed):
+    examples = open_examples(packed)
+    assert draw_batch(examples, CONFIG.model_copy(update={"sides": (16,)}), 2, 0).views.shape[2:4] == (16, 16)
+    with pytest.raises(NoExamples, match="64 px"):
+        draw_batch(examples, CONFIG.model_copy(update={"sides": (64,)}), 2, 0)
+
+
+def test_a_batch_may_be_cut_into_parts(packed, objective):
+    """The sum of the parts' losses and gradients is the whole's, whichever transitions lack F."""
+    batch = draw_batch(open_examples(packed), CONFIG, 6, 3)
+    assert np.isnan(batch.fidelity).any() and np.isfinite(batch.fidelity).any()
+    whole, parts = (gradient(objective, batch, cuts) for cuts in ([range(6)], [[0], [1, 2, 3], [4, 5]]))
+    assert parts[0] == pytest.approx(whole[0], rel=1e-5)
+    torch.testing.assert_close(parts[1], whole[1], rtol=1e-3, atol=1e-6)
+
+
+def gradient(objective: JudgeObjective, batch: Batch, cuts) -> tuple[float, torch.Tensor]:
+    objective.zero_grad()
+    counts = Counts.of(batch)
+    losses = [objective(batch.rows(list(cut)), counts) for cut in cuts]
+    torch.stack(losses).sum().backward()
+    return float(torch.stack(losses).sum().detach()), objective.model.lm_head.weight.grad.clone()
+
+
+def test_an_explanation_is_learnt_after_the_score(packed, objective):
+    batch = draw_batch(open_examples(packed), CONFIG, 4, 3)
+    silent = Batch(batch.views, batch.quality, batch.fidelity, np.full_like(batch.explanations, ""))
+    assert (batch.explanations != "").any()
+    with torch.no_grad():
+        told, untold = (objective(one, Counts.of(one)) for one in (batch, silent))
+    assert told > untold + 0.1
+
+
+@pytest.mark.parametrize("profile", ["train-laptop", "train-continue", "train-8b", "train-one-gpu"])
+def test_the_shipped_profiles_are_good(profile):
+    assert load_training(deploy_path(f"compass/{profile}.yaml")).steps > 0
+
+
+def test_a_bad_field_is_named(tmp_path):
+    with pytest.raises(BadConfig, match=r"target\.kind"):
+        load_training(deploy_path("compass/train-laptop.yaml"), ["target.kind=one_hot"])
