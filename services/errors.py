@@ -24,6 +24,7 @@ _USER_ERRORS = frozenset(
         "NoCluster",
         "NoCompass",
         "NoExamples",
+        "NoExplainer",
         "NoPhotos",
         "PhotoTooSmall",
     }
