@@ -102,10 +102,10 @@ def annotate(
 
 
 def _check(settings: "CurationConfig") -> None:
-    from oars.compass.curation import plan_inputs
+    from oars.compass.curation import check_photos, plan_inputs
     from oars.compass.methods import check_enhancer
 
-    plan_inputs(settings)
+    check_photos(settings, plan_inputs(settings))
     for enhancer in settings.enhancers:
         check_enhancer(enhancer, settings.scale)
 
