@@ -22,8 +22,9 @@ from oars.compass.dataset import Manifest
 from oars.compass.methods import BadEnhancer, Enhancer, Task, ingredients, load_enhancer, missing_outputs
 from oars.compass.tables import INPUTS, TRANSITIONS, is_finished, read_shard, recipe_of, write_shard
 from oars.config.curation import CurationConfig, EnhancerConfig, PoolConfig
+from oars.errors import UserError
 from oars.files import sha256
-from oars.imaging.image_io import BadImage, decode_lossless, encode_png
+from oars.imaging.image_io import decode_lossless, encode_png
 from services.progress import Progress, ProgressLine
 
 Row = dict[str, Any]
@@ -179,7 +180,7 @@ class _Enhancing:
         tasks, trouble = [_task(entry) for entry in row["inputs"]], ""
         try:
             pictures = self._loaded(tasks)
-        except (BadEnhancer, BadImage) as error:
+        except UserError as error:
             # Ray would wrap it into a traceback, and the user is to read one line.
             pictures, trouble = [None] * len(tasks), str(error)
         made = [(task.input_id, sr) for task, sr in zip(tasks, pictures, strict=True) if sr is not None]
