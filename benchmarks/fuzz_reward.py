@@ -75,7 +75,8 @@ def _served(inputs: int, seed: int) -> Result:
     from services.cluster import cluster, needed_cpus
     from services.serving import deploy, deploy_door
 
-    config = load_profile(deploy_path(DEFAULT_PROFILE))
+    # Every good request has to reach the engine.
+    config = load_profile(deploy_path(DEFAULT_PROFILE), ["judge.known_answers=0"])
     with tempfile.TemporaryDirectory() as folder, cluster(needed_cpus(config), None):
         tokens, token = Path(folder) / "tokens", Path(folder) / "token"
         tokens.write_text(f"fuzz {_TOKEN}\n")

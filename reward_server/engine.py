@@ -23,12 +23,15 @@ from reward_server.judgement import Judged, Logprobs, judged
 from reward_server.known_answers import KnownAnswers
 from reward_server.metrics import ReplicaMetrics
 from reward_server.pictures import Candidate, Group, View, prepare
+from reward_server.sentinel import Sentinel
 from reward_server.statistics import EngineStatistics
 
 if TYPE_CHECKING:
     from vllm.engine.arg_utils import AsyncEngineArgs
 
 _GIB = 1 << 30
+# Of the engine's processes.
+_TITLE = "oars:compass"
 # Preprocessed pictures are kept for the LR alone, which K + 1 prompts of a group share; every candidate is new.
 _PICTURE_CACHE_GIB = 0.5
 _WARM_UP_SIDE = 128  # pixels
@@ -43,7 +46,7 @@ def set_environment(config: JudgeConfig) -> None:
         "HF_HUB_OFFLINE": "1",
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_LOGGING_LEVEL": "WARNING",
-        "VLLM_PROCESS_NAME_PREFIX": "oars:compass",
+        "VLLM_PROCESS_NAME_PREFIX": _TITLE,
         # vLLM would pin its threads to cores, where they fight with whatever else runs there.
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     }
@@ -100,6 +103,7 @@ class JudgeEngine:
         self._known = KnownAnswers(judge_digest, config.known_answers)
         log = EngineLog.to(self.statistics, metrics)
         self._llm = AsyncLLM.from_engine_args(engine_args(directory, config), stat_loggers=[log])
+        self._sentinel = Sentinel(_TITLE)
         self._tokens = ScoreTokens.of(self._llm.get_tokenizer())
         self._sampling = SamplingParams(
             max_tokens=1,
@@ -163,6 +167,7 @@ class JudgeEngine:
 
     def shutdown(self) -> None:
         self._llm.shutdown()
+        self._sentinel.dismiss()
 
     def _remember(
         self, group: Group, source: Logprobs | Failed, slots: list[Logprobs | Failed], results: list[Judged]

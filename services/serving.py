@@ -3,6 +3,8 @@
 import hashlib
 import logging
 import os
+import socket
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -17,6 +19,7 @@ from reward_server.schema import API_VERSION, REWARD_FORMULA
 SERVE_CONFIG = "serve/compass.yaml"
 DOOR_APP = "compass-door"
 _PORTS_S = 30.0
+_PROBE_S = 1.0
 JUDGE, _DOOR = "Compass", "CompassDoor"  # deployments
 # What replicas raise for a reason that is the user's to mend.
 _MENDABLE = ("BadJudge: ", "BadSetting: ")
@@ -80,6 +83,15 @@ def check_door(config: DoorConfig) -> None:
     check_settings(config, os.environ)
 
 
+def check_ports_free(config: DoorConfig) -> None:
+    """Raises BadSetting if somebody listens there: a door would share the port with it, and the callers too."""
+    for field in ("http_port", "grpc_port"):
+        port = getattr(config, field)
+        if port:
+            with suppress(OSError), socket.create_connection((config.host, port), _PROBE_S):
+                raise BadSetting(f"{field}: another process listens at {config.host}:{port}")
+
+
 def door_config(**overrides: Any) -> DoorConfig:
     """The door of deploy/serve/compass.yaml, with other values where they are not None. Raises BadConfig."""
     [args] = [app["args"] for app in serve_config()["applications"] if app["name"] == DOOR_APP]
@@ -94,7 +106,8 @@ def endpoints(config: DoorConfig, ports: tuple[int | None, int | None]) -> list[
     """What a client's `endpoint` says to reach the doors that listen at these ports."""
     secure = "s" if config.certificate else ""
     listening = zip(("http", "grpc"), ports, strict=True)
-    return [f"{scheme}{secure}://{config.host}:{port}" for scheme, port in listening if port is not None]
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return [f"{scheme}{secure}://{host}:{port}" for scheme, port in listening if port is not None]
 
 
 def local_endpoint() -> str:

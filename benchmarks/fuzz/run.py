@@ -72,13 +72,13 @@ class Fuzz:
         """About `inputs` bad ones, in families of fixed shares."""
         self._known = await self._good(self._clients[0])
         shares: Sequence[tuple[str, float, Callable[[np.random.Generator], Awaitable[str]]]] = (
-            ("http: bad pictures beside a good one", 0.22, self._http_neighbours),
-            ("http: bad LR", 0.06, self._http_bad_lr),
-            ("http: wrong JSON", 0.22, self._http_wrong),
-            ("http: no HTTP at all", 0.08, self._http_garbage),
+            ("http: bad pictures beside a good one", 0.10, self._http_neighbours),
+            ("http: bad LR", 0.08, self._http_bad_lr),
+            ("http: wrong JSON", 0.29, self._http_wrong),
+            ("http: no HTTP at all", 0.10, self._http_garbage),
             ("http: a body or headers without end", 0.004, self._http_slow),
-            ("grpc: bad pictures beside a good one", 0.17, self._grpc_neighbours),
-            ("grpc: wrong messages", 0.19, self._grpc_wrong),
+            ("grpc: bad pictures beside a good one", 0.10, self._grpc_neighbours),
+            ("grpc: wrong messages", 0.27, self._grpc_wrong),
             ("grpc: wrong calls", 0.05, self._grpc_odd_call),
             ("grpc: a message that does not come", 0.004, self._grpc_slow),
         )

@@ -118,10 +118,6 @@ def ground_truth(scene: Scene, rng: np.random.Generator) -> Floats:
     return scene.gt
 
 
-def unchanged(scene: Scene, rng: np.random.Generator) -> Floats:
-    return scene.lr
-
-
 # artefacts of rendering: the reference stays
 
 

@@ -9,17 +9,12 @@ monotonically in every error. ST-LPIPS forgives shifts and small colour changes 
 Ours: the paper takes DISTS for F and human-like anchors and ranks for Q.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from skimage.color import rgb2lab
 from skimage.metrics import structural_similarity
-
-from oars.compass.enhancers import Candidate
-from oars.compass.transitions import TransitionGroup
-from oars.compass.views import lr_view
-from oars.metrics.perceptual import cvvdp_batch, stlpips_batch
 
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.float32]
@@ -43,9 +38,6 @@ class Errors:
     @classmethod
     def concatenate(cls, parts: list["Errors"]) -> "Errors":
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
-
-    def arrays(self) -> dict[str, Values]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -83,31 +75,6 @@ class LabelMap:
 
 def _ramp(error: Values, bound: float) -> Values:
     return np.clip(error / bound, 0, 1)
-
-
-def candidate_errors(gt: Pixels, candidates: tuple[Candidate, ...]) -> Errors:
-    """Metrics of K candidates of one ground truth uint8 [S, S, 3]."""
-    images = np.stack([candidate.pixels for candidate in candidates])
-    references = np.stack([candidate.reference for candidate in candidates])
-    truths = np.broadcast_to(gt, images.shape)
-    distance = stlpips_batch(images, truths)
-    depicted = distance.copy()
-    moved = np.flatnonzero((references != truths).any((1, 2, 3)))
-    if len(moved):
-        depicted[moved] = stlpips_batch(images[moved], references[moved])
-    return Errors(
-        stlpips=distance,
-        structure=np.array([structure_error(image, gt) for image in images], dtype=np.float32),
-        colour=np.array([colour_error(image, gt) for image in images], dtype=np.float32),
-        jod=cvvdp_batch(images, references),
-        depicted_stlpips=depicted,
-    )
-
-
-def group_errors(group: TransitionGroup) -> Errors:
-    """Metrics of the LR view (first) and of the K candidates: [1 + K]."""
-    view = lr_view(group.lr, *group.gt.shape[:2])
-    return candidate_errors(group.gt, (Candidate(view, group.gt, "lr"), *group.candidates))
 
 
 def structure_error(image: Pixels, gt: Pixels) -> float:

@@ -52,7 +52,8 @@ class GrpcDoor:
             ],
         )
         self._server.add_generic_rpc_handlers(self._handlers())
-        address = f"{config.host}:{config.grpc_port}"
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        address = f"{host}:{config.grpc_port}"
         if credentials is None:
             self.port = self._server.add_insecure_port(address)
         else:

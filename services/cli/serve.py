@@ -16,7 +16,7 @@ from oars.config import JudgeConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
 from oars.miniature import MINIATURE
 from reward_server.errors import BadSetting
-from services.serving import check_door, check_judge, deploy, deploy_door, door_config, endpoints
+from services.serving import check_door, check_judge, check_ports_free, deploy, deploy_door, door_config, endpoints
 
 app = typer.Typer(help="Deploy COMPASS, or act on the one that is deployed.")
 
@@ -60,6 +60,8 @@ def serve(
     from services.cluster import cluster, needed_cpus
 
     with cluster(needed_cpus(config), None if fresh else address, config.control.start_deadline_s) as joined:
+        if joined.own:  # in a cluster that was there, an earlier door is expected
+            check_ports_free(door)
         deploy(config.judge, config.reward.app)
         ports = deploy_door(door)
         typer.echo(f"COMPASS is ready: application {config.reward.app!r}, {' and '.join(endpoints(door, ports))}")

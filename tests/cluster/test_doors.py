@@ -13,10 +13,12 @@ from served_judge import APP, compass, group, judge_config, sharp_judge
 from benchmarks.fuzz.run import Fuzz, Target
 from benchmarks.fuzz_reward import door_settings
 from oars.compass.outcome import Failed, FailureReason, Scored
-from oars.config import DoorConfig, RewardClientConfig
+from oars.config import DoorConfig, RewardClientConfig, RolloutConfig, RunConfig
+from oars.imaging.crops import Pair
 from reward_server.checkpoint import judge_digest
 from reward_server.client import CompassClient, SyncCompassClient
 from reward_server.errors import Unauthenticated
+from services.compass import CompassJudge
 from services.serving import deploy_door, endpoints
 
 __all__ = ["compass", "sharp_judge"]  # fixtures
@@ -116,6 +118,24 @@ def test_a_deadline_is_kept_and_the_next_group_is_judged(doors: dict[str, Reward
         values(client.score("next", lr, candidates).outcomes[0])
 
 
+@pytest.mark.parametrize("scheme", ["https", "grpcs"])
+def test_the_conductor_may_use_an_endpoint_in_place_of_the_handle(
+    doors: dict[str, RewardClientConfig], scheme: str
+) -> None:
+    lr, candidates = group(26, 3)
+    config = RunConfig(reward=doors[scheme], rollout=RolloutConfig(candidates=3))
+    reference = ray.put(candidates)
+
+    async def run() -> None:
+        judge = CompassJudge(CompassClient(config.reward), config)
+        judgement = await judge.score("a", Pair("photo", lr, None), reference)
+        alone = await judge.score_one("b", Pair("photo", lr, None), candidates[0])
+        assert values(judgement.outcomes[0]) == pytest.approx(values(alone), abs=1e-4)
+        assert len(judgement.outcomes) == 3
+
+    asyncio.run(run())
+
+
 def test_bad_inputs_break_nothing(compass: CompassClient, tmp_path: Path) -> None:
     from ray import serve
 
@@ -148,7 +168,6 @@ def test_cancelled_work_leaves_the_engine_and_the_self_test_tells_judges_apart(
 
     def work() -> tuple[list[int], int, str]:
         from oars.compass.self_test import FILE, read_self_test, write_self_test
-        from reward_server.checkpoint import judge_digest
         from reward_server.engine import JudgeEngine
         from reward_server.errors import BadJudge
         from reward_server.metrics import ReplicaMetrics

@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from oars.config import RunConfig
+from reward_server.door.tokens import parse_tokens
 from services.cli.main import app
 from services.ledger import Ledger
 from services.run_directory import create_run
@@ -86,3 +89,32 @@ def test_help_loads_neither_torch_nor_ray() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "align" in done.stdout and done.stdout.strip().endswith("[]")
+
+
+def test_a_door_that_would_be_open_to_the_world_does_not_open(tmp_path: Path) -> None:
+    assert "host: 0.0.0.0 is open to others and needs tokens" in fails_with("serve", "--host", "0.0.0.0")
+    assert "certificate and key: give both or neither" in fails_with("serve", "--key", str(tmp_path / "k"))
+    assert "tokens: " in fails_with("serve", "--tokens", str(tmp_path / "gone"))
+
+
+def test_a_new_token_fits_a_token_file() -> None:
+    line = runner.invoke(app, ["serve", "token", "alice", "--days", "1"]).stdout
+    [token] = parse_tokens(line, "line").known
+    assert token.name == "alice" and token.expires is not None
+    assert 0 < token.expires - time.time() <= 86_400
+
+
+def test_a_wrong_endpoint_is_one_line(tmp_path: Path) -> None:
+    picture = str(tmp_path / "a.png")
+    Image.new("RGB", (64, 64)).save(picture)
+    assert "endpoint: 'ftp://x'" in fails_with("score", picture, picture, "--endpoint", "ftp://x")
+    nobody = "grpc://127.0.0.1:9"
+    assert nobody in fails_with("score", picture, picture, "--endpoint", nobody)
+    gone = str(tmp_path / "gone")
+    assert "token_file: " in fails_with("score", picture, picture, "--endpoint", nobody, "--token-file", gone)
+
+
+def test_the_service_commands_say_what_is_wrong_before_they_look_for_a_cluster(tmp_path: Path) -> None:
+    assert "fewer than the least" in fails_with("serve", "scale", "2", "1")
+    assert "no model in" in fails_with("serve", "replace", "--judge", str(tmp_path))
+    assert "reward.endpoint" in fails_with("bench", "reward", "--endpoint", "ftp://somewhere")

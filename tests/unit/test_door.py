@@ -272,6 +272,17 @@ def test_a_closing_door_finishes_what_it_accepted() -> None:
     asyncio.run(run())
 
 
+def test_a_door_listens_at_ipv6_too() -> None:
+    async def run() -> None:
+        async with opened(KnownJudge(), host="::1") as door:
+            for scheme, port in (("http", door.http_port), ("grpc", door.grpc_port)):
+                config = RewardClientConfig(endpoint=f"{scheme}://[::1]:{port}", deadline_s=10)
+                async with CompassClient(config) as compass:
+                    assert isinstance((await compass.score("a", LR, GROUP)).outcomes[0], Scored)
+
+    asyncio.run(run())
+
+
 def test_code_without_an_event_loop_has_a_client_too() -> None:
     async def run() -> None:
         async with opened(KnownJudge()) as door:

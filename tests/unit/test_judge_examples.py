@@ -102,7 +102,7 @@ def test_an_explanation_is_learnt_after_the_score(packed, objective):
     assert told > untold + 0.1
 
 
-@pytest.mark.parametrize("profile", ["train-laptop", "train-continue", "train-8b", "train-one-gpu"])
+@pytest.mark.parametrize("profile", ["train-laptop", "train-continue", "train-ablation", "train-8b", "train-one-gpu"])
 def test_the_shipped_profiles_are_good(profile):
     assert load_training(deploy_path(f"compass/{profile}.yaml")).steps > 0
 

@@ -170,6 +170,7 @@ class Disk:
 def drive(disk: Disk, writes: int, chance: random.Random, failures: float, losses: float) -> bool:
     """One driver; True if it lived to the end of both stages."""
     ledger = Ledger(disk.ledger)
+    ledger._db.execute("PRAGMA synchronous=OFF")  # drivers die here, machines do not
     ledger._db = MortalConnection(ledger._db, writes)  # type: ignore[assignment]
     telemetry = Telemetry(disk.directory, "run", None)
     run = Run("run", disk.directory, disk.config, ledger, telemetry, Watchdog(60), StopRequest(), Silent())

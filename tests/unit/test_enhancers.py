@@ -1,0 +1,20 @@
+import numpy as np
+import pytest
+
+from oars.compass import enhancers
+from oars.compass.enhancers import ARTEFACTS, BASES, CONTENT, make, scene_of
+
+
+def scene() -> enhancers.Scene:
+    rng = np.random.default_rng(1)
+    gt, foreign = rng.integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    return scene_of(gt[::4, ::4], gt, foreign)
+
+
+@pytest.mark.parametrize("step", [*BASES, *ARTEFACTS], ids=lambda step: step.__name__)
+def test_every_step_gives_a_picture_and_changes_the_reference_only_with_the_content(step):
+    base, artefacts = (step, ()) if step in BASES else (enhancers.ground_truth, (step,))
+    drawn, again = (make(scene(), base, artefacts, np.random.default_rng(5)) for _ in range(2))
+    assert drawn.pixels.shape == (64, 64, 3)
+    assert np.array_equal(drawn.pixels, again.pixels)
+    assert np.array_equal(drawn.reference, scene().gt.astype(np.uint8)) == (step not in CONTENT)
