@@ -1,7 +1,7 @@
 """The canary: a sample of fixed noise that must change when the policy does, and must not when it does not.
 
 A digest of the installed tensors proves that they were copied. Only a forward pass proves that the model uses them: an
-adapter that is bound but switched off, or scaled to nothing, or merged twice, has the right digest and the wrong canary.
+adapter that is bound but switched off, or scaled to nothing, or merged twice, has the right digest and a wrong canary.
 Pure; the worker computes the canary, the pool compares.
 """
 

@@ -1,4 +1,4 @@
-"""Roles on pools of nodes: each lands where its label selector says, and a pool that is not there is one clear error."""
+"""Roles on pools of nodes: each lands where its label selector says; a pool that is not there is one clear error."""
 
 import json
 import os
