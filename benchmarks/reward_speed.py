@@ -18,8 +18,8 @@ from benchmarks.reward_peer import PeerServer
 from benchmarks.reward_setting import Service, groups_of, service
 from services.bench.measure import Measured, measure
 
-# More than the replica's max_ongoing_requests: saturation.
-CONCURRENCY = 8
+# The replica's max_ongoing_requests: saturation.
+CONCURRENCY = 12
 OFFLINE_GROUPS, PEER_GROUPS, WARM_UP_GROUPS = 60, 6, 8
 DOORS = ("handle", "grpc", "http")
 BARS = {"handle": ("offline", 0.9), "grpc": ("offline", 0.8), "http": ("offline", None), "peer": ("handle", 3.0)}

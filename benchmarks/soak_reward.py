@@ -24,6 +24,7 @@ SHARE, GROWTH, P99 = 0.8, 0.02, 1.5
 _EVERY_S = 10.0
 _CAPACITY_S = 20.0
 _CONCURRENCY = 8
+_FIRST = 2000  # beyond the groups that the capacity was measured with
 
 
 Readings = list[tuple[float, float]]
@@ -69,7 +70,7 @@ async def soak(compass: Service, endpoint: str | None, seconds: float) -> tuple[
     groups = groups_of(compass.config)
     full = await measure(compass.plan(groups, endpoint, _CAPACITY_S, concurrency=_CONCURRENCY))
     capacity = full.account.requests["answered"] / full.account.seconds
-    load = compass.plan(groups, endpoint, seconds, rate=SHARE * capacity)
+    load = compass.plan(groups, endpoint, seconds, rate=SHARE * capacity, first=_FIRST)
     measured, readings = await asyncio.gather(measure(load), memory_over_time(seconds))
     return capacity, measured, readings
 

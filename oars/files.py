@@ -2,20 +2,31 @@
 
 import hashlib
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 _SAMPLE = 2**20
+_PARTIAL = ".partial"
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, sync it to disk, and give it the name `path`."""
+    """Let `write` fill a file beside `path`, sync it to disk, and give it the name `path`.
+
+    Its own name in between, so that a writer that was left behind by a kill never shares a file with its successor.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.partial")
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PARTIAL}")
     write(aside)
     _sync(aside)
     aside.replace(path)
     _sync(path.parent)
+
+
+def remove_partial(directory: Path) -> None:
+    """Delete what killed writers left below `directory`."""
+    for path in directory.rglob(f".*{_PARTIAL}"):
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

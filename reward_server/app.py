@@ -5,6 +5,7 @@ groups, and has passed the self-test that its checkpoint brings. A replica whose
 health check and is replaced by Serve. Callers outside the cluster come through reward_server/door.
 """
 
+import asyncio
 import itertools
 import os
 import time
@@ -17,6 +18,7 @@ from oars.compass.prompt import PROMPT_VERSION
 from oars.config import JudgeConfig
 from reward_server.checkpoint import judge_digest, judge_directory
 from reward_server.engine import JudgeEngine
+from reward_server.errors import EngineDied
 from reward_server.metrics import ReplicaMetrics
 from reward_server.pictures import Candidate, Pixels
 from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse, Unexplained, check_counts
@@ -24,6 +26,7 @@ from reward_server.self_test import check_known_transitions
 from reward_server.statistics import ReplicaReport
 
 DEPLOYMENT = "Compass"
+_LAST_WORDS_S = 0.2  # for answers that are on their way out
 
 
 # A judge that does not come up does so for a reason that persists (missing files, too little memory).
@@ -36,6 +39,7 @@ class Compass:
         self._replica = serve.get_replica_context().replica_id.unique_id
         self._metrics = ReplicaMetrics()
         self._serial = itertools.count()
+        self._leaving = False
         self._engine = JudgeEngine(directory, config, self._digest, self._metrics)
         await self._engine.warm_up()
         await check_known_transitions(self._engine, directory)
@@ -51,7 +55,11 @@ class Compass:
         gamma = self._config.reward.gamma if header.gamma is None else header.gamma
         # Two callers may have chosen one id, and vLLM refuses a name that is in use.
         name = f"{header.request_id}/{header.attempt}/{next(self._serial)}"
-        results = await self._engine.score(name, lr, slots, header.fidelity, gamma)
+        try:
+            results = await self._engine.score(name, lr, slots, header.fidelity, gamma)
+        except EngineDied:
+            self._leave()
+            raise
         outcomes = [result.outcome for result in results]
         seconds = time.perf_counter() - started
         self._metrics.group(outcomes, seconds)
@@ -82,6 +90,13 @@ class Compass:
 
     async def check_health(self) -> None:
         await self._engine.check()
+
+    def _leave(self) -> None:
+        """End this process, after its callers have heard why. A replica that fails at once is always the least busy,
+        so until a health check found it, the router would send it everything, however many healthy ones there are."""
+        if not self._leaving:
+            self._leaving = True
+            asyncio.get_running_loop().call_later(_LAST_WORDS_S, os._exit, 1)
 
     def __del__(self) -> None:
         """Serve's hook for an orderly end: without it the engine process would outlive a stopped replica."""

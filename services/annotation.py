@@ -6,7 +6,8 @@ another manifest's digest in it, the data set counts as not annotated.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ import torch
 import yaml
 from ray.data import ActorPoolStrategy
 
-from oars.compass.annotation import Labelled, anchor_rows, comparison_rows, label
+from oars.compass.annotation import Labelled, anchor_rows, answered, comparison_rows, label
 from oars.compass.dataset import (
     LABELS_FILE,
     BadDataset,
     Manifest,
+    annotated_groups,
     manifest_digest,
     read_manifest,
     read_shard_groups,
@@ -35,6 +37,7 @@ from oars.compass.measurements import measure_group
 from oars.compass.tables import (
     ANCHORS,
     COMPARISONS,
+    EXPLANATIONS,
     GROUPS,
     LABELS,
     MEASUREMENTS,
@@ -44,12 +47,16 @@ from oars.compass.tables import (
     recipe_of,
     write_shard,
 )
-from oars.config.annotation import STAGES, AnnotationConfig, Stage
+from oars.config.annotation import STAGES, AnchorsConfig, AnnotationConfig, ComparisonsConfig, Stage, VlmConfig
 from oars.config.loading import BadConfig
-from oars.files import sha256, write_text
+from oars.files import fingerprint, sha256, write_text
 from oars.metrics.dists import dists_available
 from oars.report.review import write_review
-from services.curation import Progress, quiet_ray_data
+from reward_server.checkpoint import judge_directory
+from services.annotators import Question, anchors_of, ask_all, comparisons_of
+from services.curation import quiet_ray_data
+from services.explanations import explain_groups
+from services.progress import Progress, ProgressLine
 
 # Changes when the code of a stage gives other numbers for the same pictures.
 _VERSION = 1
@@ -58,65 +65,93 @@ _VERSION = 1
 class Annotation:
     """One data set being annotated."""
 
-    def __init__(self, config: AnnotationConfig, directory: Path, progress: Progress) -> None:
+    def __init__(
+        self, config: AnnotationConfig, directory: Path, progress: Progress, stages: Sequence[Stage] = STAGES
+    ) -> None:
         """Raises BadDataset if curation has not finished there."""
-        self._config, self._directory, self._progress = config, directory, progress
+        self._config, self._directory, self._stages, self._progress = config, directory, stages, progress
         self._manifest = read_manifest(directory)
         self._shards = shard_names(self._manifest)
         source = config.fidelity.source
         self._use_dists = source == "dists" or (source == "auto" and dists_available())
 
-    def run(self, stages: Sequence[Stage] = STAGES) -> None:
-        """Do these stages, in their order. Raises BadDataset naming a stage whose tables are missing, and so on."""
+    def needs_ray(self) -> bool:
+        """Whether anything is left that wants a cluster: pictures to measure, or a model to ask."""
+        asks = {"anchors": self._config.anchors.source, "comparisons": self._config.comparisons.source}
+        models = any(asks.get(stage) == "vlm" for stage in self._stages)
+        return models or ("measurements" in self._stages and bool(self.unmeasured()))
+
+    def run(self) -> None:
+        """Do the stages, in their order. Raises BadDataset naming a stage whose tables are missing, and so on."""
         steps = {
             "measurements": self._measure,
             "anchors": self._anchor,
             "comparisons": self._compare,
             "labels": self._label,
+            "explanations": self._explain,
         }
         for stage in STAGES:
-            if stage in stages:
+            if stage in self._stages:
                 steps[stage]()
 
+    def unmeasured(self) -> list[tuple[str, str]]:
+        """Shards whose pictures are not measured, with the recipe that they wait for."""
+        recipes = [(s, recipe_of(_VERSION, self._picture_digests(s), self._use_dists)) for s in self._shards]
+        return [(shard, recipe) for shard, recipe in recipes if not self._finished("measurements", shard, recipe)]
+
     def _measure(self) -> None:
-        pictures = {shard: self._picture_digests(shard) for shard in self._shards}
-        recipes = {shard: recipe_of(_VERSION, digests, self._use_dists) for shard, digests in pictures.items()}
-        missing = [shard for shard in self._shards if not self._finished("measurements", shard, recipes[shard])]
-        done = len(self._shards) - len(missing)
-        self._progress("measurements", done, len(self._shards))
-        if not missing:
+        work = self.unmeasured()
+        done = len(self._shards) - len(work)
+        self._show("measurements", done)
+        if not work:
             return
         quiet_ray_data()
         pool = self._config.pool
-        work = [(shard, recipes[shard]) for shard in missing]
-        measured = ray.data.from_items(list(range(len(missing))), override_num_blocks=len(missing)).map(
+        measured = ray.data.from_items(list(range(len(work))), override_num_blocks=len(work)).map(
             _Measuring,
             fn_constructor_args=(self._directory, self._manifest, work, self._use_dists, pool.resources.threads),
-            compute=ActorPoolStrategy(size=min(pool.actors, len(missing))),
+            compute=ActorPoolStrategy(size=min(pool.actors, len(work))),
             num_cpus=pool.resources.num_cpus,
             num_gpus=pool.resources.num_gpus,
         )
         for _ in measured.iter_rows():
             done += 1
-            self._progress("measurements", done, len(self._shards))
+            self._show("measurements", done)
 
     def _anchor(self) -> None:
-        scale, source = self._scale, self._config.anchors.source
-        settings = self._config.anchors.model_dump(mode="json")
-        settings = {"anchors": settings, "scale": self._config.comparisons.model_dump(mode="json")}
-        self._stage("anchors", ANCHORS, settings, lambda group: anchor_rows(group, scale, source))
+        config = self._config.anchors
+        source = "predicted" if config.source == "vlm" else config.source
+        make = lambda group: anchor_rows(group, self._scale, source)  # noqa: E731
+        vlm = config.vlm if config.source == "vlm" else None
+        self._stage(_Stage("anchors", ANCHORS, config, make, vlm, anchors_of, "anchor", "anchor_source"))
 
     def _compare(self) -> None:
-        scale, settings = self._scale, self._config.comparisons.model_dump(mode="json")
-        self._stage("comparisons", COMPARISONS, settings, lambda group: comparison_rows(group, scale))
+        config = self._config.comparisons
+        measured = config.source == "measured"
+        make = lambda group: comparison_rows(group, self._scale, measured)  # noqa: E731
+        vlm = None if measured else config.vlm
+        self._stage(_Stage("comparisons", COMPARISONS, config, make, vlm, comparisons_of, "p_first", "source"))
 
-    def _stage(self, table: str, schema: pa.Schema, settings: object, make: Callable[[Measured], list[Row]]) -> None:
-        """One shard after the other: by metrics, a stage is arithmetic on what was measured."""
-        for done, (shard, groups) in enumerate(self._measured.items()):
-            recipe = recipe_of(_VERSION, table, settings, self._measured_digest)
-            if not self._finished(table, shard, recipe):
-                write_shard(self._directory / table / shard, schema, [r for g in groups for r in make(g)], recipe)
-            self._progress(table, done + 1, len(self._shards))
+    def _stage(self, stage: "_Stage") -> None:
+        """By metrics a stage is arithmetic on what was measured; a model is asked shard by shard, where nothing is done
+        yet, and fills in over it."""
+        weights = fingerprint(judge_directory(stage.vlm.engine.path)) if stage.vlm else None
+        settings = stage.config.model_dump(mode="json")
+        recipe = recipe_of(_VERSION, stage.table, settings, weights, self._measured_digest)
+        missing = [shard for shard in self._shards if not self._finished(stage.table, shard, recipe)]
+        done = len(self._shards) - len(missing)
+        self._show(stage.table, done)
+        for shard, answers in self._answers(stage, missing):
+            rows = [row for group in self._measured[shard] for row in stage.make(group)]
+            told = answered(rows, answers, stage.column, stage.source_column)
+            write_shard(self._directory / stage.table / shard, stage.schema, told, recipe)
+            done += 1
+            self._show(stage.table, done)
+
+    def _answers(self, stage: "_Stage", missing: list[str]) -> Iterator[tuple[str, list[Row]]]:
+        if stage.vlm is None or not missing:
+            return ((shard, []) for shard in missing)
+        return ask_all(stage.vlm, self._directory, self._manifest, missing, stage.question)
 
     def _label(self) -> None:
         config, verdicts = self._config, self._verdicts()
@@ -140,7 +175,7 @@ class Annotation:
             write_shard(self._directory / "labels" / shard, LABELS, [r for one in new for r in one.labels], recipe)
             write_shard(self._directory / "groups" / shard, GROUPS, [one.group for one in new], recipe)
             labelled += new
-            self._progress("labels", done + 1, len(self._shards))
+            self._show("labels", done + 1)
         digest = manifest_digest(
             {f"{table}/{shard}": self._digest(table, shard) for table in ("labels", "groups") for shard in self._shards}
         )
@@ -148,6 +183,20 @@ class Annotation:
         record = labels_record(config, digests, self._scale, fidelity, everything, labelled)
         write_review(self._directory, self._manifest, labelled)
         write_text(self._directory / LABELS_FILE, json.dumps(record, indent=1) + "\n")
+
+    def _explain(self) -> None:
+        """After the labels, and beside them: nothing is read back from here but what a judge's answers may quote."""
+        config = self._config.explanations
+        if config is None:
+            return
+        for done, shard in enumerate(self._shards):
+            recipe = recipe_of(_VERSION, config.model_dump(mode="json"), self._digest("labels", shard))
+            if not self._finished("explanations", shard, recipe):
+                groups = list(annotated_groups(self._directory, self._manifest, shard))
+                write_shard(
+                    self._directory / "explanations" / shard, EXPLANATIONS, explain_groups(config, groups), recipe
+                )
+            self._show("explanations", done + 1)
 
     @cached_property
     def _measured(self) -> dict[str, list[Measured]]:
@@ -165,6 +214,9 @@ class Annotation:
         settings = self._config.comparisons
         groups = [group for groups in self._measured.values() for group in groups]
         return fit_scale(groups, (settings.stlpips_weight, settings.cvvdp_weight))
+
+    def _show(self, stage: Stage, done: int) -> None:
+        self._progress.update(ProgressLine(stage, done, len(self._shards), "shards"))
 
     def _rows(self, table: str, shard: str) -> list[Row]:
         path = self._directory / table / shard
@@ -192,6 +244,27 @@ class Annotation:
         return said
 
 
+def measure_shard(directory: Path, manifest: Manifest, shard: str, recipe: str, use_dists: bool) -> None:
+    """Write one shard of the measurements table."""
+    groups = read_shard_groups(directory, manifest, shard)
+    rows = [row for group in groups for row in measure_group(group, use_dists)]
+    write_shard(directory / "measurements" / shard, MEASUREMENTS, rows, recipe)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """How a stage makes its rows: by metrics, and over them by a model, if there is one."""
+
+    table: Stage
+    schema: pa.Schema
+    config: AnchorsConfig | ComparisonsConfig
+    make: Callable[[Measured], list[Row]]
+    vlm: VlmConfig | None
+    question: Question
+    column: str
+    source_column: str
+
+
 class _Measuring:
     """The actor: metric networks are loaded once."""
 
@@ -202,8 +275,5 @@ class _Measuring:
         self._directory, self._manifest, self._work, self._use_dists = directory, manifest, work, use_dists
 
     def __call__(self, row: Row) -> Row:
-        shard, recipe = self._work[row["item"]]
-        groups = read_shard_groups(self._directory, self._manifest, shard)
-        rows = [measured for group in groups for measured in measure_group(group, self._use_dists)]
-        write_shard(self._directory / "measurements" / shard, MEASUREMENTS, rows, recipe)
+        measure_shard(self._directory, self._manifest, *self._work[row["item"]], self._use_dists)
         return row

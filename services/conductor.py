@@ -64,10 +64,6 @@ class _Stage:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Something happened that may complete a batch."""
 
-    @property
-    def room_for(self) -> int:
-        return self.rule.capacity(self.in_flight, self.config.steps - self.step)
-
 
 class Conductor:
     """Runs one stage at a time; versions, ordinals and steps go on from stage to stage, and from driver to driver."""
@@ -133,7 +129,7 @@ class Conductor:
         """The only place that admits; runs as long as the stage."""
         run = self._run
         while True:
-            while stage.room_for and self._may_admit():
+            while self._may_admit(stage):
                 group = await self._source.group(stage.name, stage.admitted, run.ledger.next_ordinal())
                 version, image = self._store.current.version, group.pair.image_id
                 run.ledger.admit(group.group_id, group.ordinal, stage.name, stage.admitted, image, group.seed, version)
@@ -141,11 +137,18 @@ class Conductor:
                 stage.in_flight += 1
                 self._start(stage, group, attempts=0)
             run.telemetry.gauge("in_flight", stage.in_flight)
+            run.telemetry.gauge("admission_limit", self._life.concurrency.limit)
             await _set_within(stage.room, _TICK_S)
 
-    def _may_admit(self) -> bool:
-        run = self._run
-        return not run.stop.requested and self._life.brake.tick(run.now()) is not BrakeState.PAUSED
+    def _may_admit(self, stage: _Stage) -> bool:
+        """One more: the rule has room, COMPASS keeps up, and nothing has paused or stopped the run."""
+        run, now = self._run, self._run.now()
+        return (
+            stage.rule.capacity(stage.in_flight, stage.config.steps - stage.step) > 0
+            and self._life.room(len(stage.lives), now) >= 1
+            and self._life.brake.tick(now) is not BrakeState.PAUSED
+            and not run.stop.requested
+        )
 
     def _start(self, stage: _Stage, group: AdmittedGroup, attempts: int) -> None:
         life = stage.tasks.create_task(self._live(stage, group, attempts))
@@ -154,6 +157,7 @@ class Conductor:
 
     async def _live(self, stage: _Stage, group: AdmittedGroup, attempts: int) -> None:
         self._arrive(stage, group.group_id, await self._life.live(group, attempts))
+        stage.room.set()
 
     def _arrive(self, stage: _Stage, group_id: str, end: ScoredGroup | Dropped) -> None:
         if isinstance(end, ScoredGroup):
@@ -228,10 +232,11 @@ class Conductor:
             report = await self._learner.train(groups, version)
         run.clocks.lap(stage.name)
         run.ledger.stepped(version + 1, run.clocks.seconds())
+        await self._publish(version + 1)
+        # Not before: a group admitted while the new version is on its way would be sampled with the old one.
         stage.in_flight -= len(batch)
         stage.drops_in_a_row.clear()
         stage.step += 1
-        await self._publish(version + 1)
         stage.room.set()
         self._report(stage, batch, groups, behind, step_numbers(report), run.now() - start)
         if self.steps % run.config.control.checkpoint_every == 0:

@@ -6,7 +6,7 @@ ends with the same bytes. Within a pass nothing waits for a whole table: reading
 enhancer's resources) and writing are stages of one Ray Data pipeline, with its back-pressure between them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,11 @@ from oars.compass.tables import INPUTS, TRANSITIONS, is_finished, read_shard, re
 from oars.config.curation import CurationConfig, EnhancerConfig, PoolConfig
 from oars.files import sha256
 from oars.imaging.image_io import decode_lossless, encode_png
+from services.progress import Progress, ProgressLine
 
-Progress = Callable[[str, int, int], None]
-"""(what, shards done, shards in all)."""
 Row = dict[str, Any]
+
+_SHARDS = "shards"
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,11 @@ def curate(config: CurationConfig, out: Path, progress: Progress) -> Manifest:
     jobs = [job for enhancer in config.enhancers for job in _jobs(config, out, enhancer, planned)]
     missing = [job for job in jobs if not is_finished(job.path(out), job.recipe)]
     done = len(jobs) - len(missing)
-    progress("transitions", done, len(jobs))
+    progress.update(ProgressLine("transitions", done, len(jobs), _SHARDS))
     for name, pool in config.pools.items():
         for _ in _enhance(config, out, pool, [job for job in missing if job.enhancer.pool == name]):
             done += 1
-            progress("transitions", done, len(jobs))
+            progress.update(ProgressLine("transitions", done, len(jobs), _SHARDS))
     return write_record(config, out, planned)
 
 
@@ -85,7 +86,7 @@ def make_missing_inputs(config: CurationConfig, out: Path, planned: Shards, prog
     recipes = {shard: inputs_recipe(config, plans, digests) for shard, plans in planned}
     missing = [(shard, plans) for shard, plans in planned if not is_finished(out / "inputs" / shard, recipes[shard])]
     done = len(planned) - len(missing)
-    progress("inputs", done, len(planned))
+    progress.update(ProgressLine("inputs", done, len(planned), _SHARDS))
 
     def make(row: Row) -> Row:
         shard, plans = missing[row["item"]]
@@ -96,7 +97,7 @@ def make_missing_inputs(config: CurationConfig, out: Path, planned: Shards, prog
         return
     for _ in _items(list(range(len(missing)))).map(make, num_cpus=1).iter_rows():
         done += 1
-        progress("inputs", done, len(planned))
+        progress.update(ProgressLine("inputs", done, len(planned), _SHARDS))
 
 
 def _check_outputs(enhancer: EnhancerConfig, planned: Shards) -> None:

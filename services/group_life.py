@@ -18,6 +18,7 @@ from oars.compass.outcome import Scored
 from oars.generator.conditioning import resize
 from rollout_workers.pool import AttemptFailed, Sampled
 from services.brake import Brake, BrakeState, RewardsFailing
+from services.concurrency import Concurrency
 from services.drops import DropReason
 from services.experience import ScoredGroup
 from services.policy_store import PolicyStore
@@ -53,13 +54,23 @@ class GroupLife:
     ) -> None:
         self._run, self._rollouts, self._judge, self._store = run, rollouts, judge, store
         self._samples, self._draw = samples, draw
-        reward, control = run.config.reward, run.config.control
+        config, reward, control = run.config, run.config.reward, run.config.control
         self.brake = Brake(reward.max_failure_rate, reward.failure_window, control.pause_s)
+        # A group at the judge and one in work for each worker.
+        self.concurrency = Concurrency(2 * config.rollout.workers, reward.slow_share * reward.deadline_s)
+        self._living = 0
         self._asked: dict[str, float] = {}
         self._answered = 0.0
 
     async def live(self, group: AdmittedGroup, attempts: int = 0) -> ScoredGroup | Dropped:
         """`attempts` were made by drivers that are gone; they do not count towards the cap."""
+        self._living += 1
+        try:
+            return await self._live(group, attempts)
+        finally:
+            self._living -= 1
+
+    async def _live(self, group: AdmittedGroup, attempts: int) -> ScoredGroup | Dropped:
         sampled = await self._sampled(group, attempts)
         if isinstance(sampled, Dropped):
             return sampled
@@ -74,6 +85,12 @@ class GroupLife:
         images: NDArray[np.uint8] = await sampled.images
         lr = resize(group.pair.lr, *images.shape[1:3])
         self._run.telemetry.image(f"{group.stage}/candidates", group.ordinal, np.concatenate([lr, *images], axis=1))
+
+    def room(self, unscored: int, now: float) -> float:
+        """Groups that COMPASS leaves room for while so many have no score."""
+        if self._asked:
+            self.concurrency.unanswered(max(self._answered, min(self._asked.values())), now, unscored)
+        return self.concurrency.room(unscored)
 
     def unanswered(self, now: float) -> float:
         """Seconds for which requests have been waiting without a single score coming back; 0 if none waits."""
@@ -133,6 +150,8 @@ class GroupLife:
                 judgement = await self._judge.score(request, group.pair, sampled.images)
             finally:
                 del self._asked[request]
+        repeated = judgement.provenance.get("attempt", 0) > 0 or not judgement.provenance
+        self.concurrency.answered(start, run.now(), self._living, repeated)
         run.clocks.add("score", run.now() - start)
         run.telemetry.observe("score_seconds", run.now() - start)
         run.ledger.scored(group.group_id, sampled.echo.attempt, judgement.outcomes, dict(judgement.provenance))

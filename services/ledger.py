@@ -233,6 +233,10 @@ class Ledger:
             candidates_failed={reason: int(failures.get(reason, 0)) for reason in FailureReason},
         )
 
+    def failed_attempts(self) -> int:
+        """At sampling."""
+        return self._count("attempts WHERE error IS NOT NULL")
+
     def versions(self) -> int:
         """How many were published."""
         return self._count("(SELECT DISTINCT version FROM versions)")

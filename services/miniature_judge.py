@@ -14,7 +14,7 @@ from services.annotation import Annotation
 from services.cluster import cluster
 from services.curation import curate
 from services.judge_training import keep_config, train_judge, training_cpus
-from services.progress import ProgressLine, progress
+from services.progress import progress
 
 
 def build_judge(out: Path, work: Path, seed: int) -> None:
@@ -24,12 +24,8 @@ def build_judge(out: Path, work: Path, seed: int) -> None:
     files = JudgeFiles((work / "training").absolute(), (work / "data").absolute())
     keep_config(training, files)
     with cluster(max(2, training_cpus(training)) + 2, None), progress() as shown:
-
-        def told(what: str, done: int, total: int) -> None:
-            shown.update(ProgressLine(what, done, total))
-
-        curate(data, files.data, told)
-        Annotation(load_annotation(deploy_path("compass/annotation.yaml")), files.data, told).run()
+        curate(data, files.data, shown)
+        Annotation(load_annotation(deploy_path("compass/annotation.yaml")), files.data, shown).run()
         asyncio.run(train_judge(training, files, shown))
     shutil.copytree(files.judge, out / "judge", dirs_exist_ok=True)
     write_self_test(out / "judge")

@@ -22,6 +22,7 @@ _STALENESS = [0.5, 1.5, 2.5, 4.5, 8.5]
 GAUGES = {
     "version": "Newest published policy version",
     "in_flight": "Groups admitted and not yet trained or dropped",
+    "admission_limit": "Back-pressure from COMPASS: groups that may lack a score at once",
     "buffered": "Scored groups waiting for a batch",
     "zero_spread_ratio": "Share of the step's groups whose rewards are all alike",
     "publish_bytes": "Bytes of the published adapter",

@@ -1,5 +1,6 @@
 """A hand-made COMPASS data set: tiny pictures, made-up labels, in the real format."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +122,9 @@ def _label(input_id: str, enhancer: str, rank: float | None, q: float, fidelity:
 def _smooth(rng: np.random.Generator) -> np.ndarray:
     small = rng.integers(0, 255, (4, 4, 3)).astype(np.uint8)
     return np.asarray(Image.fromarray(small).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+
+
+def slow_copy(lr: np.ndarray, scale: int, seed: int) -> np.ndarray:
+    """An enhancer of a user: every pixel repeated, in a time that leaves room to be killed in."""
+    time.sleep(0.1)
+    return lr.repeat(scale, 0).repeat(scale, 1)

@@ -73,7 +73,9 @@ def nothing_left_behind() -> Iterator[None]:
     """Set up first and torn down last: whatever the session started must have ended by itself."""
     yield
     _, alive = psutil.wait_procs(_started_by_this_session(), timeout=20)
-    left = [f"{process.pid} {' '.join(process.cmdline())[:120]}" for process in alive if process.is_running()]
+    # A zombie has ended; whoever adopted it has not looked yet.
+    running = [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    left = [f"{process.pid} {' '.join(process.cmdline())[:120]}" for process in running]
     for process in alive:
         process.kill()
     assert not left, f"processes left behind: {left}"

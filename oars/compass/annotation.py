@@ -34,9 +34,9 @@ def anchor_rows(group: Measured, scale: Scale, source: str) -> list[Row]:
     ]
 
 
-def comparison_rows(group: Measured, scale: Scale) -> list[Row]:
-    """Stage 2 by metrics: all pairs of the group's outputs."""
-    if group.errors is not None:
+def comparison_rows(group: Measured, scale: Scale, measured: bool = True) -> list[Row]:
+    """Stage 2 by metrics: all pairs of the group's outputs; against GT where there is one, if `measured`."""
+    if group.errors is not None and measured:
         scores, temperature, told = measured_score(group, scale), scale.measured_temperature, "measured"
     else:
         scores, temperature, told = predicted_score(group, scale), scale.predicted_temperature, "predicted"
@@ -50,6 +50,19 @@ def comparison_rows(group: Measured, scale: Scale) -> list[Row]:
             "source": told,
         }
         for first, second in pairs(group.enhancers)
+    ]
+
+
+def answered(rows: Sequence[Row], answers: Sequence[Row], column: str, told: str) -> list[Row]:
+    """`rows` of a stage by metrics, with a model's answers (`value`) in `column` wherever it gave a readable one.
+
+    The column that says where a value is from becomes `vlm` there, and stays `predicted` elsewhere.
+    """
+    keys = [key for key in ("input_id", "enhancer", "first", "second") if key in rows[0]]
+    said = {tuple(answer[key] for key in keys): answer["value"] for answer in answers if answer["value"] is not None}
+    return [
+        row | ({column: float(said[key]), told: "vlm"} if (key := tuple(row[k] for k in keys)) in said else {})
+        for row in rows
     ]
 
 

@@ -8,7 +8,7 @@ from oars.compass.curation import Shards
 from oars.compass.dataset import CURATION, MANIFEST, SCHEMA_VERSION, Manifest, PhotoEntry, manifest_digest
 from oars.compass.methods import entry_of
 from oars.config.curation import CurationConfig
-from oars.files import sha256, write_text
+from oars.files import remove_partial, sha256, write_text
 from oars.imaging.credits import credit_of
 
 CARD = "README.md"
@@ -16,6 +16,7 @@ CARD = "README.md"
 
 def write_record(config: CurationConfig, out: Path, planned: Shards) -> Manifest:
     """Seal the shards that `config` asks for; others that lie there are not listed and never read."""
+    remove_partial(out)
     manifest = _manifest(config, out, planned)
     write_text(out / CURATION, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
     write_text(out / CARD, _card(config, manifest))

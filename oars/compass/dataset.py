@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from oars.compass.tables import LR, METRICS, Row, read_shard
+from oars.errors import UserError
 from oars.imaging.image_io import decode_lossless
 
 Pixels = NDArray[np.uint8]
@@ -31,7 +32,7 @@ MANIFEST, LABELS_FILE, CURATION = "manifest.json", "labels.json", "curation.yaml
 SCHEMA_VERSION = 1
 
 
-class BadDataset(ValueError):
+class BadDataset(UserError, ValueError):
     """A data set that cannot be read or completed; the message is one line naming the directory or file."""
 
 
@@ -133,12 +134,17 @@ def read_groups(directory: Path, split: DataSplit | None = None, kept_only: bool
     manifest = read_manifest(directory)
     _check_labels(directory, manifest)
     for shard in shard_names(manifest):
-        labels = _by_group(read_shard(directory / "labels" / shard))
-        verdicts = {row["input_id"]: row for row in read_shard(directory / "groups" / shard)}
-        for picture in read_shard_groups(directory, manifest, shard):
-            verdict = verdicts[picture.input_id]
-            if split in (None, picture.split) and (verdict["kept"] or not kept_only):
-                yield _annotated(picture, labels[picture.input_id], verdict)
+        for group in annotated_groups(directory, manifest, shard):
+            if split in (None, group.split) and (group.kept or not kept_only):
+                yield group
+
+
+def annotated_groups(directory: Path, manifest: Manifest, shard: str) -> Iterator[Group]:
+    """The annotated groups of one shard."""
+    labels = _by_group(read_shard(directory / "labels" / shard))
+    verdicts = {row["input_id"]: row for row in read_shard(directory / "groups" / shard)}
+    for group in read_shard_groups(directory, manifest, shard):
+        yield _annotated(group, labels[group.input_id], verdicts[group.input_id])
 
 
 def manifest_digest(shards: dict[str, str]) -> str:

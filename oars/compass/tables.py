@@ -88,6 +88,13 @@ GROUPS = pa.schema(
         pa.field("reason", _TEXT, **_REQUIRED),
     ]
 )
+EXPLANATIONS = pa.schema(
+    [
+        pa.field("input_id", _TEXT, **_REQUIRED),
+        pa.field("enhancer", _TEXT, **_REQUIRED),
+        pa.field("text", _TEXT, **_REQUIRED),
+    ]
+)
 
 _RECIPE = b"oars.recipe"
 

@@ -1,31 +1,38 @@
 """Config of `oars compass annotate`: anchors, comparisons, aggregation, calibration, fidelity, explanations."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self, TypeVar
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from oars.config.base import Config
+from oars.config.compass import JudgeConfig
 from oars.config.curation import PoolConfig
 from oars.config.loading import read_config
 
-Stage = Literal["measurements", "anchors", "comparisons", "labels"]
-STAGES: tuple[Stage, ...] = ("measurements", "anchors", "comparisons", "labels")
+Stage = Literal["measurements", "anchors", "comparisons", "labels", "explanations"]
+STAGES: tuple[Stage, ...] = ("measurements", "anchors", "comparisons", "labels", "explanations")
 
 
 class VlmConfig(Config):
-    """A multimodal model behind vLLM's offline engine."""
+    """A multimodal model of the Qwen-VL family behind vLLM, such as Q-Insight (Qwen2.5-VL)."""
 
-    path: str
-    """Directory in transformers' format."""
-    max_model_len: PositiveInt = 4096
+    engine: JudgeConfig
+    """Its directory, and the engine's settings: the same keys as for serving a judge. `resources` is of one engine."""
+    engines: PositiveInt = 1
+    question: str = ""
+    """What it is asked; empty: a wording of ours (oars/compass/vlm.py). Give the one that it was trained with."""
     max_tokens: PositiveInt = 512
-    """Of an answer; a reasoning model thinks before it rates."""
-    gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
-    tensor_parallel: PositiveInt = 1
-    enforce_eager: bool = False
-    pool: PoolConfig = PoolConfig(actors=1)
-    """How many engines, and what each reserves."""
+    """Of a rating; a reasoning model thinks before it rates."""
+
+
+Sourced = TypeVar("Sourced", bound="AnchorsConfig | ComparisonsConfig")
+
+
+def _with_model(config: Sourced, stage: str) -> Sourced:
+    if config.source == "vlm" and config.vlm is None:
+        raise ValueError(f"{stage}.source is vlm: name the model in {stage}.vlm.engine.path")
+    return config
 
 
 class AnchorsConfig(Config):
@@ -35,6 +42,10 @@ class AnchorsConfig(Config):
     """`measured`: ColorVideoVDP and ST-LPIPS against GT, and `predicted` where there is none; `predicted`: from the
     picture alone, by a regression onto `measured` (ours); `vlm`: Q-Insight."""
     vlm: VlmConfig | None = None
+
+    @model_validator(mode="after")
+    def _names_its_model(self) -> Self:
+        return _with_model(self, "anchors")
 
 
 class ComparisonsConfig(Config):
@@ -48,6 +59,10 @@ class ComparisonsConfig(Config):
     cvvdp_weight: float = Field(default=0.5, ge=0)
     """ColorVideoVDP sees the noise and halos that ST-LPIPS forgives."""
     vlm: VlmConfig | None = None
+
+    @model_validator(mode="after")
+    def _names_its_model(self) -> Self:
+        return _with_model(self, "comparisons")
 
 
 class FidelityConfig(Config):

@@ -45,6 +45,9 @@ class RewardClientConfig(Config):
     """Above this share of failed candidates the run pauses, then stops with the reason."""
     failure_window: PositiveInt = 100
     """Candidates over which that share is taken."""
+    slow_share: float = Field(default=0.5, gt=0, le=1)
+    """An answer that takes longer than this share of `deadline_s`, or more than one attempt, is strained; when half of
+    them are, fewer groups are admitted (services/concurrency.py)."""
 
 
 class JudgeConfig(Config):

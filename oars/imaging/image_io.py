@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from oars.errors import UserError
+
 Pixels = NDArray[np.uint8]
 
 MIN_SIDE = 8
@@ -28,7 +30,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
-class BadImage(ValueError):
+class BadImage(UserError, ValueError):
     """An image that cannot be used; the message is one line naming it and what is wrong."""
 
 

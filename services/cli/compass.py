@@ -56,12 +56,13 @@ def curate(
     from services.cluster import cluster
     from services.curation import curate as run
     from services.curation import export_inputs
+    from services.progress import progress
 
-    with cluster(_cpus(settings), None if fresh else address or "auto"), ShardBars() as bars:
+    with cluster(_cpus(settings), None if fresh else address or "auto"), progress() as shown:
         if export is not None:
-            count = export_inputs(settings, out, export, bars.update)
+            count = export_inputs(settings, out, export, shown)
         else:
-            manifest = run(settings, out, bars.update)
+            manifest = run(settings, out, shown)
     if export is not None:
         typer.echo(f"{export}: {count} inputs; put a method's outputs into a folder under the same names")
     else:
@@ -88,11 +89,15 @@ def annotate(
         raise BadConfig(f"--stage {min(unknown)}: expected one of {', '.join(STAGES)}")
     from services.annotation import Annotation
     from services.cluster import cluster
+    from services.progress import progress
 
-    with ShardBars() as bars:
-        annotation = Annotation(settings, directory, bars.update)
-        with cluster(_pool_cpus(settings.pool), None if fresh else address or "auto"):
-            annotation.run([name for name in STAGES if name in (stage or STAGES)])
+    with progress() as shown:
+        annotation = Annotation(settings, directory, shown, [name for name in STAGES if name in (stage or STAGES)])
+        if annotation.needs_ray():
+            with cluster(_pool_cpus(settings.pool), None if fresh else address or "auto"):
+                annotation.run()
+        else:
+            annotation.run()
     typer.echo(f"{directory}: labels.json and review.html")
 
 
@@ -112,25 +117,3 @@ def _cpus(settings: "CurationConfig") -> int:
 
 def _pool_cpus(pool: "PoolConfig") -> int:
     return round(pool.actors * pool.resources.num_cpus) + _STAGES
-
-
-class ShardBars:
-    """One progress bar a table."""
-
-    def __enter__(self) -> "ShardBars":
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._bars = Progress(*columns)
-        self._tasks: dict[str, int] = {}
-        self._bars.start()
-        return self
-
-    def update(self, what: str, done: int, total: int) -> None:
-        task = self._tasks.setdefault(what, -1)
-        if task < 0:
-            task = self._tasks[what] = self._bars.add_task(f"{what} shards", total=total)
-        self._bars.update(task, completed=done, total=total)  # type: ignore[arg-type]
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from services.cli import align, bench, compass, doctor, miniature, runs, score, serve, upscale
+from services.cli import align, bench, compass, doctor, miniature, runs, score, serve, simulate, upscale
 from services.errors import BAD_INPUT, one_line
 
 
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.command()(align.align)
 app.command()(upscale.upscale)
 app.command()(score.score)
+app.command()(simulate.simulate)
 app.command()(runs.report)
 app.command()(doctor.doctor)
 app.add_typer(bench.app, name="bench")

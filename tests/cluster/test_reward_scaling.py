@@ -11,6 +11,7 @@ from served_judge import group, judge_config, sharp_judge
 from oars.config import RewardClientConfig
 from reward_server.checkpoint import judge_digest
 from reward_server.client import CompassClient
+from reward_server.errors import BadJudge
 from reward_server.schema import ScoreResponse
 from reward_server.statistics import EngineStatistics
 from services.bench.known_scores import compare
@@ -116,3 +117,22 @@ def test_while_the_judge_is_exchanged_every_group_is_scored_by_one_of_the_two(
     comparison = compare(samples, known, tolerance=1e-3)
     assert (comparison.wrong, comparison.unscored) == (0, 0), comparison
     assert known[old] != known[new]
+
+
+def test_a_judge_that_does_not_come_up_leaves_the_old_one_serving(
+    exchange: RewardClientConfig, sharp_judge: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(sharp_judge, broken)
+    (broken / "config.json").write_text('{"model_type": "qwen3_vl"}')
+    [before] = reports(APP)
+    with pytest.raises(BadJudge, match=r"^judge '[^\n]+' cannot be served: [^\n]+$"):
+        replace_judge(APP, str(broken))
+
+    async def scenario() -> ScoreResponse:
+        async with CompassClient(exchange) as client:
+            return await client.score("still-there", *group(9, K))
+
+    answer = asyncio.run(scenario())
+    assert answer.provenance is not None
+    assert (answer.provenance.replica, answer.provenance.judge_digest) == (before.replica, before.judge_digest)

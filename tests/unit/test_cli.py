@@ -112,3 +112,9 @@ def test_a_wrong_endpoint_is_one_line(tmp_path: Path) -> None:
     assert nobody in fails_with("score", picture, picture, "--endpoint", nobody)
     gone = str(tmp_path / "gone")
     assert "token_file: " in fails_with("score", picture, picture, "--endpoint", nobody, "--token-file", gone)
+
+
+def test_the_service_commands_say_what_is_wrong_before_they_look_for_a_cluster(tmp_path: Path) -> None:
+    assert "fewer than the least" in fails_with("serve", "scale", "2", "1")
+    assert "no model in" in fails_with("serve", "replace", "--judge", str(tmp_path))
+    assert "reward.endpoint" in fails_with("bench", "reward", "--endpoint", "ftp://somewhere")

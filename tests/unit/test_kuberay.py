@@ -51,7 +51,7 @@ def test_the_serve_config_is_one_and_its_args_are_our_fields(where: str) -> None
     [judge] = [application for application in config.applications if application.name == "compass"]
     [deployment] = judge.deployments
     bounds = deployment.autoscaling_config
-    assert bounds["target_ongoing_requests"] < deployment.max_ongoing_requests <= 2 * bounds["target_ongoing_requests"]
+    assert deployment.max_ongoing_requests == 3 * bounds["target_ongoing_requests"]
     assert 1 <= bounds["min_replicas"] <= bounds["max_replicas"]
     assert bounds["downscale_delay_s"] >= 10 * bounds["upscale_delay_s"], "a judge is slow to come back"
 
