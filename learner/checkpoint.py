@@ -11,10 +11,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from oars.errors import UserError
+
 MANIFEST = "manifest.json"
 
 
-class BadCheckpoint(RuntimeError):
+class BadCheckpoint(UserError, RuntimeError):
     """A checkpoint that cannot be used; the message is one line naming the directory or file."""
 
 

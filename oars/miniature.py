@@ -6,12 +6,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+from oars.errors import UserError
+
 Part = Literal["generator", "judge"]
 MINIATURE = "miniature"
 MANIFEST = "manifest.json"
 
 
-class MissingModel(FileNotFoundError):
+class MissingModel(UserError, FileNotFoundError):
     """A model directory that is not there; the message names it and says how to get one."""
 
 

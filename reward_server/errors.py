@@ -2,16 +2,18 @@
 
 from enum import StrEnum
 
+from oars.errors import UserError
 
-class BadJudge(ValueError):
+
+class BadJudge(UserError, ValueError):
     """A judge that cannot be used; the message is one line naming the directory and what is wrong."""
 
 
-class BadSetting(ValueError):
+class BadSetting(UserError, ValueError):
     """A door's or a client's setting that cannot be used; the message is one line naming it."""
 
 
-class NoCompass(RuntimeError):
+class NoCompass(UserError, RuntimeError):
     """No COMPASS answers where one was expected; the message is one line."""
 
 

@@ -16,6 +16,7 @@ import ray
 from ray._private.utils import read_ray_address
 
 from oars.config import RunConfig
+from oars.errors import UserError
 from services.local_head import LocalHead
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,7 +32,7 @@ START_DEADLINE_S = 600.0
 _TOKEN = "~/.ray/auth_token"
 
 
-class NoCluster(RuntimeError):
+class NoCluster(UserError, RuntimeError):
     """There is no Ray cluster to run on; the message is one line."""
 
 

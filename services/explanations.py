@@ -17,6 +17,7 @@ from oars.compass.tables import Row
 from oars.compass.views import lr_view
 from oars.compass.vlm import explanation_question
 from oars.config.annotation import ExplanationsConfig
+from oars.errors import UserError
 from oars.imaging.image_io import encode_png
 from reward_server.errors import BadRequest, Unavailable
 from reward_server.transports.http_door import JsonHttp
@@ -27,7 +28,7 @@ _ATTEMPTS = 3
 _FIRST_WAIT_S = 1.0
 
 
-class NoExplainer(RuntimeError):
+class NoExplainer(UserError, RuntimeError):
     """The endpoint does not answer as one should; the message is one line naming it."""
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from oars.config import RunConfig
+from oars.errors import UserError
 
 # Ray unpacks a submitted working directory under such a path and deletes it when the cluster ends.
 _UNPACKED = "working_dir_files"
@@ -22,7 +23,7 @@ CONFIG = "config.yaml"
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-class BadRun(ValueError):
+class BadRun(UserError, ValueError):
     """A run that cannot be created or read; the message is one line."""
 
 

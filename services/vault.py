@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from oars.alignment.group import Conditioning, TrainingSample
+from oars.errors import UserError
 
 _SUFFIX = ".safetensors"
 _TENSORS = ("x0", "t", "v_old", "v_ref")
@@ -28,7 +29,7 @@ class SampleLost(RuntimeError):
     """The object store lost a sample before it was on disk: the node that held it is gone."""
 
 
-class BadSample(RuntimeError):
+class BadSample(UserError, RuntimeError):
     """A sample that should be on disk is not, or is damaged; the message is one line naming the file."""
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from oars.compass.tables import LR, METRICS, Row, read_shard
+from oars.errors import UserError
 from oars.imaging.image_io import decode_lossless
 
 Pixels = NDArray[np.uint8]
@@ -31,7 +32,7 @@ MANIFEST, LABELS_FILE, CURATION = "manifest.json", "labels.json", "curation.yaml
 SCHEMA_VERSION = 1
 
 
-class BadDataset(ValueError):
+class BadDataset(UserError, ValueError):
     """A data set that cannot be read or completed; the message is one line naming the directory or file."""
 
 

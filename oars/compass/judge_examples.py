@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from oars.compass.dataset import Group
 from oars.compass.views import lr_view
 from oars.config.judge_training import JudgeTrainingConfig
+from oars.errors import UserError
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 
-class NoExamples(ValueError):
+class NoExamples(UserError, ValueError):
     """A data set that leaves nothing to train or validate on; the message is one line."""
 
 

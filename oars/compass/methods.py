@@ -28,6 +28,7 @@ from oars.config.curation import (
     NetworkConfig,
 )
 from oars.config.loading import BadConfig
+from oars.errors import UserError
 from oars.files import fingerprint
 from oars.imaging.image_io import read_image
 from oars.miniature import MINIATURE, resolve_model
@@ -47,7 +48,7 @@ class Task:
 Enhancer = Callable[[Sequence[Task]], list[Pixels | None]]
 
 
-class BadEnhancer(ValueError):
+class BadEnhancer(UserError, ValueError):
     """An enhancer whose outputs or code cannot be used; the message is one line naming it."""
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from oars.compass.ncnn import NcnnNetwork
+from oars.errors import UserError
 
 Pixels = NDArray[np.uint8]
 
@@ -51,7 +52,7 @@ _DAT_LIGHT = {
 }
 
 
-class MissingNetwork(FileNotFoundError):
+class MissingNetwork(UserError, FileNotFoundError):
     """A package with pretrained weights is not installed; the message says how to get it."""
 
 

@@ -7,11 +7,12 @@ import yaml
 from pydantic import ValidationError
 
 from oars.config.base import Config
+from oars.errors import UserError
 
 Model = TypeVar("Model", bound=Config)
 
 
-class BadConfig(ValueError):
+class BadConfig(UserError, ValueError):
     """A profile that cannot be used; the message is one line naming the file and the field."""
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from oars.compass.judge import Judge
+from oars.errors import UserError
 from oars.evaluation.pairs import order_of
 from oars.evaluation.scored import ScoredGroup
 from oars.imaging.image_io import read_image
@@ -25,7 +26,7 @@ _ORIGINAL = "Original"
 _FOLDERS = {"regression": "MOS_Reg", "generative": "MOS_Gen"}
 
 
-class BadBenchmark(ValueError):
+class BadBenchmark(UserError, ValueError):
     """A folder that is not in the benchmark's format; the message is one line naming the file."""
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 from oars.alignment.seeds import derive_seed
 from oars.config.degradation import DegradationConfig
 from oars.config.run import DataConfig
+from oars.errors import UserError
 from oars.imaging.degradation import degrade, degrade_once
 from oars.imaging.photos import Photo, find_photos
 
@@ -27,7 +28,7 @@ _KEPT_SHARE = 2 / 3
 _CACHED_PHOTOS = 32  # bounds memory: 0.4 GiB of half-size wallpapers
 
 
-class PhotoTooSmall(ValueError):
+class PhotoTooSmall(UserError, ValueError):
     """A photo that holds no window of the wanted size; the message names both."""
 
 

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from oars.errors import UserError
+
 Pixels = NDArray[np.uint8]
 
 MIN_SIDE = 8
@@ -28,7 +30,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
-class BadImage(ValueError):
+class BadImage(UserError, ValueError):
     """An image that cannot be used; the message is one line naming it and what is wrong."""
 
 
@@ -42,6 +44,15 @@ def read_image(path: Path | str) -> Pixels:
     except OSError as error:
         raise BadImage(f"{path}: cannot be read: {error.strerror or error}") from error
     return _decode(data, str(path), MAX_PIXELS, None)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height, from the header alone. Raises BadImage for what is missing or no image."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except _DECODE_ERRORS as error:
+        raise BadImage(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
 
 
 def decode_lossless(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> Pixels:

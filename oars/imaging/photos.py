@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from oars.errors import UserError
 from oars.imaging.image_io import read_image
 
 Split = Literal["train", "evaluation"]
@@ -98,7 +99,7 @@ class Photo:
         return pixels
 
 
-class NoPhotos(ValueError):
+class NoPhotos(UserError, ValueError):
     """The named source holds no photo of the wanted split."""
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import loadmat
 
+from oars.errors import UserError
 from oars.metrics.natural_scene import Aggd, fit_aggd, mscn
 
 Pixels = NDArray[np.uint8]
@@ -33,7 +34,7 @@ _NIQE_LUMA = np.array([0.2989, 0.587, 0.114])
 _BRISQUE_LUMA = np.array([0.2125, 0.7154, 0.0721])
 
 
-class MissingMetricFile(RuntimeError):
+class MissingMetricFile(UserError, RuntimeError):
     """A package whose data file a metric needs is not installed; the message says which."""
 
 

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from oars.errors import UserError
+
 CVVDP_DISPLAY = "standard_fhd"
 """Full-HD monitor at arm's length, about 38 pixels a degree: crops are looked at closely (ours)."""
 _WEIGHTS = Path("weights/vST0.0/alex_shift_tolerant.pth")
 
 
-class MissingWeights(FileNotFoundError):
+class MissingWeights(UserError, FileNotFoundError):
     """A metric's package is not installed, or lacks its weights."""
 
 
