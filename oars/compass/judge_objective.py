@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 
 from oars.compass.judge_examples import Batch
 from oars.compass.judge_forward import Pictures, answer_states, encode_pictures
-from oars.compass.judge_targets import slot_losses
+from oars.compass.judge_targets import expectation, ranking_losses, slot_losses
 from oars.compass.prompt import END, INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
 from oars.config.judge_training import TargetConfig
 
@@ -83,8 +84,16 @@ class JudgeObjective(nn.Module):
             slot_losses(logprobs[:, 0], levels, self._labels(labels), _TRANSITION_SHARE, self._config).sum() / count
             for levels, labels, count in slots
         ]
+        losses += [self._order_loss(logprobs[:, 0], levels, labels) / count for levels, labels, count in slots]
         words = _mean_cross_entropies(logprobs[:, 1:], told.wanted).sum() / counts.explanations
         return torch.stack(losses).sum() + self._config.explanation_weight * words
+
+    def _order_loss(self, answer: Tensor, levels: dict[int, float], labels: NDArray[np.float32]) -> Tensor:
+        """Of the order within each group."""
+        read = expectation(answer, levels).view(labels.shape)
+        values = list(levels.values())
+        losses = ranking_losses(read, self._labels(labels).view(labels.shape), values[-1] - values[0], self._config)
+        return self._config.ranking_weight * losses.sum()
 
     def _explanations(self, batch: Batch) -> "Explanations":
         """What follows a transition prompt: the score token nearest to the label, then the explanation's tokens."""

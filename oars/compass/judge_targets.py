@@ -7,6 +7,7 @@ reading and keeps the mass on the score tokens at once. Ours: the paper states n
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from oars.config.judge_training import TargetConfig
 
@@ -28,6 +29,27 @@ def target(label: Tensor, values: Tensor, config: TargetConfig) -> Tensor:
     return two_hot(label, values) if config.kind == "two_hot" else gaussian(label, values, config.sigma)
 
 
+def expectation(logprobs: Tensor, levels: dict[int, float]) -> Tensor:
+    """What is read of one slot: logprobs [B, vocabulary] -> [B]."""
+    values = torch.tensor(list(levels.values()), device=logprobs.device)
+    return (logprobs[:, list(levels)].softmax(-1) * values).sum(-1)
+
+
+def ranking_losses(read: Tensor, label: Tensor, span: float, config: TargetConfig) -> Tensor:
+    """Loss of the order within each group, [G]: read and labels [G, K]; 0 for pairs with a NaN label.
+
+    Over all ordered pairs, the cross-entropy between which candidate the labels and which one the readings call the
+    better one, both as a logistic of the difference.
+    """
+    scale = config.ranking_scale * span
+    known = ~label.isnan()
+    label = torch.where(known, label, 0.0)
+    pairs = (known[:, :, None] & known[:, None]) & ~torch.eye(read.shape[1], dtype=torch.bool, device=read.device)
+    told, got = ((x[:, :, None] - x[:, None]) / scale for x in (label, read))
+    losses = F.binary_cross_entropy_with_logits(got, told.sigmoid(), reduction="none")
+    return (losses * pairs).sum((1, 2)) / max(read.shape[1] - 1, 1)
+
+
 def slot_losses(
     logprobs: Tensor, levels: dict[int, float], label: Tensor, share: float, config: TargetConfig
 ) -> Tensor:
@@ -41,5 +63,5 @@ def slot_losses(
     ids, values = list(levels), torch.tensor(list(levels.values()), device=label.device)
     on_set = logprobs[:, ids]
     cross_entropy = -(target(label, values, config) * on_set).sum(-1)
-    error = ((on_set.softmax(-1) * values).sum(-1) - label) / (values[-1] - values[0])
+    error = (expectation(logprobs, levels) - label) / (values[-1] - values[0])
     return (share * cross_entropy + config.expectation_weight * error.square()) * known

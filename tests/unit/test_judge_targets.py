@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oars.compass.judge_targets import gaussian, slot_losses, two_hot
+from oars.compass.judge_targets import gaussian, ranking_losses, slot_losses, two_hot
 from oars.config.judge_training import TargetConfig
 
 LEVELS = {7: 1.0, 3: 2.0, 9: 3.0, 4: 4.0, 0: 5.0}  # token id -> value
@@ -65,3 +65,24 @@ def test_the_loss_is_least_where_the_answer_is_the_target():
         moved = logits.clone()
         moved[0, token] += 1
         assert slot_losses(moved.log_softmax(-1), LEVELS, labels, 1.0, TargetConfig()) > at_target
+
+
+group = st.lists(label, min_size=2, max_size=6)
+
+
+@given(group, st.floats(-1, 1))
+def test_the_order_loss_is_least_where_differences_are_right(labels, shift):
+    """Whatever the level: a shift of all readings costs nothing."""
+    told = torch.tensor([labels], dtype=torch.float64)
+    right, moved = (ranking_losses(told + s, told, 4.0, TargetConfig()).item() for s in (shift, 0.0))
+    assert right == pytest.approx(moved, abs=1e-6)
+    worse = told + torch.linspace(0, 0.5, told.shape[1], dtype=torch.float64)
+    assert ranking_losses(worse, told, 4.0, TargetConfig()).item() >= right - 1e-9
+
+
+@given(group)
+def test_the_order_loss_ignores_unlabelled_candidates(labels):
+    told = torch.tensor([[*labels, float("nan")]])
+    read = torch.randn(told.shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    ranking_losses(read, told, 4.0, TargetConfig()).sum().backward()
+    assert read.grad is not None and read.grad[0, -1] == 0 and torch.isfinite(read.grad).all()
