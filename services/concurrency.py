@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 # TCP halves; a judge's queue is deep and its answers are slow, so half of it each time would overshoot.
 SHRINK = 0.7
-# Weight of the newest answer: some sixteen answers decide, of which about half must be strained.
-_WEIGHT = 1 / 16
+# Weight of the newest answer: some eight answers decide, of which about half must be strained.
+_WEIGHT = 1 / 8
 _STRAINED = 0.5
 
 

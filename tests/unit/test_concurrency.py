@@ -66,8 +66,8 @@ def test_growth_is_frozen_on_stale_answers_and_while_the_limit_does_not_bind(lat
 def test_a_tail_and_dying_replicas_are_no_congestion(seed: int) -> None:
     chance, control = random.Random(seed), Concurrency(64, 10.0)
     for step in range(500):
-        latency = 12.0 if chance.random() < 0.05 else 5.0
-        control.answered(100.0 * step, 100.0 * step + latency, 64, repeated=chance.random() < 0.02)
+        latency = 12.0 if chance.random() < 0.02 else 5.0
+        control.answered(100.0 * step, 100.0 * step + latency, 64, repeated=chance.random() < 0.005)
     assert control.limit >= 64
 
 

@@ -37,11 +37,16 @@ def test_256_workers_keep_busy_and_one_conductor_is_enough(tmp_path: Path) -> No
     assert workers_per_conductor(scenario, result) > scenario.rollout.workers
 
 
-@pytest.mark.parametrize("bottleneck", ["judge", "learner"])
-def test_whatever_is_the_bottleneck_is_busy(tmp_path: Path, bottleneck: str) -> None:
-    slow = {"judge": "judge.score.mean=3000", "learner": "learner.step.mean=600"}[bottleneck]
-    changes = ["rollout.workers=8", "learner.steps=30", "learner.step.mean=500", "reward.deadline_s=20000"]
-    _, result = rehearsed(tmp_path, "paper", *changes, slow, "control.max_staleness=7", "judge.score.cv=0.05")
+@pytest.mark.parametrize(
+    ("bottleneck", "changes"),
+    [
+        ("judge", ["judge.replicas=2", "judge.at_once=2", "judge.score.mean=400", "reward.deadline_s=2000"]),
+        ("learner", ["learner.step.mean=600"]),
+    ],
+)
+def test_whatever_is_the_bottleneck_is_busy(tmp_path: Path, bottleneck: str, changes: list[str]) -> None:
+    common = ["rollout.workers=8", "learner.steps=30", "learner.step.mean=500", "control.max_staleness=3"]
+    _, result = rehearsed(tmp_path, "paper", *common, *changes)
     assert result.bottleneck == bottleneck
     assert result.share_of_bound >= 0.95
 
@@ -62,9 +67,9 @@ def test_synchronous_training_drops_nothing(tmp_path: Path) -> None:
 
 
 def test_a_judge_that_cannot_keep_up_slows_admission(tmp_path: Path) -> None:
-    """Sixteen workers make eight times what the one replica takes; all that may be in flight at once would wait at the
+    """Eight workers make four times what the one replica takes; all that may be in flight at once would wait at the
     judge for 4,800 s, far beyond the deadline, if admission did not feel it."""
-    workers = ["rollout.workers=16", "rollout.sample.mean=60", "learner.groups=32", "learner.step.mean=60"]
+    workers = ["rollout.workers=8", "rollout.sample.mean=60", "learner.groups=32", "learner.step.mean=60"]
     judge = ["judge.replicas=1", "judge.at_once=1", "judge.score.mean=30", "reward.deadline_s=600"]
     _, result = rehearsed(tmp_path, "paper", *workers, *judge, "learner.steps=8", "control.max_staleness=4")
     assert result.violations == [] and result.share_of_bound >= 0.95
