@@ -27,6 +27,8 @@ _READ_TIMEOUT_S = 3.0
 _SCHEMATHESIS_SHARE = 0.2
 _TOKEN = "fuzz-0123456789abcdef"
 _MIB = 2**20
+_ROUND = 2000
+"""Inputs between two looks at the clock."""
 
 
 def door_settings(tokens: Path) -> DoorConfig:
@@ -51,9 +53,17 @@ def fuzz(target: Target, token_file: Path | None, inputs: int, seed: int) -> Rep
 
     report = asyncio.run(both_doors())
     url = f"http://{target.host}:{target.http_port}"
-    more = run_schemathesis(url, target.token, round(inputs * _SCHEMATHESIS_SHARE), seed)
-    report.answers.update(more.answers)
-    report.faults += more.faults
+    report.merge(run_schemathesis(url, target.token, round(inputs * _SCHEMATHESIS_SHARE), seed))
+    return report
+
+
+def _rounds(target: Target, token_file: Path, options: argparse.Namespace) -> Report:
+    """Rounds of other seeds, until there were enough inputs or the time is up."""
+    report, until, number = Report(), time.monotonic() + 60 * options.minutes, 0
+    while report.bad_inputs < options.inputs and time.monotonic() < until:
+        report.merge(fuzz(target, token_file, min(_ROUND, options.inputs), options.seed + number))
+        number += 1
+        print(f"{report.bad_inputs} bad inputs, {report.good} good, {len(report.faults)} faults", file=sys.stderr)
     return report
 
 
@@ -63,7 +73,8 @@ def replicas() -> dict[str, psutil.Process]:
     for process in psutil.process_iter(["cmdline"]):
         title = " ".join(process.info["cmdline"] or [])
         if title.startswith("ray::ServeReplica:compass"):
-            found[f"{title.split()[0]} {process.pid}"] = process
+            # Behind a dot, the title names the method that runs.
+            found[f"{title.split('.')[0]} {process.pid}"] = process
     return found
 
 
@@ -71,7 +82,7 @@ def _mib(processes: dict[str, psutil.Process]) -> dict[str, float]:
     return {name.split()[0]: round(process.memory_info().rss / _MIB, 1) for name, process in processes.items()}
 
 
-def _served(inputs: int, seed: int) -> Result:
+def _served(options: argparse.Namespace) -> Result:
     from services.cluster import cluster, needed_cpus
     from services.serving import deploy, deploy_door
 
@@ -88,13 +99,13 @@ def _served(inputs: int, seed: int) -> Result:
         target = Target(settings.host, http_port, grpc_port, settings.read_timeout_s, _TOKEN)
         before = replicas()
         # Not counted: so that memory is compared between two warm moments.
-        fuzz(target, token, 200, seed + 1)
+        fuzz(target, token, 200, options.seed - 1)
         started, warm = time.monotonic(), _mib(before)
-        report = fuzz(target, token, inputs, seed)
+        report = _rounds(target, token, options)
         seconds = time.monotonic() - started
         if (after := replicas()).keys() != before.keys():
             report.faults.append(f"replicas were {sorted(before)}, are {sorted(after)}")
-        return _result(report, seconds, {"resident_mib": {"before": warm, "after": _mib(after)}, "seed": seed})
+        return _result(report, seconds, {"resident_mib": {"before": warm, "after": _mib(after)}, "seed": options.seed})
 
 
 def _result(report: Report, seconds: float, details: dict[str, Any]) -> Result:
@@ -108,11 +119,12 @@ def _result(report: Report, seconds: float, details: dict[str, Any]) -> Result:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inputs", type=int, default=22_000, help="bad inputs, about")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=60.0, help="begin no round after this")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-write", action="store_true", help="leave benchmarks/results as it is")
     options = parser.parse_args()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    result = _served(options.inputs, options.seed)
+    result = _served(options)
     print(result.model_dump_json(indent=1))
     if not options.no_write:
         print(write_result(result))

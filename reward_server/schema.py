@@ -6,9 +6,9 @@ same fields for gRPC. A request is idempotent: its id names the work, so a retry
 repeat it without harm.
 """
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat
 
 from oars.compass.outcome import CandidateOutcome
 from oars.compass.prompt import PROMPT_VERSION
@@ -21,6 +21,14 @@ REWARD_FORMULA = "compass-1: R = F * Q_LR + F^(Q_LR / gamma) * (Q_SR - Q_LR)"
 MAX_ATTEMPT = 2**31 - 1
 
 
+def _whole(value: Any) -> Any:
+    """JSON knows no integers: 1.0 is one too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+
+
 class _Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -30,8 +38,8 @@ class ScoreHeader(_Wire):
 
     request_id: str = Field(min_length=1, max_length=256, pattern=r"^[!-~]+$")
     """Printable ASCII without spaces; names the work in logs and answers."""
-    attempt: int = Field(default=0, ge=0, le=MAX_ATTEMPT)
-    api_version: Literal[1] = API_VERSION
+    attempt: Whole = Field(default=0, ge=0, le=MAX_ATTEMPT)
+    api_version: Whole = Field(default=API_VERSION, ge=API_VERSION, le=API_VERSION)
     fidelity: tuple[float, ...] | None = None
     """K values in [0, 1] that replace the judge's F in the formula: in FR-RL they are computed from GT. A value that
     is not finite fails its candidate."""

@@ -17,6 +17,7 @@ from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
 from oars.alignment.group import GroupOrder, SampleEcho
 from oars.config import RunConfig
 from oars.generator.policy import AdapterMismatch
+from rollout_workers.canary import Canaries
 from rollout_workers.worker import Installed, RolloutWorker, WrongVersion
 
 # Ray brings an actor back in about two seconds; more often than this there is nothing new to see.
@@ -80,6 +81,7 @@ class RolloutPool:
         self._alive = {member.name: member for member in members}
         self._free: asyncio.Queue[_Member | None] = asyncio.Queue()
         self._published: Published | None = None
+        self._canaries = Canaries()
         self._tasks: set[asyncio.Task[None]] = set()
         for member in members:
             self._free.put_nowait(member)
@@ -140,12 +142,12 @@ class RolloutPool:
             self._revive(member)
             return AttemptFailed(f"{member.name}: no candidates within {deadline_s:.0f} s", timed_out=True)
         except RayActorError as error:
-            member.holds = None
+            self._empty(member)
             self._revive(member)
             return AttemptFailed(f"{member.name}: {type(error).__name__}: {_first_line(error)}", timed_out=False)
         except WrongVersion as error:
             # Only a worker that Ray restarted while it was free holds another version than its last echo.
-            member.holds = None
+            self._empty(member)
             self._free.put_nowait(member)
             return AttemptFailed(str(error.args[0]), timed_out=False)
         except BaseException:
@@ -168,9 +170,10 @@ class RolloutPool:
         if member.holds != policy.version:
             member.holds = None
             echo: Installed = await _answer(member.actor.install.remote(policy.ref))
-            expected = Installed(policy.version, policy.digest, policy.tensors)
-            if echo != expected:
-                raise AdapterMismatch(f"{member.name}: installed {echo}, published {expected}")
+            published = (policy.version, policy.digest, policy.tensors)
+            if (echo.version, echo.digest, echo.bound_tensors) != published:
+                raise AdapterMismatch(f"{member.name}: installed {echo}, published {published}")
+            self._canaries.check(member.name, echo.digest, echo.canary)
             member.holds = policy.version
         return policy.version
 
@@ -181,6 +184,11 @@ class RolloutPool:
             self._free.put_nowait(None)  # wakes the next waiter, too
             raise WorkersUnavailable("every rollout worker has died for good: max_restarts is used up")
         return member
+
+    def _empty(self, member: _Member) -> None:
+        """It was restarted, perhaps elsewhere."""
+        member.holds = None
+        self._canaries.forget(member.name)
 
     def _revive(self, member: _Member) -> None:
         """Watch a lost or overdue worker in the background until it can take orders again."""
@@ -200,10 +208,10 @@ class RolloutPool:
                 break
             except TimeoutError:
                 ray.kill(member.actor, no_restart=False)
-                member.holds = None
+                self._empty(member)
             except RayActorError:
                 await asyncio.sleep(_REVIVE_EVERY_S)
-                member.holds = None
+                self._empty(member)
             else:
                 self._free.put_nowait(member)
                 return

@@ -39,6 +39,8 @@ class Installed:
     version: int
     digest: str
     bound_tensors: int
+    canary: str
+    """Digest of a sample of fixed noise (rollout_workers/canary.py)."""
 
 
 class RolloutWorker:
@@ -71,7 +73,7 @@ class RolloutWorker:
         and the digest of the installed tensors is the published one; the worker then holds no version."""
         self._held = None
         bound = self._policy.install(snapshot, "old")
-        self._held = Installed(snapshot.version, self._policy.digest("old"), bound)
+        self._held = Installed(snapshot.version, self._policy.digest("old"), bound, self._policy.canary("old"))
         self._metrics.version.set(snapshot.version)
         return self._held
 

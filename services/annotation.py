@@ -218,18 +218,22 @@ class Annotation:
     def _show(self, stage: Stage, done: int) -> None:
         self._progress.update(ProgressLine(stage, done, len(self._shards), "shards"))
 
-    def _rows(self, table: str, shard: str) -> list[Row]:
-        path = self._directory / table / shard
-        if not path.is_file():
-            raise BadDataset(f"{path}: missing: run the stage `{table}` first")
-        return read_shard(path)
+    def _rows(self, table: Stage, shard: str) -> list[Row]:
+        return read_shard(self._made(table, shard))
 
     def _picture_digests(self, shard: str) -> list[str]:
         files = [f"inputs/{shard}", *transition_files(self._manifest, shard)]
         return [self._manifest.shards[file] for file in files]
 
     def _digest(self, table: str, shard: str) -> str:
-        return sha256(self._directory / table / shard)
+        return sha256(self._made(table, shard))
+
+    def _made(self, table: str, shard: str) -> Path:
+        """The file of a shard that an earlier stage has made. Raises BadDataset naming the stage that has not."""
+        path = self._directory / table / shard
+        if not path.is_file():
+            raise BadDataset(f"{path}: missing: run the stage `{table}` first")
+        return path
 
     def _finished(self, table: str, shard: str, recipe: str) -> bool:
         return is_finished(self._directory / table / shard, recipe)

@@ -22,6 +22,7 @@ from oars.compass.dataset import Manifest
 from oars.compass.methods import BadEnhancer, Enhancer, Task, ingredients, load_enhancer, missing_outputs
 from oars.compass.tables import INPUTS, TRANSITIONS, is_finished, read_shard, recipe_of, write_shard
 from oars.config.curation import CurationConfig, EnhancerConfig, PoolConfig
+from oars.errors import UserError
 from oars.files import sha256
 from oars.imaging.image_io import decode_lossless, encode_png
 from services.progress import Progress, ProgressLine
@@ -55,7 +56,9 @@ def curate(config: CurationConfig, out: Path, progress: Progress) -> Manifest:
     done = len(jobs) - len(missing)
     progress.update(ProgressLine("transitions", done, len(jobs), _SHARDS))
     for name, pool in config.pools.items():
-        for _ in _enhance(config, out, pool, [job for job in missing if job.enhancer.pool == name]):
+        for row in _enhance(config, out, pool, [job for job in missing if job.enhancer.pool == name]):
+            if row["trouble"]:
+                raise BadEnhancer(row["trouble"])
             done += 1
             progress.update(ProgressLine("transitions", done, len(jobs), _SHARDS))
     return write_record(config, out, planned)
@@ -129,12 +132,14 @@ def _enhance(config: CurationConfig, out: Path, pool: PoolConfig, jobs: list[_Jo
 
     def write(row: Row) -> Row:
         job = jobs[row["item"]]
+        if row["trouble"]:
+            return {"trouble": row["trouble"]}
         rows = [
             {"input_id": name, "enhancer": job.enhancer.name, "family": job.enhancer.family, "sr": encode_png(sr)}
             for name, sr in zip(row["input_id"], row["sr"], strict=True)
         ]
         write_shard(job.path(out), TRANSITIONS, rows, job.recipe)
-        return {"item": row["item"]}
+        return {"trouble": ""}
 
     resources = pool.resources
     enhanced = (
@@ -172,11 +177,15 @@ class _Enhancing:
         if enhancer.name != self._name:
             self._name, self._loaded = enhancer.name, load_enhancer(enhancer, self._scale, self._batch)
         assert self._loaded is not None
-        tasks = [_task(entry) for entry in row["inputs"]]
-        pictures = zip(tasks, self._loaded(tasks), strict=True)
-        made = [(task.input_id, sr) for task, sr in pictures if sr is not None]
+        tasks, trouble = [_task(entry) for entry in row["inputs"]], ""
+        try:
+            pictures = self._loaded(tasks)
+        except UserError as error:
+            # Ray would wrap it into a traceback, and the user is to read one line.
+            pictures, trouble = [None] * len(tasks), str(error)
+        made = [(task.input_id, sr) for task, sr in zip(tasks, pictures, strict=True) if sr is not None]
         sr = np.stack([sr for _, sr in made]) if made else np.zeros((0, 1, 1, 3), np.uint8)
-        return {"item": row["item"], "input_id": [name for name, _ in made], "sr": sr}
+        return {"item": row["item"], "input_id": [name for name, _ in made], "sr": sr, "trouble": trouble}
 
 
 def _task(entry: Row) -> Task:

@@ -92,6 +92,12 @@ class History:
             seconds[name] = [row["s"] for row in self._rows(query)]
         return [_phase(name, values) for name, values in seconds.items() if values]
 
+    def workers(self) -> str:
+        """One line: the newest version that each worker sampled with, and how many groups it sampled."""
+        query = "SELECT worker, MAX(version) AS version, COUNT(*) AS n FROM samples GROUP BY worker"
+        rows = sorted(self._rows(query), key=lambda row: (len(row["worker"]), row["worker"]))
+        return "workers: " + (", ".join(f"{r['worker']} at version {r['version']} ({r['n']})" for r in rows) or "none")
+
     def _facts(self, group: sqlite3.Row) -> Iterator[tuple[float, str]]:
         """(Unix time, what) of everything that the ledger knows of a group."""
         key = group["group_id"]

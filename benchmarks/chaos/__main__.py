@@ -33,6 +33,8 @@ def attack(subject: Subject, minutes: float, names: list[str], draw: random.Rand
         outcome = FAULTS[name](subject)
         outcomes.append(outcome)
         print(f"{outcome}  violations: {subject.violations(final=False)}", flush=True)
+        if subject.driver.poll() is not None:
+            break  # the remark says so; what is accounted for must still hold
         subject.await_step()
         time.sleep(draw.uniform(0, 3))
     return outcomes
@@ -40,10 +42,10 @@ def attack(subject: Subject, minutes: float, names: list[str], draw: random.Rand
 
 def finish(subject: Subject) -> dict[str, Any]:
     """Stop it, let a last driver bring it to its end, and account for everything."""
-    stopped = subject.stop()
+    stopped = subject.stop() if subject.driver.poll() is None else subject.driver.returncode
     left = subject.value("SELECT COUNT(*) FROM steps WHERE done IS NOT NULL") + 2
     subject.resume("--set", f"stages.fr_rl.steps={left}")
-    code = subject.driver.wait(600)
+    code = subject.driver.wait(1200)
     count = subject.value
     trained = count("SELECT COUNT(*) FROM exits WHERE reason IS NULL")
     return {
@@ -83,6 +85,7 @@ def rows(outcomes: list[Outcome]) -> list[dict[str, Any]]:
             **_spread("noticed_s", [o.noticed_s for o in of]),
             **_spread("working_s", [o.working_s for o in of]),
             "remarks": sorted({o.remark for o in of if o.remark}),
+            "load": [o.load for o in of],
         }
         for fault, of in by_fault.items()
     ]

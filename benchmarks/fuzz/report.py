@@ -25,6 +25,12 @@ class Report:
         if is_fault(answer):
             self.faults.append(f"{family}: {answer}")
 
+    def merge(self, other: "Report") -> None:
+        for family, counts in other.answers.items():
+            self.answers[family] += counts
+        self.faults += other.faults
+        self.good += other.good
+
     def table(self) -> dict[str, dict[str, int]]:
         return {family: dict(counts.most_common()) for family, counts in sorted(self.answers.items())}
 

@@ -18,8 +18,8 @@ from oars.compass.tables import Row, recipe_of
 from oars.config.curation import FULL_SIZE, CountsConfig, CurationConfig
 from oars.config.loading import BadConfig
 from oars.files import sha256
-from oars.imaging.crops import Window, degraded_window, photo_pixels, random_window, texture
-from oars.imaging.image_io import encode_png
+from oars.imaging.crops import PhotoTooSmall, Window, degraded_window, photo_pixels, random_window, texture
+from oars.imaging.image_io import encode_png, image_size
 from oars.imaging.photos import NoPhotos, Photo, Split, find_photos
 
 SPLITS: tuple[DataSplit, ...] = ("train", "validation", "evaluation")
@@ -52,13 +52,22 @@ def plan_inputs(config: CurationConfig) -> list[InputPlan]:
     plans: list[InputPlan] = []
     for kind, counts in kinds:
         for split in SPLITS:
-            if wanted := getattr(counts, split):
+            if (wanted := getattr(counts, split)) and not _nothing_installed(config, kind):
                 photos = photos_of(config, kind, split)
                 turns = [(photos[i % len(photos)], i // len(photos)) for i in range(wanted)]
                 plans += [_plan(len(plans) + i, kind, split, *turn) for i, turn in enumerate(turns)]
     if not plans:
         raise BadConfig("no inputs: synthetic.counts and real.counts are all 0")
     return plans
+
+
+def check_photos(config: CurationConfig, plans: Sequence[InputPlan]) -> None:
+    """Every photo can be opened and holds a window. Raises BadImage or PhotoTooSmall naming one that does not."""
+    for photo, kind in {plan.photo.path: (plan.photo, plan.kind) for plan in plans}.values():
+        size = tuple(side // (1 if kind == "real" else photo.reduction) for side in image_size(photo.path))
+        side = config.crop // config.scale if kind == "real" else config.crop
+        if min(size) < side:
+            raise PhotoTooSmall(f"{photo.name}: {size[0]}x{size[1]} px holds no {side} px window for a {kind} input")
 
 
 def photos_of(config: CurationConfig, kind: Kind, split: DataSplit) -> list[Photo]:
@@ -71,6 +80,13 @@ def photos_of(config: CurationConfig, kind: Kind, split: DataSplit) -> list[Phot
     if not photos:
         raise NoPhotos(f"{kind} inputs: no {split} photos in {', '.join(sources)}")
     return photos
+
+
+def _nothing_installed(config: CurationConfig, kind: Kind) -> bool:
+    """Real inputs that only installed wallpapers could give, where none is: left out, as every absent photo is."""
+    if kind == "synthetic" or config.real.photos != (FULL_SIZE,):
+        return False
+    return not any(_source(config, FULL_SIZE, split) for split in ("train", "evaluation"))
 
 
 def _source(config: CurationConfig, source: str, split: Split) -> list[Photo]:

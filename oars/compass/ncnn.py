@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from oars.errors import UserError
+
 _MAGIC = "7767517"
 _HALF = 0x01306B47
 """ncnn's tag in front of float16 weights; 0 stands in front of float32."""
@@ -22,7 +24,7 @@ _ARRAY_KEY = -23300
 Operation = Callable[[list[Tensor]], Tensor]
 
 
-class BadNetwork(ValueError):
+class BadNetwork(UserError, ValueError):
     """A network file that is torn or uses what is not known here; the message names the file."""
 
 

@@ -18,7 +18,7 @@ from peft import LoraConfig as PeftLoraConfig
 from torch import Tensor, nn
 
 from oars.alignment.group import Conditioning, PolicySnapshot
-from oars.alignment.seeds import derive_seed
+from oars.alignment.seeds import derive_seed, seeded_noise
 from oars.config import GeneratorConfig, LoraConfig
 from oars.miniature import resolve_model
 
@@ -107,6 +107,18 @@ class Policy:
         if (installed := self.digest(role)) != snapshot.digest:
             raise AdapterMismatch(f"version {snapshot.version}: installed {installed}, announced {snapshot.digest}")
         return len(bound)
+
+    @torch.no_grad()
+    def canary(self, role: Role) -> str:
+        """Digest of the role's velocity at one fixed point of a 2 x 2 grid, in float32, so that any change shows."""
+        config = self.transformer.config
+        x_t, image = seeded_noise((1, 4, config.in_channels), "canary"), seeded_noise((4, config.in_channels), "image")
+        prompt = seeded_noise((4, config.joint_attention_dim), "prompt")
+        conditioning = Conditioning(prompt, image, (2, 2))
+        with self.using(role):
+            t = torch.full((1,), 0.5, device=self.device)
+            v = predict_velocity(self.transformer, x_t.to(self.device), t, [conditioning], torch.float32)
+        return tensors_digest({"velocity": v})
 
     @torch.no_grad()
     def blend(self, target: Role, source: Role, eta: float) -> None:

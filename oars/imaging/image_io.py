@@ -46,6 +46,15 @@ def read_image(path: Path | str) -> Pixels:
     return _decode(data, str(path), MAX_PIXELS, None)
 
 
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height, from the header alone. Raises BadImage for what is missing or no image."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except _DECODE_ERRORS as error:
+        raise BadImage(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+
+
 def decode_lossless(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> Pixels:
     """PNG or lossless WebP bytes as RGB uint8 [H, W, 3]; `name` is how an error calls them.
 

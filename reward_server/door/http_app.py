@@ -74,7 +74,7 @@ def http_app(desk: Desk) -> FastAPI:
         """Judge the K candidates of one LR."""
         with desk.visit(request.headers.get("authorization"), _peer(request)) as visit:
             body = await _body(request, visit, desk.config.read_timeout_s)
-            response = await _unless_gone(request, desk.score(visit, lambda: _parse(body), None))
+            response = await _unless_gone(request, desk.score(visit, lambda: parse_body(body), None))
         return Response(response.model_dump_json(), media_type="application/json")
 
     @app.get(f"{_VERSION}/describe", responses={code: _REFUSALS[code] for code in (401, 429, 503)})
@@ -147,10 +147,11 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-def _parse(body: bytes) -> ScoreCall:
+def parse_body(body: bytes) -> ScoreCall:
     """Raises BadRequest."""
     try:
-        request = HttpScoreRequest.model_validate_json(body)
+        # Strict: neither `true` nor "1" is a number, as the OpenAPI document says.
+        request = HttpScoreRequest.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise BadRequest(describe_errors(error)) from error
     header = ScoreHeader(**request.model_dump(exclude={"lr", "candidates", "deadline_s"}))

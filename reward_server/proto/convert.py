@@ -8,7 +8,7 @@ from oars.imaging.image_io import Pixels
 from reward_server.errors import BadRequest
 from reward_server.pictures import Sent, bad_image, from_raw
 from reward_server.proto import compass_pb2 as pb
-from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse, Unexplained
+from reward_server.schema import API_VERSION, Description, Provenance, ScoreHeader, ScoreResponse, Unexplained
 
 _REASONS: dict[int, FailureReason] = {pb.FailureReason.Value(reason.name): reason for reason in FailureReason}
 _OPTIONAL = ("judge_digest", "decode_s", "door_s")
@@ -26,7 +26,7 @@ def read_request(data: bytes) -> tuple[ScoreHeader, Sent, list[Sent]]:
         header = ScoreHeader(
             request_id=message.request_id,
             attempt=message.attempt,
-            api_version=message.api_version or 1,  # type: ignore[arg-type]  # checked by the model
+            api_version=message.api_version or API_VERSION,
             fidelity=tuple(message.fidelity) or None,
             gamma=message.gamma if message.HasField("gamma") else None,
             explain=message.explain,

@@ -1,6 +1,7 @@
 """COMPASS by deployment handle: inside the Ray cluster, arrays by reference."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from ray import serve
@@ -49,7 +50,6 @@ class HandleTransport:
             _cancel(response)
             raise
         except Exception as error:  # the process boundary
-            _cancel(response)
             self._handle = None
             raise typed(error) from error
 
@@ -63,7 +63,9 @@ def typed(error: Exception) -> Exception:
 def _cancel(response: Any) -> None:
     """Work whose answer nobody awaits would multiply the load when there is least room."""
     if response is not None:
-        response.cancel()
+        # A request that never reached a replica has nothing to cancel; Serve says so by raising why it did not.
+        with suppress(*_ABSENT):
+            response.cancel()
 
 
 def _line(error: Exception) -> str:

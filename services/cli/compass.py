@@ -9,6 +9,7 @@ from oars.deployment import deploy_path
 from services.cli import judge
 
 if TYPE_CHECKING:
+    from oars.config.annotation import AnnotationConfig
     from oars.config.curation import CurationConfig, PoolConfig
 
 app = typer.Typer(help="Make a judge: curate and annotate its data, train it, measure it.", no_args_is_help=True)
@@ -94,7 +95,7 @@ def annotate(
     with progress() as shown:
         annotation = Annotation(settings, directory, shown, [name for name in STAGES if name in (stage or STAGES)])
         if annotation.needs_ray():
-            with cluster(_pool_cpus(settings.pool), None if fresh else address or "auto"):
+            with cluster(_annotation_cpus(settings), None if fresh else address or "auto"):
                 annotation.run()
         else:
             annotation.run()
@@ -102,10 +103,10 @@ def annotate(
 
 
 def _check(settings: "CurationConfig") -> None:
-    from oars.compass.curation import plan_inputs
+    from oars.compass.curation import check_photos, plan_inputs
     from oars.compass.methods import check_enhancer
 
-    plan_inputs(settings)
+    check_photos(settings, plan_inputs(settings))
     for enhancer in settings.enhancers:
         check_enhancer(enhancer, settings.scale)
 
@@ -113,6 +114,13 @@ def _check(settings: "CurationConfig") -> None:
 def _cpus(settings: "CurationConfig") -> int:
     """Logical CPUs of a cluster of our own: the largest pool, and readers and writers beside it."""
     return max(_pool_cpus(pool) for pool in settings.pools.values())
+
+
+def _annotation_cpus(settings: "AnnotationConfig") -> int:
+    """The stages run one after the other: whichever takes most."""
+    models = [model for model in (settings.anchors.vlm, settings.comparisons.vlm) if model is not None]
+    engines = [round(model.engines * model.engine.resources.num_cpus) + _STAGES for model in models]
+    return max(_pool_cpus(settings.pool), *engines, 0)
 
 
 def _pool_cpus(pool: "PoolConfig") -> int:

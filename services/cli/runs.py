@@ -60,11 +60,13 @@ def show(
         if not (directory / "summary.json").exists():
             console.print(f"{directory.name}: no summary.json: it is running, or was killed")
             console.print(history.counts())
+            console.print(history.workers())
             console.print(phase_table(history.phases()))
             return
-        summary, phases = read_summary(directory), history.phases()
+        summary, phases, workers = read_summary(directory), history.phases(), history.workers()
     console.print(f"{summary.run_id}: {summary.status} {summary.reason}".rstrip())
     console.print(groups_line(summary))
+    console.print(workers)
     console.print(phase_table(phases))
     console.print(held_out_table(summary))
     console.print(f"report: {directory / 'report.html'}")

@@ -1,25 +1,51 @@
 """`oars simulate`: rehearse the control plane at any scale, or one role alone."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from services.simulate.alone import Pace
 
 Name = Annotated[str, typer.Argument(metavar="SCENARIO", help="paper, fleet, fleet-faults, tiny, or a YAML file.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one field.")]
 Keep = Annotated[Path | None, typer.Option(help="Run directory to leave behind, for `oars runs show`.")]
+Replay = Annotated[
+    Path | None, typer.Option(metavar="RUN", help="Instead: the learner alone, on the batches that this run has saved.")
+]
+Rollouts = Annotated[Path | None, typer.Option(metavar="PROFILE", help="Instead: the profile's rollout workers alone.")]
+Count = Annotated[int, typer.Option(min=1, help="Steps of --replay, groups of --rollouts.")]
 
 
-def simulate(scenario: Name = "paper", set_: Set = None, keep: Keep = None) -> None:
+def simulate(
+    scenario: Name = "paper",
+    set_: Set = None,
+    keep: Keep = None,
+    replay: Replay = None,
+    rollouts: Rollouts = None,
+    count: Count = 8,
+) -> None:
     """The real conductor, ledger, admission, retries and brake over stand-ins, in virtual time.
 
-    Prints throughput against the bottleneck's bound, idle time by role, staleness and drops.
+    Prints throughput against the bottleneck's bound, idle time by role, staleness and drops. With --replay or
+    --rollouts, one real role alone on a Ray cluster.
     """
+    overrides = set_ or []
+    if replay:
+        _print(_alone(replay / "config.yaml", overrides, count, replay))
+    elif rollouts:
+        _print(_alone(rollouts, overrides, count, None))
+    else:
+        raise typer.Exit(_rehearse(scenario, overrides, keep))
+
+
+def _rehearse(name: str, overrides: list[str], keep: Path | None) -> int:
     import tempfile
 
     from services.simulate.scenario import load_scenario
 
-    loaded = load_scenario(scenario, set_ or [])
+    scenario = load_scenario(name, overrides)
 
     from rich.console import Console
 
@@ -30,6 +56,27 @@ def simulate(scenario: Name = "paper", set_: Set = None, keep: Keep = None) -> N
     with tempfile.TemporaryDirectory() as scratch, progress() as shown:
         directory = keep or Path(scratch)
         directory.mkdir(parents=True, exist_ok=True)
-        result = rehearse(loaded, directory, shown)
-    Console(width=100).print(rehearsal_table(loaded, result))
-    raise typer.Exit(1 if result.violations else 0)
+        result = rehearse(scenario, directory, shown)
+    Console(width=100).print(rehearsal_table(scenario, result))
+    return 1 if result.violations else 0
+
+
+def _alone(profile: Path, overrides: list[str], count: int, run: Path | None) -> "Pace":
+    import asyncio
+
+    from oars.config import load_profile
+
+    config = load_profile(profile, overrides)
+
+    from services.cluster import cluster, needed_cpus
+    from services.simulate.alone import replay_learner, sample_alone, saved_groups
+
+    if run:
+        saved_groups(run)
+    with cluster(needed_cpus(config), "auto", config.control.start_deadline_s):
+        return asyncio.run(replay_learner(config, run, count) if run else sample_alone(config, count))
+
+
+def _print(pace: "Pace") -> None:
+    phases = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in pace.phases.items())
+    typer.echo(f"{pace.groups} groups in {pace.seconds:.1f} s: {pace.groups_per_second:.3f} groups a second; {phases}")

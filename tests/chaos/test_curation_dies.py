@@ -18,7 +18,7 @@ from oars.config.curation import load_curation
 from services.curation import curate
 from services.progress import Lines
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 
 
 @pytest.fixture
@@ -73,6 +73,14 @@ def kill_once_there_are(count: int, config: Path, out: Path) -> dict[Path, int]:
     return shards(out)
 
 
+def run_to_its_end(config: Path, out: Path) -> None:
+    process = start(config, out)
+    try:
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+
+
 def test_killed_twice_it_ends_with_the_same_bytes_and_redoes_nothing(
     settings: Path, tmp_path: Path, ray_cluster: None
 ) -> None:
@@ -80,7 +88,7 @@ def test_killed_twice_it_ends_with_the_same_bytes_and_redoes_nothing(
     first = kill_once_there_are(2, settings, out)
     second = kill_once_there_are(9, settings, out)
     assert first.items() <= second.items() and not (out / "manifest.json").exists()
-    assert start(settings, out).wait(PATIENCE_S) == 0
+    run_to_its_end(settings, out)
     final = shards(out)
     assert second.items() <= final.items(), "finished shards are the very files that they were"
     undisturbed: Manifest = curate(load_curation(settings), calm, Lines())

@@ -120,12 +120,12 @@ def test_fidelity_falls_with_every_error_and_one_is_the_truth_s_alone(scale: Sca
         groups = [replace(g, dists=dists if g.errors is not None else None) for g in made_up()]
         mapping = fit_fidelity(groups, scale.labels, use_dists)
         truth = replace(group, errors=Errors(perfect, perfect, perfect, perfect + 10, perfect), dists=np.zeros(5))
-        assert np.allclose(mapping.of(truth), 1)
-        before = mapping.of(replace(group, dists=dists))
+        perfection, before = mapping.of(truth), mapping.of(replace(group, dists=dists))
+        assert perfection is not None and before is not None and np.allclose(perfection, 1)
         for name in ("stlpips", "structure", "colour"):
             errors = replace(group.errors, **{name: getattr(group.errors, name) + 0.1})
             worse = mapping.of(replace(group, errors=errors, dists=dists + 0.1))
-            assert (worse <= before).all() and (worse < before).any() and (before < 1).all()  # type: ignore[operator]
+            assert worse is not None and (worse <= before).all() and (worse < before).any() and (before < 1).all()
         assert mapping.of(replace(group, errors=None)) is None
 
 

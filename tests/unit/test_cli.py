@@ -118,3 +118,12 @@ def test_the_service_commands_say_what_is_wrong_before_they_look_for_a_cluster(t
     assert "fewer than the least" in fails_with("serve", "scale", "2", "1")
     assert "no model in" in fails_with("serve", "replace", "--judge", str(tmp_path))
     assert "reward.endpoint" in fails_with("bench", "reward", "--endpoint", "ftp://somewhere")
+
+
+def test_a_data_set_that_cannot_be_made_or_labelled_is_one_line(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("enhancers: [{name: a, kind: classical, method: cubic}, {name: b, kind: classical}]\n")
+    assert "enhancers.0" in fails_with("compass", "curate", "--config", str(config))
+    assert "curate" in fails_with("compass", "annotate", str(tmp_path))
+    assert "--stage anchor:" in fails_with("compass", "annotate", str(tmp_path), "--stage", "anchor")
+    assert "anchors.vlm" in fails_with("compass", "annotate", str(tmp_path), "--set", "anchors.source=vlm")

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oars.compass.curation import SPLITS, inputs_recipe, make_inputs, photo_digests, plan_inputs, shards
+from oars.compass.curation import SPLITS, check_photos, inputs_recipe, make_inputs, photo_digests, plan_inputs, shards
 from oars.config import BadConfig
 from oars.config.curation import CountsConfig, CurationConfig, RealConfig, SyntheticConfig
 from oars.config.degradation import DegradationConfig
-from oars.imaging.image_io import decode_lossless
+from oars.imaging.crops import PhotoTooSmall
+from oars.imaging.image_io import BadImage, decode_lossless
 from oars.imaging.photos import NoPhotos
 from oars.metrics.pixel import psnr
 
@@ -93,6 +94,11 @@ def test_what_is_missing_is_said_before_any_work(folder: Path) -> None:
         plan_inputs(config(folder, validation=()))
     with pytest.raises(BadConfig, match="no inputs"):
         plan_inputs(config(folder, synthetic=SyntheticConfig(), real=RealConfig()))
+    with pytest.raises(PhotoTooSmall, match="holds no 200 px window"):
+        check_photos(config(folder, crop=200), plan_inputs(config(folder, crop=200)))
+    (folder / "photo1.png").write_bytes(b"no picture")
+    with pytest.raises(BadImage, match="photo1"):
+        check_photos(config(folder), plan_inputs(config(folder)))
     with pytest.raises(ValueError, match="two enhancers"):
         config(folder, enhancers=(ENHANCERS[0], ENHANCERS[0]))
 

@@ -77,3 +77,8 @@ def test_where_the_time_went(run: Path) -> None:
         phases = {phase.name: phase for phase in history.phases()}
     assert phases["wait for a worker"].total == 0.5 and phases["denoise"].mean == 2.0
     assert all(phases[name].groups == 1 for name in ("scoring", "held", "optimiser step", "until its checkpoint"))
+
+
+def test_which_worker_sampled_with_which_version(run: Path) -> None:
+    with History.of(run) as history:
+        assert history.workers() == "workers: rollout-1 at version 0 (1)"

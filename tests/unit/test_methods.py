@@ -59,7 +59,8 @@ def test_every_kind_enlarges_and_does_the_same_again(config: ClassicalConfig) ->
     made = load_enhancer(config, 4, 2)(tasks())
     again = load_enhancer(config, 4, 2)(tasks())
     for first, second in zip(made, again, strict=True):
-        assert first is not None and first.shape == (96, 96, 3) and first.dtype == np.uint8
+        assert first is not None and second is not None
+        assert first.shape == (96, 96, 3) and first.dtype == np.uint8
         assert np.array_equal(first, second)
 
 

@@ -1,5 +1,6 @@
 """Wire types and the Serve config that carries them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from oars.compass.outcome import Failed, FailureReason, Scored
 from oars.config import DoorConfig, JudgeConfig
 from reward_server import app as app_module
 from reward_server.door import app as door_module
+from reward_server.door.http_app import parse_body
 from reward_server.errors import BadRequest, EngineDied, Overloaded, Unavailable
 from reward_server.schema import HttpScoreRequest, ScoreHeader, ScoreResponse
 from reward_server.transports.handle import typed
@@ -71,3 +73,13 @@ def test_absence_is_retried_and_defects_are_seen() -> None:
     assert isinstance(GetTimeoutError(), TimeoutError)
     wrong, defect = from_replica(BadRequest("fidelity: 1 value")), from_replica(KeyError(3))
     assert (str(typed(wrong)), type(typed(wrong)), typed(defect)) == ("fidelity: 1 value", BadRequest, defect)
+
+
+@pytest.mark.parametrize("field", ["gamma", "attempt", "api_version", "deadline_s"])
+@pytest.mark.parametrize("value", [True, "1"])
+def test_over_http_neither_true_nor_text_is_a_number(field: str, value: object) -> None:
+    body = {"request_id": "a", "lr": "", "candidates": [""]}
+    for number in (1, 1.0):
+        assert parse_body(json.dumps({**body, field: number}).encode()).header.request_id == "a"
+    with pytest.raises(BadRequest, match=f"^{field}: "):
+        parse_body(json.dumps({**body, field: value}).encode())

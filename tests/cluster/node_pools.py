@@ -1,0 +1,81 @@
+"""A cluster of three nodes on this machine: run by `test_node_pools.py` in a process of its own; prints JSON.
+
+`where`: node names by role; `learner`, `rollout`: the error of a role whose pool does not exist.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.cluster_utils import Cluster
+from tiny import build_tiny, tiny_config
+
+from learner.group import LearnerGroup
+from learner.ranks import LearnerUnavailable
+from oars.config import RunConfig
+from rollout_workers.pool import RolloutPool, WorkersUnavailable
+
+POOLS = ("learner", "rollout")
+
+
+def config_of(generator: Path, learner: str, rollout: str, deadline_s: float) -> RunConfig:
+    def role(pool: str, **more: object) -> dict[str, object]:
+        return {"resources": {"num_cpus": 1, "label_selector": {"oars-pool": pool}}, **more}
+
+    return tiny_config(
+        generator,
+        learner=role(learner, ranks=2, zero_stage=3),
+        rollout=role(rollout, workers=2, candidates=3),
+        control={"start_deadline_s": deadline_s},
+    )
+
+
+async def node_of(actor: Any) -> str:
+    node: str = await actor.__ray_call__.remote(lambda _: ray.get_runtime_context().get_node_id())
+    return node
+
+
+async def places(config: RunConfig) -> dict[str, list[str]]:
+    """Both roles up at once, the learner's ranks connected across the pool."""
+    learner, rollouts = await LearnerGroup.start(config), await RolloutPool.start(config)
+    try:
+        names = {"learner": ["learner-0", "learner-1"], "rollout": ["rollout-0", "rollout-1"]}
+        return {role: [await node_of(ray.get_actor(n)) for n in found] for role, found in names.items()}
+    finally:
+        learner.stop()
+        await rollouts.stop()
+
+
+async def refusals(generator: Path) -> dict[str, str]:
+    errors = {}
+    try:
+        await LearnerGroup.start(config_of(generator, "nowhere", "rollout", 5.0))
+    except LearnerUnavailable as error:
+        errors["learner"] = str(error)
+    try:
+        await RolloutPool.start(config_of(generator, "learner", "nowhere", 5.0))
+    except WorkersUnavailable as error:
+        errors["rollout"] = str(error)
+    return errors
+
+
+def main(folder: Path) -> None:
+    generator = build_tiny(folder / "generator")
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    nodes = {pool: cluster.add_node(num_cpus=2, labels={"oars-pool": pool}) for pool in POOLS}
+    ray.init(address=cluster.address, namespace="oars", log_to_driver=False, logging_level="error")
+    names = {node.node_id: pool for pool, node in nodes.items()}
+    try:
+        found = asyncio.run(places(config_of(generator, "learner", "rollout", 200.0)))
+        where = {role: [names.get(node, "another node") for node in ids] for role, ids in found.items()}
+        print(json.dumps({"where": where, **asyncio.run(refusals(generator))}))
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
