@@ -82,8 +82,10 @@ def test_pairs_on_which_the_two_metrics_differ_are_open():
 
 
 def test_a_metric_counts_where_it_has_values_and_the_judge_beside_it_on_the_same_pairs():
-    unknown = {"stlpips": np.full(4, np.nan), "cvvdp": np.full(4, np.nan), "psnr": np.full(4, np.nan)}
-    real = group("x", [3, 2, 1, 0], metrics=signed({**unknown, "niqe": np.arange(4.0)}), q_sr=np.arange(1.0, 5))
+    unknown = {name: np.full(4, np.nan, np.float64) for name in ("stlpips", "cvvdp", "psnr")}
+    real = group(
+        "x", [3, 2, 1, 0], metrics=signed(unknown | {"niqe": np.arange(4, dtype=np.float64)}), q_sr=np.arange(1.0, 5)
+    )
     tables = pair_accuracies([group("y", [0, 1, 2, 3]), real], GAMMA, ())
     rows = {(r.reference, r.contender): r for r in tables if r.subset == "all"}
     psnr, niqe = rows["labels", "psnr"], rows["labels", "niqe"]
