@@ -27,6 +27,7 @@ from setproctitle import setproctitle
 from learner.group import LearnerGroup
 from oars.alignment.group import PolicySnapshot
 from oars.config import RunConfig, load_profile
+from oars.report.summary import Status
 from rollout_workers.pool import RolloutPool
 from services.cluster import NoCluster, quiet_ray
 from services.cold_start import cold_start
@@ -47,7 +48,6 @@ from services.run_directory import CONFIG, BadRun, claimed, create_run, find_run
 from services.source import InputSource
 from services.steady_learner import SteadyLearner
 from services.stopping import StopRequest
-from services.summary import Status
 from services.tables import held_out_table
 from services.telemetry import Telemetry
 from services.vault import Vault

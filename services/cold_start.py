@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from oars.imaging.crops import Pair
+from oars.report.summary import Stage
 from services.progress import ProgressLine
 from services.run import Run
 from services.source import InputSource
 from services.steady_learner import SteadyLearner
-from services.summary import Stage
 from services.telemetry import step_numbers
 
 _STAGE: Literal["cold_start"] = "cold_start"

@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from oars.alignment.drops import DropReason
 from oars.config import StageName
 from oars.config.alignment import RLStageConfig
+from oars.report.summary import Stage
 from services.admission import Admission, staleness
 from services.batches import batch_numbers, restored, training_groups
 from services.brake import BrakeState
-from services.drops import DropReason
 from services.experience import ExperienceBuffer, ScoredGroup
 from services.group_life import Dropped, GroupLife
 from services.policy_store import PolicyStore
@@ -29,7 +30,6 @@ from services.progress import ProgressLine
 from services.roles import Learner, Rollouts, Samples, Source, TrainingGroup
 from services.run import Run
 from services.source import AdmittedGroup
-from services.summary import Stage
 from services.telemetry import step_numbers
 
 # So many batches' worth of groups dropped in a row, and the stage is going nowhere.

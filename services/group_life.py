@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from oars.alignment.drops import DropReason
 from oars.alignment.optimality import is_degenerate
 from oars.compass.outcome import Scored
 from oars.generator.conditioning import resize
 from rollout_workers.pool import AttemptFailed, Sampled
 from services.brake import Brake, BrakeState, RewardsFailing
 from services.concurrency import Concurrency
-from services.drops import DropReason
 from services.experience import ScoredGroup
 from services.policy_store import PolicyStore
 from services.retry import GiveUp, after_failure

@@ -25,11 +25,11 @@ from oars.generator.policy import load_pipeline, load_transformer
 from oars.generator.upscaler import Upscaler
 from oars.imaging.crops import Pair, evaluation_pairs
 from oars.metrics.panel import full_reference, no_reference
+from oars.report.summary import HeldOut
 from services.progress import ProgressLine
 from services.roles import Judge
 from services.run import Run
 from services.samples import write_samples
-from services.summary import HeldOut
 
 ModelName = Literal["bicubic", "base", "sft", "aligned"]
 MODELS: tuple[ModelName, ...] = ("bicubic", "base", "sft", "aligned")

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from oars.alignment.drops import DropReason
 from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Scored
-from services.drops import DropReason
 from services.ledger_rules import NO_EXIT, SCHEMA, violations
 
 

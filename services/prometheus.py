@@ -6,8 +6,8 @@ series from the start and a rate from its first event. Labels carry no group or 
 
 from ray.util.metrics import Counter, Gauge, Histogram
 
+from oars.alignment.drops import DropReason
 from oars.compass.outcome import FailureReason
-from services.drops import DropReason
 
 PHASES = ("starting", "cold_start", "fr_rl", "nr_rl", "evaluating", "finished")
 LOSS_PARTS = ("total", "policy", "positive", "negative", "kl")

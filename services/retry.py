@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.drops import DropReason
+from oars.alignment.drops import DropReason
 
 
 @dataclass(frozen=True)

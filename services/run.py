@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from oars.config import RunConfig
+from oars.report.summary import Stage
 from services.checkpoints import Checkpoints
 from services.ledger import Ledger
 from services.progress import Progress
 from services.stopping import StopRequest
-from services.summary import Stage
 from services.telemetry import Telemetry
 from services.watchdog import RunStalled, Watchdog
 

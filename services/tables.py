@@ -2,8 +2,8 @@
 
 from rich.table import Table
 
+from oars.report.summary import Summary
 from services.history import Phase
-from services.summary import Summary
 
 
 def groups_line(summary: Summary) -> str:

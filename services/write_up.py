@@ -6,9 +6,9 @@ from pathlib import Path
 
 from oars.metrics.panel import HIGHER_IS_BETTER
 from oars.report.page import write_report
+from oars.report.summary import Candidates, Groups, Seconds, Staleness, Status, Summary, write_summary
 from services.held_out import Results
 from services.run import Run
-from services.summary import Candidates, Groups, Seconds, Staleness, Status, Summary, write_summary
 
 # What of a score's provenance is the same for the whole run.
 _IDENTITY = ("judge_digest", "prompt_version", "gamma")

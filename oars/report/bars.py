@@ -1,8 +1,11 @@
 """Stacked bars: seconds by phase of each role, and what became of groups and candidates."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from oars.report.records import RunSummary
+from oars.alignment.drops import DropReason
+from oars.compass.outcome import FailureReason
+from oars.report.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Bar:
         return sum(part.value for part in self.parts)
 
 
-def phase_bars(summary: RunSummary) -> list[Bar]:
+def phase_bars(summary: Summary) -> list[Bar]:
     """Seconds, one bar a role."""
     spent = summary.seconds
     learner = [Part("training", spent.train, "learner"), Part("publishing", spent.publish, "publish")]
@@ -37,7 +40,7 @@ def phase_bars(summary: RunSummary) -> list[Bar]:
     )
 
 
-def outcome_bars(summary: RunSummary) -> list[Bar]:
+def outcome_bars(summary: Summary) -> list[Bar]:
     """Counts: groups trained or dropped by reason, candidates scored or failed by reason."""
     groups, candidates = summary.groups, summary.candidates
     return _shown(
@@ -48,11 +51,11 @@ def outcome_bars(summary: RunSummary) -> list[Bar]:
     )
 
 
-def _idle(summary: RunSummary, role: str) -> Part:
+def _idle(summary: Summary, role: str) -> Part:
     return Part("idle", summary.seconds.idle.get(role, 0.0), "idle")
 
 
-def _reasons(counts: dict[str, int], what: str) -> list[Part]:
+def _reasons(counts: Mapping[DropReason, int] | Mapping[FailureReason, int], what: str) -> list[Part]:
     return [Part(f"{what}: {reason.replace('_', ' ')}", count, "lost") for reason, count in counts.items()]
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from oars.evaluation.intervals import Interval
 from oars.report.charts import whisker
 from oars.report.names import INDEPENDENT, MODELS, Model, metric_name
-from oars.report.records import Interval, RunSummary
+from oars.report.summary import Summary
 
 PAIR = "aligned-sft"
 """Key of the paired difference that the last column shows."""
@@ -36,12 +37,12 @@ class Row:
     verdict: str
 
 
-def evaluated_models(summary: RunSummary) -> list[Model]:
+def evaluated_models(summary: Summary) -> list[Model]:
     """Models with held-out results, in pipeline order."""
     return [model for model in MODELS if model in summary.held_out]
 
 
-def rows(summary: RunSummary) -> list[Row]:
+def rows(summary: Summary) -> list[Row]:
     """One row per metric, in the order of the first model that has it."""
     models = evaluated_models(summary)
     return [_row(summary, metric) for metric in dict.fromkeys(m for model in models for m in _metrics(summary, model))]
@@ -54,7 +55,7 @@ def verdict(difference: Interval | None, lower_is_better: bool) -> str:
     return "better" if (difference.high < 0) == lower_is_better else "worse"
 
 
-def headline(summary: RunSummary) -> str:
+def headline(summary: Summary) -> str:
     """Did alignment raise the reward on photos that it never saw? Empty where that was not measured."""
     gain = summary.paired.get(PAIR, {}).get("reward")
     if gain is None:
@@ -67,7 +68,7 @@ def headline(summary: RunSummary) -> str:
     return f"{meaning}: {gain.mean:+.3f} over SFT, 95 % interval {gain.low:+.3f} to {gain.high:+.3f}."
 
 
-def _metrics(summary: RunSummary, model: str) -> dict[str, Interval]:
+def _metrics(summary: Summary, model: str) -> dict[str, Interval]:
     return summary.held_out[model].metrics
 
 
@@ -75,7 +76,7 @@ def _decimals(largest: float) -> int:
     return max(0, 3 - math.floor(math.log10(largest))) if largest > 0 else 3
 
 
-def _row(summary: RunSummary, metric: str) -> Row:
+def _row(summary: Summary, metric: str) -> Row:
     lower = metric in summary.lower_is_better
     intervals = [_metrics(summary, model).get(metric) for model in evaluated_models(summary)]
     means = [interval.mean for interval in intervals if interval is not None]

@@ -12,7 +12,8 @@ from oars.report.bars import outcome_bars, phase_bars
 from oars.report.charts import Series, line_chart, number
 from oars.report.held_out import evaluated_models, headline, rows
 from oars.report.names import MODELS, STAGES, Model, short_metric_name
-from oars.report.records import Sample, Step, read_samples, read_steps, read_summary
+from oars.report.records import Sample, Step, read_samples, read_steps
+from oars.report.summary import read_or_unfinished
 
 
 def write_report(run_dir: Path) -> Path:
@@ -20,7 +21,7 @@ def write_report(run_dir: Path) -> Path:
 
     Parts that a run has not written are left out. Raises ValueError if a file there is not of its format.
     """
-    summary = read_summary(run_dir)
+    summary = read_or_unfinished(run_dir)
     page = (
         environment()
         .get_template("report.html")

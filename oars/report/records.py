@@ -1,4 +1,4 @@
-"""What the report reads out of a run directory. Readers of our own files that ignore fields they do not show.
+"""What the report reads beside the summary: steps and samples, without the fields that it does not show.
 
 A run that failed early lacks files or fields; every part is optional, and the report shows what is there.
 """
@@ -14,76 +14,6 @@ from oars.report.names import Model
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
-
-
-class Interval(_Record):
-    """A mean with its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-class HeldOut(_Record):
-    metrics: dict[str, Interval] = Field(default_factory=dict)
-    images: int = 0
-    failed: int = 0
-
-
-class Stage(_Record):
-    name: str
-    steps: int = 0
-    seconds: float = 0.0
-
-
-class Groups(_Record):
-    admitted: int = 0
-    generated: int = 0
-    scored: int = 0
-    trained: int = 0
-    dropped: dict[str, int] = Field(default_factory=dict)
-
-
-class Candidates(_Record):
-    scored: int = 0
-    failed: dict[str, int] = Field(default_factory=dict)
-
-
-class Staleness(_Record):
-    mean: float = 0.0
-    max: int = 0
-
-
-class Seconds(_Record):
-    rollout: float = 0.0
-    score: float = 0.0
-    train: float = 0.0
-    publish: float = 0.0
-    idle: dict[str, float] = Field(default_factory=dict)
-
-
-class RunSummary(_Record):
-    """`summary.json`, as far as the report shows it."""
-
-    run_id: str = ""
-    name: str = ""
-    status: str = "unknown"
-    reason: str = ""
-    labels: dict[str, str] = Field(default_factory=dict)
-    started_at: str = ""
-    seconds_total: float = 0.0
-    stages: list[Stage] = Field(default_factory=list)
-    groups: Groups = Groups()
-    candidates: Candidates = Candidates()
-    staleness: Staleness = Staleness()
-    versions_published: int = 0
-    images_per_second: float = 0.0
-    seconds: Seconds = Seconds()
-    held_out: dict[str, HeldOut] = Field(default_factory=dict)
-    paired: dict[str, dict[str, Interval]] = Field(default_factory=dict)
-    lower_is_better: list[str] = Field(default_factory=list)
-    judge: dict[str, str] = Field(default_factory=dict)
-    peak_memory_gib: float = 0.0
 
 
 class Step(_Record):
@@ -108,11 +38,6 @@ class Sample(_Record):
     images: dict[Model, str]
     """Paths relative to `samples/`."""
     scores: dict[str, dict[str, float | None]] = Field(default_factory=dict)
-
-
-def read_summary(run_dir: Path) -> RunSummary:
-    path = run_dir / "summary.json"
-    return RunSummary.model_validate_json(path.read_text()) if path.exists() else RunSummary(run_id=run_dir.name)
 
 
 def read_steps(run_dir: Path) -> list[Step]:

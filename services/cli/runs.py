@@ -17,8 +17,8 @@ def list_(runs: Runs = Path("runs")) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
+    from oars.report.summary import read_summary
     from services.run_directory import list_runs
-    from services.summary import read_summary
     from services.tables import reward_of
 
     table = Table(
@@ -47,9 +47,9 @@ def show(
     """The run's counts, where its time went, and its held-out results by model; also while it runs."""
     from rich.console import Console
 
+    from oars.report.summary import read_summary
     from services.history import History
     from services.run_directory import find_run
-    from services.summary import read_summary
     from services.tables import groups_line, held_out_table, phase_table
 
     directory, console = find_run(runs, run), Console()
@@ -75,9 +75,9 @@ def show(
 @app.command()
 def check(run: RunName, runs: Runs = Path("runs")) -> None:
     """Hold the ledger against its rules: exit code 1 if a group was lost, left twice, or got a score from nobody."""
+    from oars.report.summary import read_summary
     from services.history import History
     from services.run_directory import find_run
-    from services.summary import read_summary
 
     directory = find_run(runs, run)
     final = (directory / "summary.json").exists() and read_summary(directory).status == "succeeded"

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from oars.alignment.drops import DropReason
 from oars.compass.outcome import FailureReason
 from oars.config import RunConfig
 from oars.config.alignment import RLStageConfig
 from services.conductor import Conductor
-from services.drops import DropReason
 from services.group_life import GroupLife
 from services.ledger import Ledger
 from services.policy_store import PolicyStore

@@ -8,7 +8,7 @@ from alignment_job import DEADLINE_S, finished, profile, start, versions, wait_f
 from ledgers import accounted_for
 from served_judge import compass, sharp_judge
 
-from services.summary import read_summary
+from oars.report.summary import read_summary
 
 __all__ = ["compass", "profile", "sharp_judge", "whole"]  # fixtures
 

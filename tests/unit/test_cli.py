@@ -10,11 +10,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from oars.config import RunConfig
+from oars.report.summary import Summary, write_summary
 from reward_server.door.tokens import parse_tokens
 from services.cli.main import app
 from services.ledger import Ledger
 from services.run_directory import create_run
-from services.summary import Summary, write_summary
 
 runner = CliRunner()
 

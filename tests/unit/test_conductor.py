@@ -14,15 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learner.report import StepReport
+from oars.alignment.drops import DropReason
 from oars.alignment.group import PolicySnapshot
 from oars.compass.outcome import CandidateOutcome, Failed, FailureReason
 from oars.config import RunConfig
 from oars.config.alignment import RLStageConfig
 from oars.generator.policy import AdapterMismatch
+from oars.report.summary import read_summary
 from rollout_workers.pool import AttemptFailed
 from services.brake import RewardsFailing
 from services.conductor import Conductor, NothingTrainable
-from services.drops import DropReason
 from services.errors import innermost
 from services.group_life import GroupLife
 from services.ledger import Ledger
@@ -31,7 +32,6 @@ from services.retry import Retry
 from services.roles import TrainingGroup
 from services.run import Run
 from services.stopping import StopRequest
-from services.summary import read_summary
 from services.telemetry import Telemetry
 from services.watchdog import Watchdog
 from services.write_up import summarise, write_up

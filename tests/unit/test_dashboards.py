@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from oars.alignment.drops import DropReason
 from oars.compass.outcome import FailureReason
 from oars.deployment import deploy_path
 from reward_server.metrics import ANSWER_SOURCES, OUTCOMES, RETRY_REASONS, TOKEN_SOURCES
-from services.drops import DropReason
 from services.prometheus import GAUGES, HISTOGRAMS, LOSS_PARTS, PHASES
 
 ROOT = Path(__file__).parents[2]

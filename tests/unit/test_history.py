@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from oars.alignment.drops import DropReason
 from oars.compass.outcome import Failed, FailureReason, Scored
-from services.drops import DropReason
 from services.history import History
 from services.ledger import Ledger
 from services.run_directory import BadRun

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oars.alignment.drops import DropReason
 from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Scored
-from services.drops import DropReason
 from services.ledger import Ledger, Pending
 
 SCORE = Scored(fidelity=0.5, q_lr=2.0, q_sr=3.0, reward=2.5, confidence=1.0)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oars.alignment.drops import DropReason
 from oars.config import BadConfig
-from services.drops import DropReason
 from services.simulate.rehearsal import Rehearsal, rehearse
 from services.simulate.scenario import Scenario, load_scenario, shipped
 from services.simulate.table import workers_per_conductor

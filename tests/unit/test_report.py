@@ -11,17 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from oars.evaluation.intervals import Interval
 from oars.report import write_report
 from oars.report.charts import Series, line_chart, number, ticks
 from oars.report.held_out import verdict
 from oars.report.page import duration
-from oars.report.records import Interval, read_steps
+from oars.report.records import read_steps
+from oars.report.summary import Summary, write_summary
 
 SCORES = {"reward": 3.217, "F": 0.912, "Q_SR": 3.4, "stlpips": 0.241, "psnr": 25.31}
 
 
 def interval(mean: float, half: float) -> dict[str, float]:
-    return {"mean": mean, "low": mean - half, "high": mean + half}
+    return {"mean": mean, "low": mean - half, "high": mean + half, "count": 24}
 
 
 def summary() -> dict[str, Any]:
@@ -58,7 +60,7 @@ def summary() -> dict[str, Any]:
             "admitted": 134, "generated": 133, "scored": 131, "trained": 128,
             "dropped": {"stale": 2, "degenerate": 3, "too_few_scores": 1, "deadline": 0, "failed": 0},
         },
-        "candidates": {"scored": 1048, "failed": {"low_confidence": 12, "timeout": 0}},
+        "candidates": {"scored": 1048, "failed": {"low_confidence": 12, "deadline": 0}},
         "staleness": {"mean": 0.83, "max": 1},
         "versions_published": 32,
         "images_per_second": 2.1,
@@ -123,7 +125,7 @@ def make_run(run_dir: Path, crops: int = 2) -> Path:
         scores = {model: dict(SCORES) for model in ("bicubic", "base", "sft", "aligned")}
         index.append({"image_id": f"skimage/data/photo{crop}.png@128,256", "images": images, "scores": scores})
     (samples / "index.json").write_text(json.dumps(index))
-    (run_dir / "summary.json").write_text(json.dumps(summary()))
+    write_summary(Summary.model_validate(summary()), run_dir)
     (run_dir / "metrics.jsonl").write_text("".join(json.dumps(step) + "\n" for step in steps()))
     return run_dir
 
@@ -148,16 +150,16 @@ def test_report_of_a_whole_run_is_self_contained_and_complete(tmp_path: Path) ->
 
 
 def test_report_of_a_run_that_failed_at_once(tmp_path: Path) -> None:
-    (tmp_path / "summary.json").write_text(
-        json.dumps({"run_id": "r", "status": "failed", "reason": "no <judge> at 'x'"})
-    )
+    failed = Summary(run_id="r", name="r", status="failed", started_at="", reason="no <judge> at 'x'")
+    write_summary(failed, tmp_path)
     page = write_report(tmp_path).read_text()
     assert "no &lt;judge&gt; at" in page
     assert "Side by side" not in page and "Held-out" not in page
 
 
 def test_report_of_an_empty_run_directory(tmp_path: Path) -> None:
-    assert "unknown" in write_report(tmp_path).read_text()
+    page = write_report(tmp_path).read_text()
+    assert "it is running, or was killed" in page and tmp_path.name in page
 
 
 def test_missing_score_is_said_in_words(tmp_path: Path) -> None:
@@ -209,7 +211,7 @@ def test_chart_breaks_the_line_at_a_gap() -> None:
     ],
 )
 def test_verdict_follows_the_interval(low: float, high: float, lower_is_better: bool, expected: str) -> None:
-    assert verdict(Interval(mean=(low + high) / 2, low=low, high=high), lower_is_better) == expected
+    assert verdict(Interval(mean=(low + high) / 2, low=low, high=high, count=24), lower_is_better) == expected
 
 
 def test_numbers_and_durations_read_well() -> None:

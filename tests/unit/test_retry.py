@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.drops import DropReason
+from oars.alignment.drops import DropReason
 from services.retry import GiveUp, Retry, after_failure, backoff
 
 draws = st.floats(0, 1, exclude_max=True)

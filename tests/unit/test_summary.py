@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from oars.alignment.drops import DropReason
 from oars.compass.outcome import FailureReason
 from oars.evaluation.intervals import bootstrap_mean
-from services.drops import DropReason
-from services.summary import SCHEMA_VERSION, Groups, HeldOut, Summary, read_summary, write_summary
+from oars.report.summary import SCHEMA_VERSION, Groups, HeldOut, Summary, read_summary, write_summary
 
 
 def summary() -> Summary:

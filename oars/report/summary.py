@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from oars.alignment.drops import DropReason
 from oars.compass.outcome import FailureReason
 from oars.evaluation.intervals import Interval
-from services.drops import DropReason
 
 SCHEMA_VERSION = 1
 
@@ -125,3 +125,11 @@ def write_summary(summary: Summary, run_dir: Path) -> Path:
 def read_summary(run_dir: Path) -> Summary:
     """Raises OSError if there is none, pydantic.ValidationError (a ValueError) if it is not of this schema."""
     return Summary.model_validate_json((run_dir / "summary.json").read_text())
+
+
+def read_or_unfinished(run_dir: Path) -> Summary:
+    """For a run that has not written its summary, one that says so."""
+    if (run_dir / "summary.json").exists():
+        return read_summary(run_dir)
+    reason = "no summary.json: it is running, or was killed"
+    return Summary(run_id=run_dir.name, name=run_dir.name, status="running", started_at="", reason=reason)
