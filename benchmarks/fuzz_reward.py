@@ -73,8 +73,8 @@ def replicas() -> dict[str, psutil.Process]:
     for process in psutil.process_iter(["cmdline"]):
         title = " ".join(process.info["cmdline"] or [])
         if title.startswith("ray::ServeReplica:compass"):
-            # Behind a dot, the title names the method that runs.
-            found[f"{title.split('.')[0]} {process.pid}"] = process
+            # Behind a dot, the title names the method that runs; blanks fill it up.
+            found[f"{title.split('.')[0].strip()} {process.pid}"] = process
     return found
 
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.chaos.faults import ENGINE, FAULTS, REPLICA, Outcome
-from benchmarks.chaos.subject import Subject, attacked, leaked_objects, processes
+from benchmarks.chaos.subject import Subject, attacked, processes, stored_objects
 from benchmarks.result import RESULTS, Result, write_result
 
 NOTICED_S, WORKING_S = 30.0, 60.0
@@ -63,7 +63,8 @@ def finish(subject: Subject) -> dict[str, Any]:
         "greatest_staleness": count("SELECT MAX(staleness) FROM leases"),
         "steps_repeated": _lines(subject, '"event": "step_repeated"'),
         "repeated_steps_that_differ": _lines(subject, '"level": "warning", "run": "chaos", "event": "step_repeated"'),
-        "objects_left": leaked_objects(),
+        "objects_before": subject.objects_before,
+        "objects_left": stored_objects(),
         "engines": len(processes(ENGINE)),
         "replicas": len(processes(REPLICA)),
     }

@@ -60,6 +60,8 @@ class Subject:
 
     def __init__(self, directory: Path, config: RunConfig, address: str, settings: list[str]) -> None:
         self.directory, self.config = directory / RUN_ID, config
+        self.objects_before = stored_objects()
+        """The object store's account when there was COMPASS and no driver yet."""
         self._address, self._settings = address, settings
         self._output = (directory / "driver.log").open("ab")
         self.driver = self._drive("--profile", str(deploy_path()), "--run-id", RUN_ID, *settings)
@@ -142,8 +144,8 @@ def processes(title: str = "") -> list[psutil.Process]:
     return found
 
 
-def leaked_objects() -> str:
-    """The object store's own account, once nobody should hold anything."""
+def stored_objects() -> str:
+    """The object store's own account."""
     from ray._private.internal_api import memory_summary
 
     lines = memory_summary(stats_only=True).splitlines()

@@ -76,20 +76,21 @@ def pair_accuracies(groups: Sequence[ScoredGroup], gamma: float, unseen: Sequenc
 def _subset_accuracies(
     groups: Sequence[ScoredGroup], gamma: float, subset: Subset, unseen: Sequence[str]
 ) -> list[PairAccuracy]:
+    """A contender counts on the pairs that it has scores for, and the judge beside it on the same pairs."""
     photos = sorted({group.photo for group in groups})
-    right: dict[tuple[str, str], NDArray[np.float64]] = defaultdict(lambda: np.zeros(len(photos)))
-    pairs: dict[str, NDArray[np.float64]] = defaultdict(lambda: np.zeros(len(photos)))
+    counts: dict[tuple[str, str], NDArray[np.float64]] = defaultdict(lambda: np.zeros((3, len(photos))))
     for group in groups:
         place, chosen = photos.index(group.photo), chosen_pairs(group, subset, unseen)
         scores = contenders(group, gamma)
         for reference, order in reference_orders(group).items():
-            pairs[reference][place] += tally(group.q_sr, order, chosen).pairs
             for name, values in scores.items():
-                right[reference, name][place] += tally(values, order, chosen).right
+                known = chosen & ~np.isnan(order_of(values))
+                own, judge = (tally(scored, order, known) for scored in (values, scores[JUDGE]))
+                counts[reference, name][:, place] += own.right, judge.right, own.pairs
     return [
-        _accuracy(reference, name, subset, own, right[reference, JUDGE], pairs[reference])
-        for (reference, name), own in right.items()
-        if pairs[reference].sum() and not _is_its_own_reference(reference, name)
+        _accuracy(reference, name, subset, *columns)
+        for (reference, name), columns in counts.items()
+        if columns[2].sum() and not _is_its_own_reference(reference, name)
     ]
 
 

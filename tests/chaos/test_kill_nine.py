@@ -28,7 +28,9 @@ def nothing_is_amiss(account: dict[str, Any]) -> None:
     assert account["violations"] == [] and account["groups_lost"] == account["groups_trained_twice"] == 0
     assert account["groups_admitted"] == account["groups_trained"] + account["groups_dropped"]
     assert account["repeated_steps_that_differ"] == 0 and account["orphans"] == []
-    assert account["engines"] == account["replicas"] == 1 and ", 0 objects" in account["objects_left"]
+    assert account["engines"] == account["replicas"] == 1
+    # COMPASS still runs, and may hold an object of its own; what a run leaks are samples and pictures.
+    assert "usage 0 MiB" in account["objects_left"]
 
 
 def test_a_worker_the_engine_and_a_rank(tmp_path: Path) -> None:

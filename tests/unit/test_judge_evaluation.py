@@ -81,6 +81,18 @@ def test_pairs_on_which_the_two_metrics_differ_are_open():
     assert counts == {5}
 
 
+def test_a_metric_counts_where_it_has_values_and_the_judge_beside_it_on_the_same_pairs():
+    unknown = {name: np.full(4, np.nan, np.float64) for name in ("stlpips", "cvvdp", "psnr")}
+    real = group(
+        "x", [3, 2, 1, 0], metrics=signed(unknown | {"niqe": np.arange(4, dtype=np.float64)}), q_sr=np.arange(1.0, 5)
+    )
+    tables = pair_accuracies([group("y", [0, 1, 2, 3]), real], GAMMA, ())
+    rows = {(r.reference, r.contender): r for r in tables if r.subset == "all"}
+    psnr, niqe = rows["labels", "psnr"], rows["labels", "niqe"]
+    assert (psnr.accuracy.mean, psnr.accuracy.count) == (1, 6) and niqe.accuracy.count == 12
+    assert psnr.judge_minus is not None and psnr.judge_minus.mean == 0
+
+
 def test_agreement_is_taken_where_there_are_labels():
     unlabelled = group("z", [0, 1, 2, 3], told_fidelity=np.full(4, np.nan))
     groups = [group(f"p{i}", [0, 1, 2, 3], fidelity=np.linspace(0.5, 0.8, 4)) for i in range(10)] + [unlabelled]
