@@ -1,11 +1,13 @@
 """How many groups may be on their way to a score: back-pressure from COMPASS to admission, as a pure AIMD controller.
 
-The limit starts at `start` and, until the first congestion, grows by one with each good answer. An answer is strained
-if its request had to be repeated, found nobody, or took longer than `slow_s`; one alone means nothing, because service
-times have tails and replicas die. When about half of the recent answers are strained, or none comes at all, the limit
-shrinks by a factor; from then on every limit's worth of good answers adds one. Invariants: the limit is at least
-`least`; what was asked before the last decrease decreases nothing, since one congestion is one decrease; growth needs
-an answer to what was asked since, while the limit is what holds groups back, so stale or absent measurements freeze it.
+The limit starts at `start` and grows by one with each good answer up to a threshold (none before the first congestion),
+which doubles it each round trip, and beyond it by a fixed step each round trip. An answer is strained if its request
+had to be repeated, found nobody, or took longer than `slow_s`; one alone means nothing, because service times have
+tails and replicas die. When about half of the recent answers are strained, or none comes at all, the limit shrinks by a
+factor, which is the new threshold; further decreases before a good answer are the same outage and leave the threshold,
+so that what an outage took comes back as fast as it went. Invariants: the limit is at least `least`; what was asked
+before the last decrease decreases nothing, since one congestion is one decrease; growth needs an answer to what was
+asked since, while the limit is what holds groups back, so stale or absent measurements freeze it.
 The clock is an argument.
 """
 
@@ -17,6 +19,8 @@ SHRINK = 0.7
 # Weight of the newest answer: some eight answers decide, of which about half must be strained.
 _WEIGHT = 1 / 8
 _STRAINED = 0.5
+# Step of the additive increase, as a share of `start`: groups take minutes, so one group a round trip would take hours.
+_STEP = 1 / 16
 
 
 @dataclass
@@ -29,6 +33,9 @@ class Concurrency:
     limit: float = field(init=False)
     _strain: float = field(init=False, default=0.0)
     _decreased_at: float = field(init=False, default=-math.inf)
+    _threshold: float = field(init=False, default=math.inf)
+    _recovered: bool = field(init=False, default=True)
+    """A good answer came since the last decrease."""
 
     def __post_init__(self) -> None:
         self.limit = self.start
@@ -44,11 +51,13 @@ class Concurrency:
             return
         strained = repeated or now - asked > self.slow_s
         self._strain += _WEIGHT * (strained - self._strain)
+        self._recovered |= not strained
         if self._strain > _STRAINED:
             self._decrease(now, unscored)
         elif not strained and unscored > self.limit - 1:
-            # Doubles each round trip at first, as in TCP's slow start.
-            self.limit += 1.0 if math.isinf(self._decreased_at) else 1 / self.limit
+            # As TCP's slow start and congestion avoidance.
+            step = math.inf if self.limit < self._threshold else max(1.0, _STEP * self.start)
+            self.limit += min(1.0, step / self.limit)
 
     def unanswered(self, since: float, now: float, unscored: int) -> None:
         """Requests have been waiting since then, and nothing comes back."""
@@ -58,4 +67,6 @@ class Concurrency:
     def _decrease(self, now: float, unscored: int) -> None:
         # From what really was under way: a limit far above it would take many decreases to be felt.
         self.limit = max(self.least, SHRINK * min(self.limit, max(unscored, 1)))
-        self._strain, self._decreased_at = 0.0, now
+        if self._recovered:
+            self._threshold = self.limit
+        self._strain, self._decreased_at, self._recovered = 0.0, now, False

@@ -49,6 +49,19 @@ def test_one_congestion_is_one_decrease(unscored: int, latenesses: list[float]) 
     assert control.limit == after
 
 
+@given(st.integers(1, 20), st.integers(20, 200))
+def test_after_an_outage_the_limit_doubles_a_round_trip_up_to_where_the_outage_began(silences: int, start: int) -> None:
+    control, now = Concurrency(start, 10.0), 0.0
+    for _ in range(silences):
+        now += 20
+        control.unanswered(now - 11, now, start)
+    threshold = SHRINK * start
+    low = control.limit
+    for _ in range(math.ceil(threshold - low)):
+        control.answered(now + 1, now + 2, math.ceil(control.limit), repeated=False)
+    assert threshold <= control.limit < threshold + 1
+
+
 @given(st.lists(st.floats(0, 9), min_size=1, max_size=30))
 def test_growth_is_frozen_on_stale_answers_and_while_the_limit_does_not_bind(latencies: list[float]) -> None:
     control = Concurrency(math.inf, 10.0)
