@@ -7,7 +7,6 @@ checkpoint. What a sample weighs: K (1 + T (1 + [KL > 0])) latents, some 70 MB a
 
 import asyncio
 import json
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from oars.alignment.group import Conditioning, TrainingSample
 from oars.errors import UserError
+from oars.files import write_whole
 
 _SUFFIX = ".safetensors"
 _TENSORS = ("x0", "t", "v_old", "v_ref")
@@ -73,11 +73,7 @@ def write_sample(path: Path, sample: TrainingSample) -> None:
     tensors |= {"prompt_embeds": conditioning.prompt_embeds, "image_latents": conditioning.image_latents}
     present = {name: tensor.contiguous().clone() for name, tensor in tensors.items() if tensor is not None}
     facts = {"group_id": sample.group_id, "seed": sample.seed, "version": sample.version, "grid": conditioning.grid}
-    partial = path.with_name(f".{path.name}.partial")
-    save_file(present, partial, metadata={"sample": json.dumps(facts)})
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_whole(path, lambda aside: save_file(present, aside, metadata={"sample": json.dumps(facts)}))
 
 
 def read_sample(path: Path) -> TrainingSample:

@@ -1,6 +1,5 @@
 """`summary.json`: what a run did and what came of it. The one documented model; readers check `schema_version`."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from oars.alignment.drops import DropReason
 from oars.compass.outcome import FailureReason
 from oars.evaluation.intervals import Interval
+from oars.files import write_text
 
 SCHEMA_VERSION = 1
 
@@ -113,12 +113,7 @@ class Summary(_Part):
 def write_summary(summary: Summary, run_dir: Path) -> Path:
     """Atomic: a reader sees the old file or the new one."""
     path = run_dir / "summary.json"
-    partial = path.with_suffix(".json.partial")
-    with partial.open("w") as file:
-        file.write(summary.model_dump_json(indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_text(path, summary.model_dump_json(indent=2) + "\n")
     return path
 
 

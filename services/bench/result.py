@@ -11,6 +11,8 @@ from typing import Any
 import psutil
 from pydantic import BaseModel, ConfigDict, Field
 
+from oars.files import write_text
+
 _GIB = 1024**3
 
 
@@ -42,12 +44,6 @@ class Result(BaseModel):
 
 def write_result(result: Result, folder: Path) -> Path:
     """Write `folder/NAME.json` whole or not at all; returns its path."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{result.name}.json"
-    partial = path.with_suffix(".json.partial")
-    with partial.open("w") as file:
-        file.write(result.model_dump_json(indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_text(path, result.model_dump_json(indent=1) + "\n")
     return path

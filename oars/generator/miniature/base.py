@@ -8,7 +8,6 @@ and data depends on the step alone.
 """
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from oars.alignment.group import Conditioning
 from oars.alignment.seeds import derive_seed
 from oars.config import DataConfig
 from oars.config.degradation import DegradationConfig
+from oars.files import write_whole
 from oars.generator.codec import Codec
 from oars.generator.conditioning import resize
 from oars.generator.policy import predict_velocity
@@ -146,9 +146,4 @@ def _save(
     step: int,
 ) -> None:
     state = {"weights": transformer.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "step": step}
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
+    write_whole(path, lambda aside: torch.save(state, aside))
