@@ -126,8 +126,9 @@ def main() -> None:
         with attacked(Path(folder)) as subject:
             outcomes = attack(subject, given.minutes, given.faults.split(","), random.Random(given.seed))
             account = finish(subject)
-        _, orphans = psutil.wait_procs(processes(), timeout=_CLEAN_UP_S)
-        account["orphans"] = [" ".join(process.cmdline())[:80] for process in orphans]
+        psutil.wait_procs(processes(), timeout=_CLEAN_UP_S)
+        # Asked anew: a zombie that nobody has reaped is no orphan.
+        account["orphans"] = [process.name() for process in processes()]
     found = rows(outcomes)
     kept = sum(map(within, outcomes))
     details = {"promise_s": {"noticed": NOTICED_S, "working": WORKING_S}, "faults": found, "account": account}
