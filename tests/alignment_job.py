@@ -3,9 +3,7 @@
 Import the fixtures `profile` and `whole` by name, and those of `served_judge` with them.
 """
 
-import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -18,7 +16,6 @@ import ray
 import yaml
 from tiny import build_tiny, tiny_config
 
-from oars.compass.judge_files import JUDGE_LABELS
 from reward_server.client import CompassClient
 
 DEADLINE_S = 400
@@ -28,9 +25,6 @@ DEADLINE_S = 400
 def profile(compass: CompassClient, sharp_judge: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two synchronous steps a stage on the tiny generator; the judge is the one that is served."""
     folder = tmp_path_factory.mktemp("align")
-    # The scale of the fidelity labels lies with the judge; a copy, because the served one's digest counts every file.
-    judge = shutil.copytree(sharp_judge, folder / "judge")
-    (judge / JUDGE_LABELS).write_text(json.dumps({"stlpips": 1.5, "structure": 1.5, "colour": 60.0, "jod": 2.0}))
     config = tiny_config(
         build_tiny(folder / "generator"),
         runs=str(folder / "runs"),
@@ -40,7 +34,7 @@ def profile(compass: CompassClient, sharp_judge: Path, tmp_path_factory: pytest.
             "fr_rl": {"steps": 2, "groups": 2},
             "nr_rl": {"steps": 2, "groups": 2},
         },
-        judge={"path": str(judge)},
+        judge={"path": str(sharp_judge)},
         control={"max_staleness": 0, "checkpoint_every": 2},
     )
     path = folder / "profile.yaml"

@@ -3,6 +3,7 @@
 Import the fixtures `sharp_judge` and `compass` by name. Whoever comes first deploys; `ray_cluster` ends it.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,7 @@ def sharp_judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from safetensors.torch import load_file, save_file
 
+    from oars.compass.judge_files import JUDGE_LABELS
     from oars.compass.judge_model import build_judge
 
     # Not a directory of the fixture's own: each importing module has its own copy of the fixture.
@@ -60,6 +62,9 @@ def sharp_judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if tensor.ndim >= 2:
                 tensor += torch.randn(tensor.shape, generator=draw) * (0.2 if name == "lm_head.weight" else 0.05)
         save_file(tensors, weights, metadata={"format": "pt"})
+        # A wide scale of measured fidelity, so that random pictures of a random generator are told apart.
+        scale = {"stlpips": 1.5, "structure": 1.5, "colour": 60.0, "jod": 2.0}
+        (directory / JUDGE_LABELS).write_text(json.dumps(scale))
     return directory
 
 
