@@ -38,6 +38,9 @@ async def weather(storm: Storm) -> None:
     await storm.kill("replica", (await storm.running())[0], 1)
 
 
+# Five starts of a vLLM engine: minutes.
+@pytest.mark.chaos_long
+@pytest.mark.timeout(1500)
 def test_no_request_is_lost_and_no_answer_is_wrong_while_replicas_come_go_and_die(stormy: RewardClientConfig) -> None:
     groups = Groups(DataConfig(), side=96, candidates=3)
 
