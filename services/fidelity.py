@@ -27,7 +27,7 @@ def measured_fidelity(images: Pixels, gt: Pixels, labels: LabelMap) -> list[floa
     torch.set_num_threads(1)
     unknown = np.full(len(images), np.nan, np.float32)
     errors = Errors(
-        stlpips=stlpips_batch(images, np.broadcast_to(gt, images.shape)),
+        stlpips=stlpips_batch(images, gt[None]),
         structure=np.array([structure_error(image, gt) for image in images], np.float32),
         colour=np.array([colour_error(image, gt) for image in images], np.float32),
         # The two errors that only the quality label reads.

@@ -41,7 +41,7 @@ def measure_group(group: CuratedGroup, use_dists: bool = False) -> list[Row]:
 def _against(images: Pixels, gt: Pixels) -> dict[str, list[float]]:
     truths = np.broadcast_to(gt, images.shape)
     return {
-        "stlpips": stlpips_batch(images, truths).tolist(),
+        "stlpips": stlpips_batch(images, gt[None]).tolist(),
         "cvvdp": cvvdp_batch(images, truths).tolist(),
         "psnr": [psnr(image, gt) for image in images],
         "ssim": [ssim(image, gt) for image in images],

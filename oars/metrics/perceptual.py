@@ -40,9 +40,16 @@ def cvvdp(sr: NDArray[np.uint8], gt: NDArray[np.uint8]) -> float:
 
 @torch.inference_mode()
 def stlpips_batch(sr: NDArray[np.uint8], gt: NDArray[np.uint8], chunk: int = 16) -> NDArray[np.float32]:
-    """ST-LPIPS of each pair of uint8 [B, H, W, 3]: float32 [B]. Takes `chunk` pairs at a time, to bound memory."""
+    """ST-LPIPS of each pair of uint8 [B, H, W, 3]: float32 [B]; one `gt` [1, H, W, 3] for all is looked at once.
+
+    Takes `chunk` pairs at a time, to bound memory.
+    """
     model = _stlpips_model()
-    parts = [model(_signed(sr[i : i + chunk]), _signed(gt[i : i + chunk])) for i in range(0, len(sr), chunk)]
+    shared = model.features(_signed(gt)) if len(gt) == 1 else None
+    parts = [
+        model.distance(model.features(_signed(sr[i : i + chunk])), shared or model.features(_signed(gt[i : i + chunk])))
+        for i in range(0, len(sr), chunk)
+    ]
     return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)
 
 
@@ -138,6 +145,7 @@ class _ShiftTolerantLpips(nn.Module):
         self.register_buffer("scale", state["scaling_layer.scale"])
 
     def features(self, x: Tensor) -> list[Tensor]:
+        """Unit channel vectors at every place of each slice, of [B, 3, H, W] in [-1, 1]."""
         features = []
         x = (x - self.shift) / self.scale
         for part in self.slices:
@@ -154,8 +162,8 @@ class _ShiftTolerantLpips(nn.Module):
             columns += [x.mean((2, 3)), x.std((2, 3))]
         return np.asarray(torch.cat(columns, 1).numpy())
 
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distance of each pair, images in [-1, 1], [B, 3, H, W] -> [B]."""
-        pairs = zip(self.features(a), self.features(b), self.weights, strict=True)
+    def distance(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
+        """Of each pair of pictures whose features these are, B and B or 1 of them: [B]."""
+        pairs = zip(a, b, self.weights, strict=True)
         terms = [F.conv2d((x - y).square(), weight).mean((1, 2, 3)) for x, y, weight in pairs]
         return torch.stack(terms).sum(0)

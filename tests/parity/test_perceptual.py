@@ -34,3 +34,10 @@ def test_a_batch_equals_its_pairs_and_equal_images_are_perfect(pairs, single, ba
     sr, gt = pairs
     assert batch(sr, gt, chunk=2) == pytest.approx([single(a, b) for a, b in zip(sr, gt, strict=True)], abs=1e-4)
     assert single(gt[0], gt[0]) == pytest.approx(perfect, abs=1e-4)
+
+
+def test_one_truth_for_all_equals_as_many_copies_of_it(pairs):
+    sr, gt = pairs
+    assert stlpips_batch(sr, gt[:1], chunk=2) == pytest.approx(
+        stlpips_batch(sr, np.broadcast_to(gt[:1], gt.shape)), abs=1e-6
+    )
