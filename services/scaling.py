@@ -18,7 +18,7 @@ _REPORT_S = 30.0
 def reports(app: str) -> list[ReplicaReport]:
     """Of every replica that answers. Raises NoCompass where there is none."""
     from ray import serve
-    from ray.serve.exceptions import RayServeException
+    from ray.serve.exceptions import DeploymentUnavailableError, RayServeException
 
     try:
         known = app in serve.status().applications
@@ -27,7 +27,10 @@ def reports(app: str) -> list[ReplicaReport]:
     if not known:
         raise NoCompass(f"Serve application {app!r} is not deployed; deploy it with `oars serve`")
     handle: Any = serve.get_app_handle(app)
-    answers = handle.broadcast("report").results(timeout_s=_REPORT_S, return_exceptions=True)
+    try:
+        answers = handle.broadcast("report").results(timeout_s=_REPORT_S, return_exceptions=True)
+    except DeploymentUnavailableError:  # its only replica died, and the next one has not come
+        answers = []
     found = [answer for answer in answers if isinstance(answer, ReplicaReport)]
     if not found:
         raise NoCompass(f"Serve application {app!r} has no replica that answers; look at `serve status`")
