@@ -1,47 +1,29 @@
 """Brings a new miniature judge to where fine-tuning works: its vision tower alone, then the output layer at once.
 
 Through an untrained text model a gradient for quality reaches an untrained vision tower too faintly to beat the noise.
-A small head on the tokens' means, thrown away afterwards, passes it on directly and costs no text tokens. It predicts Q
-of every picture, and F of every transition from both pictures' means and their tokens' mean absolute difference. Then
-the output layer is set by least squares (judge_output.py). A pretrained Qwen3-VL needs none of this. Ours.
+A small head on the tokens' means (pooled_head.py) passes it on directly and costs no text tokens. Then the output layer
+is set by least squares (judge_output.py). A pretrained Qwen3-VL needs none of this. Ours.
 """
 
 import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from oars.alignment.seeds import derive_seed
-from oars.compass.judge_examples import Batch, Examples, draw_batch
+from oars.compass.judge_examples import Batch, Examples, Pixels, draw_batch
 from oars.compass.judge_forward import encode_pictures
 from oars.compass.judge_model import build_processor, build_tokenizer, calibrate, judge_config, new_judge
 from oars.compass.judge_output import fit_output_layer
 from oars.compass.judge_parameters import write_judge
+from oars.compass.pooled_head import PooledHead
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.files import write_whole
 
 _CALIBRATION_GROUPS = 64
 _WARMUP = 50
-
-
-class PooledHead(nn.Module):
-    """Visual tokens [G, 1 + K, T, C] to Q [G, 1 + K] and F [G, K], both in units where labels lie about in [-1, 1]."""
-
-    def __init__(self, channels: int, seed: int) -> None:
-        super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed("pooled head", seed))
-            self.quality = nn.Linear(channels, 1)
-            self.fidelity = nn.Sequential(nn.Linear(3 * channels, 128), nn.GELU(), nn.Linear(128, 1))
-
-    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        means = tokens.mean(2)
-        difference = (tokens[:, 1:] - tokens[:, :1]).abs().mean(2)
-        pairs = torch.cat([means[:, 1:], means[:, :1].expand_as(means[:, 1:]), difference], -1)
-        return self.quality(means).squeeze(-1), self.fidelity(pairs).squeeze(-1)
 
 
 class Preparation:
@@ -60,7 +42,7 @@ class Preparation:
         if self._state.exists():
             self._load()
         else:
-            self._calibrate()
+            self._head.standardise(self._calibrate())
 
     def train(self) -> float:
         """One step; the loss."""
@@ -68,7 +50,7 @@ class Preparation:
         for group in self._optimiser.param_groups:
             group["lr"] = group["peak"] * _schedule(self.step, preparation.steps)
         seed = derive_seed("judge vision", self._config.seed, self.step)
-        loss = pooled_loss(self, self._head, draw_batch(self._examples, self._config, preparation.batch_groups, seed))
+        loss = self._loss(draw_batch(self._examples, self._config, preparation.batch_groups, seed))
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.model.visual.parameters(), self._config.optimiser.grad_clip)
@@ -88,11 +70,20 @@ class Preparation:
         fit_output_layer(self.model, self.processor, batches)
         write_judge(self.model, self.processor, path, torch.float32)
 
-    def _calibrate(self) -> None:
+    def _loss(self, batch: Batch) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            encoded = encode_pictures(self.model, self.processor, batch.views.reshape(-1, *batch.views.shape[2:]))
+        tokens = torch.cat([encoded.tokens, *encoded.deepstack], -1).float().unflatten(0, batch.views.shape[:2])
+        return self._head.loss(tokens, batch, self._config.preparation.trunk_weight)
+
+    def _calibrate(self) -> Pixels:
+        """The pictures that were used, [N, H, W, 3]."""
         batch = draw_batch(self._examples, self._config, _CALIBRATION_GROUPS, derive_seed("judge calibration"))
-        images = torch.from_numpy(batch.views.reshape(-1, *batch.views.shape[2:]).transpose(0, 3, 1, 2).copy())
+        views = batch.views.reshape(-1, *batch.views.shape[2:])
+        images = torch.from_numpy(views.transpose(0, 3, 1, 2).copy())
         inputs = self.processor.image_processor(images=list(images), return_tensors="pt")
         calibrate(self.model, inputs["pixel_values"], inputs["image_grid_thw"])
+        return views
 
     def _save(self) -> None:
         parts = (self.model, self._head, self._optimiser)
@@ -104,19 +95,6 @@ class Preparation:
         for part, values in zip((self.model, self._head, self._optimiser), state["parts"], strict=True):
             part.load_state_dict(values)
         self.step = state["step"]
-
-
-def pooled_loss(judge: Preparation, head: PooledHead, batch: Batch) -> Tensor:
-    """Mean squared errors of Q and of the labelled F."""
-    with torch.autocast("cpu", torch.bfloat16):
-        encoded = encode_pictures(judge.model, judge.processor, batch.views.reshape(-1, *batch.views.shape[2:]))
-        tokens = torch.cat([encoded.tokens, *encoded.deepstack], -1).unflatten(0, batch.views.shape[:2])
-        quality, fidelity = head(tokens)
-    labelled = torch.from_numpy(np.isfinite(batch.fidelity))
-    targets = torch.from_numpy(np.nan_to_num(batch.fidelity))
-    quality_error = (quality.float() - (torch.from_numpy(batch.quality) - 3) / 1.2).square().mean()
-    fidelity_error = (fidelity.float() - (targets - 0.4) / 0.35).square() * labelled
-    return quality_error + fidelity_error.sum() / labelled.sum().clamp(min=1)
 
 
 def _optimiser(visual: nn.Module, head: nn.Module, config: JudgeTrainingConfig) -> torch.optim.Optimizer:
