@@ -67,7 +67,7 @@ class PooledHead(nn.Module):
         return standardised.unflatten(0, batch.views.shape[:2])
 
 
-_ORDER_WEIGHT = 2.0
+_ORDER_WEIGHT = 4.0
 """Differences within a group are what a reward is for, and smaller than those between groups."""
 
 
