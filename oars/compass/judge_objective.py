@@ -84,15 +84,17 @@ class JudgeObjective(nn.Module):
             slot_losses(logprobs[:, 0], levels, self._labels(labels), _TRANSITION_SHARE, self._config).sum() / count
             for levels, labels, count in slots
         ]
-        losses += [self._order_loss(logprobs[:, 0], levels, labels) / count for levels, labels, count in slots]
+        losses.append(self._order_loss(logprobs[:, 0], batch.quality[:, 1:]) / counts.transitions)
         words = _mean_cross_entropies(logprobs[:, 1:], told.wanted).sum() / counts.explanations
         return torch.stack(losses).sum() + self._config.explanation_weight * words
 
-    def _order_loss(self, answer: Tensor, levels: dict[int, float], labels: NDArray[np.float32]) -> Tensor:
-        """Of the order within each group."""
-        read = expectation(answer, levels).view(labels.shape)
+    def _order_loss(self, answer: Tensor, labels: NDArray[np.float32]) -> Tensor:
+        """Of the order of Q_SR within each group."""
+        levels = self.tokens.quality
         values = list(levels.values())
-        losses = ranking_losses(read, self._labels(labels).view(labels.shape), values[-1] - values[0], self._config)
+        read = expectation(answer, levels).view(labels.shape)
+        told = self._labels(labels).view(labels.shape)
+        losses = ranking_losses(read, told, values[-1] - values[0], self._config)
         return self._config.ranking_weight * losses.sum()
 
     def _explanations(self, batch: Batch) -> "Explanations":

@@ -36,15 +36,13 @@ def expectation(logprobs: Tensor, levels: dict[int, float]) -> Tensor:
 
 
 def ranking_losses(read: Tensor, label: Tensor, span: float, config: TargetConfig) -> Tensor:
-    """Loss of the order within each group, [G]: read and labels [G, K]; 0 for pairs with a NaN label.
+    """Loss of the order within each group, [G]: read and labels [G, K].
 
     Over all ordered pairs, the cross-entropy between which candidate the labels and which one the readings call the
     better one, both as a logistic of the difference.
     """
     scale = config.ranking_scale * span
-    known = ~label.isnan()
-    label = torch.where(known, label, 0.0)
-    pairs = (known[:, :, None] & known[:, None]) & ~torch.eye(read.shape[1], dtype=torch.bool, device=read.device)
+    pairs = ~torch.eye(read.shape[1], dtype=torch.bool, device=read.device)
     told, got = ((x[:, :, None] - x[:, None]) / scale for x in (label, read))
     losses = F.binary_cross_entropy_with_logits(got, told.sigmoid(), reduction="none")
     return (losses * pairs).sum((1, 2)) / max(read.shape[1] - 1, 1)

@@ -40,8 +40,9 @@ class TargetConfig(Config):
     expectation_weight: NonNegativeFloat = 4.0
     """Weight of the squared error of the read-out expectation (in [0, 1]) beside the cross-entropy."""
     ranking_weight: NonNegativeFloat = 2.0
-    """Weight of the loss of the order within a group: what reinforcement learning reads of the scores. Differences
-    between inputs are larger than those between one input's candidates and would drown them."""
+    """Weight of the loss of the order of Q_SR within a group: what reinforcement learning reads of the scores.
+    Differences between inputs are larger than those between one input's candidates and would drown them. F has none:
+    its order can hardly be told without the ground truth, and a judge pressed to tell it adds noise to the reward."""
     ranking_scale: PositiveFloat = 0.05
     """Difference of two candidates, as a share of the score's range, at which the odds of the better one are e."""
     explanation_weight: NonNegativeFloat = 0.2
