@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from oars.alignment.seeds import derive_seed
-from oars.compass.judge_examples import Batch, Examples, Pixels, draw_batch
+from oars.compass.judge_examples import Batch, Examples, draw_batch
 from oars.compass.judge_forward import encode_pictures
 from oars.compass.judge_model import build_processor, build_tokenizer, calibrate, judge_config, new_judge
 from oars.compass.judge_output import fit_output_layer
@@ -42,7 +42,7 @@ class Preparation:
         if self._state.exists():
             self._load()
         else:
-            self._head.standardise(self._calibrate())
+            self._calibrate()
 
     def train(self) -> float:
         """One step; the loss."""
@@ -74,16 +74,13 @@ class Preparation:
         with torch.autocast("cpu", torch.bfloat16):
             encoded = encode_pictures(self.model, self.processor, batch.views.reshape(-1, *batch.views.shape[2:]))
         tokens = torch.cat([encoded.tokens, *encoded.deepstack], -1).float().unflatten(0, batch.views.shape[:2])
-        return self._head.loss(tokens, batch, self._config.preparation.trunk_weight)
+        return self._head.loss(tokens, batch)
 
-    def _calibrate(self) -> Pixels:
-        """The pictures that were used, [N, H, W, 3]."""
+    def _calibrate(self) -> None:
         batch = draw_batch(self._examples, self._config, _CALIBRATION_GROUPS, derive_seed("judge calibration"))
-        views = batch.views.reshape(-1, *batch.views.shape[2:])
-        images = torch.from_numpy(views.transpose(0, 3, 1, 2).copy())
+        images = torch.from_numpy(batch.views.reshape(-1, *batch.views.shape[2:]).transpose(0, 3, 1, 2).copy())
         inputs = self.processor.image_processor(images=list(images), return_tensors="pt")
         calibrate(self.model, inputs["pixel_values"], inputs["image_grid_thw"])
-        return views
 
     def _save(self) -> None:
         parts = (self.model, self._head, self._optimiser)

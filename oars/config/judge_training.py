@@ -23,8 +23,6 @@ class PreparationConfig(Config):
     head_learning_rate: PositiveFloat = 3e-3
     """Of the pooled head, which is thrown away."""
     weight_decay: NonNegativeFloat = 0.05
-    trunk_weight: NonNegativeFloat = 1.0
-    """Weight of the error in telling what ST-LPIPS' trunk sees of each picture, beside the labels'; 0: not asked."""
     fitted_groups: PositiveInt = 600
     """Groups that the output layer is fitted to by least squares, at the end."""
     checkpoint_every: PositiveInt = 200

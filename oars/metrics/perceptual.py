@@ -19,8 +19,6 @@ from oars.errors import UserError
 
 CVVDP_DISPLAY = "standard_fhd"
 """Full-HD monitor at arm's length, about 38 pixels a degree: crops are looked at closely (ours)."""
-TRUNK_STATISTICS = 2304
-"""Mean and standard deviation of the 1,152 channels of ST-LPIPS' trunk."""
 _WEIGHTS = Path("weights/vST0.0/alex_shift_tolerant.pth")
 
 
@@ -57,7 +55,8 @@ def stlpips_batch(sr: NDArray[np.uint8], gt: NDArray[np.uint8], chunk: int = 16)
 
 @torch.inference_mode()
 def trunk_features(images: NDArray[np.uint8], chunk: int = 16) -> NDArray[np.float32]:
-    """What ST-LPIPS' trunk sees of each picture alone, uint8 [B, H, W, 3] -> float32 [B, TRUNK_STATISTICS]."""
+    """What ST-LPIPS' trunk sees of each picture alone: mean and standard deviation of its 1,152 channels over the
+    picture, uint8 [B, H, W, 3] -> float32 [B, 2304]."""
     model = _stlpips_model()
     return np.concatenate([model.statistics(_signed(images[i : i + chunk])) for i in range(0, len(images), chunk)])
 
