@@ -2,7 +2,7 @@
 
 worker   they came with the group
 learner  evaluated here, with the very version that sampled the group, out of a ring of the last S + 1
-moving   evaluated here, with `old` as it stands: the peers' practice, for comparison only
+moving   evaluated here, with `old` as it stands: the peers' practice
 Invariant of `learner`: the values are those that the worker would have measured, for groups of any versions in one
 batch; a version that has left the ring is an error, never replaced by another.
 """

@@ -30,7 +30,8 @@ class OldPolicyConfig(Config):
     """Who evaluates v_old (and v_ref) at the training points. worker: the rollout worker, with the adapter that it
     sampled with. learner: the learner, which keeps the last S + 1 versions, with the one that sampled the group: the
     same gradient, for where rollouts are the bottleneck. moving: the learner, with `old` as it stands, whatever
-    sampled the group: what others do, wrong by as much as the group is stale; for comparison only."""
+    sampled the group: what others do, wrong by as much as the group is stale, yet without the pull back to a stale
+    version that takes a large step's gain away (docs/asynchrony.md)."""
     schedule: Literal["linear", "copy", "delayed_linear"] = "linear"
     """linear: eta = min(slope * i, ceiling); copy: 0; delayed_linear: 0 until `delay`, then linear to 0.999."""
     slope: NonNegativeFloat = 0.001
