@@ -11,7 +11,8 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -161,11 +162,18 @@ class SyncCompassClient:
 
 def probe(config: RewardClientConfig, judge: JudgeConfig | None = None) -> Description:
     """Ask the endpoint once what it is. Raises NoCompass, in one line, if nobody answers as a COMPASS does."""
+    with answered(config), SyncCompassClient(config, judge) as client:
+        return client.describe()
+
+
+@contextmanager
+def answered(config: RewardClientConfig) -> Iterator[None]:
+    """Whoever is asked in here has to answer. Raises NoCompass, in one line, if nobody does or it is refused."""
     try:
-        with SyncCompassClient(config, judge) as client:
-            return client.describe()
+        yield
     except (TimeoutError, Unavailable, BadRequest) as error:
-        raise NoCompass(f"{config.endpoint or config.app}: {error}") from error
+        said = str(error) or f"no answer within {config.deadline_s:g} s"
+        raise NoCompass(f"{config.endpoint or config.app}: {said}") from error
 
 
 def _slots(candidates: Pictures, count: int | None) -> int:

@@ -13,6 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private.authentication.authentication_token_setup import (
+    enable_token_auth_by_default,
+    ensure_token_if_auth_enabled,
+    maybe_enable_token_auth_if_token_available,
+)
 from ray._private.utils import read_ray_address
 
 from oars.config import RunConfig
@@ -28,8 +33,6 @@ _ASK_EVERY_S = 1.0
 _PROBE_S = 1.0
 START_DEADLINE_S = 600.0
 """Seconds that a local cluster may take to come up."""
-# Where Ray keeps the token of local clusters.
-_TOKEN = "~/.ray/auth_token"
 
 
 class NoCluster(UserError, RuntimeError):
@@ -79,8 +82,9 @@ def connected(address: str) -> Iterator[None]:
 
 
 def quiet_ray() -> None:
-    """Serve and the job client narrate at INFO, to stderr; their log files keep it."""
+    """Serve and the job client narrate at INFO, to stderr; their log files keep it. So does the choice of a token."""
     os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)
 
 
@@ -88,16 +92,12 @@ def _join(address: str | None) -> Any:
     """The context of a cluster that answers; None if there is none to join. Raises NoCluster."""
     if address is None:
         return None
-    # Ray's head asks for a token by default, and its clients offer none by default.
-    os.environ.setdefault("RAY_AUTH_MODE", "token" if _has_token() else "disabled")
+    # As `ray.init("auto")` does and `ray.init(ADDRESS)` does not: unlike modes turn each other's answers away.
+    maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
     context = _connect(address) if address != "auto" or _some_head_listens() else None
     if context is None and address != "auto":
         raise NoCluster(f"no Ray cluster answers at {address!r}")
     return context
-
-
-def _has_token() -> bool:
-    return "RAY_AUTH_TOKEN" in os.environ or Path(os.environ.get("RAY_AUTH_TOKEN_PATH", _TOKEN)).expanduser().is_file()
 
 
 def _some_head_listens() -> bool:
@@ -134,8 +134,10 @@ def _start(cpus: int, deadline_s: float) -> tuple[LocalHead, Any]:
 
 def _environment() -> dict[str, str]:
     """Of the head and, through it, of every worker."""
-    # Nobody but this command talks to it, and it listens on this machine only.
-    os.environ["RAY_AUTH_MODE"] = "disabled"
+    # As `ray.init()` does for a cluster of its own: with this user's token, which is made where there is none, unless
+    # RAY_AUTH_MODE says otherwise. Other users of this machine stay out, and every command of this one gets in.
+    enable_token_auth_by_default()
+    ensure_token_if_auth_enabled()
     # Workers must find the packages of a checkout that is not installed, and this Python's console scripts.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

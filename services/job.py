@@ -1,6 +1,7 @@
 """The alignment as a Ray job: what is submitted, and how it is followed to its end."""
 
 import asyncio
+import os
 import shlex
 import sys
 import time
@@ -71,7 +72,8 @@ def _absolute_paths(config: RunConfig) -> list[str]:
 def submit(where: Cluster, job: AlignJob) -> str:
     """The submission id, which is the job's name. Raises NoCluster if the job server does not answer."""
     client = _client(where)
-    print(f"job {job.name}; dashboard and job server: {where.dashboard}", flush=True)
+    token = " (it asks for what `ray get-auth-token` prints)" if os.environ.get("RAY_AUTH_MODE") == "token" else ""
+    print(f"job {job.name}; dashboard and job server: {where.dashboard}{token}", flush=True)
     return client.submit_job(
         entrypoint=job.entrypoint,
         submission_id=job.name,

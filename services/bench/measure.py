@@ -5,6 +5,7 @@ import uuid
 from dataclasses import dataclass
 
 from oars.config import JudgeConfig, RewardClientConfig
+from reward_server.client import answered
 from services.bench.account import Account, EngineAccount, as_details
 from services.bench.load import Sample, closed_loop, open_loop
 from services.bench.requests import Groups
@@ -46,8 +47,9 @@ async def measure(plan: Plan) -> Measured:
     load_id, inside = uuid.uuid4().hex[:8], plan.client.endpoint is None
     transport, send = sender(plan.client, plan.judge, plan.groups, load_id, plan.first)
     try:
-        # From the far end of the sequence, so that nothing that is counted is known already.
-        await asyncio.gather(*(send(plan.groups.period - 1 - number - plan.first) for number in range(_UNCOUNTED)))
+        with answered(plan.client):
+            # From the far end of the sequence, so that nothing that is counted is known already.
+            await asyncio.gather(*(send(plan.groups.period - 1 - number - plan.first) for number in range(_UNCOUNTED)))
         before = await replica_reports(plan.client.app) if inside else []
         if plan.rate is None:
             samples = await closed_loop(send, plan.concurrency, lambda elapsed: elapsed < plan.seconds)

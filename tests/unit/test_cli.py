@@ -110,6 +110,7 @@ def test_a_wrong_endpoint_is_one_line(tmp_path: Path) -> None:
     assert "endpoint: 'ftp://x'" in fails_with("score", picture, picture, "--endpoint", "ftp://x")
     nobody = "grpc://127.0.0.1:9"
     assert nobody in fails_with("score", picture, picture, "--endpoint", nobody)
+    assert nobody in fails_with("bench", "reward", "--endpoint", nobody)
     gone = str(tmp_path / "gone")
     assert "token_file: " in fails_with("score", picture, picture, "--endpoint", nobody, "--token-file", gone)
 

@@ -1,0 +1,48 @@
+"""A cluster that one command started, and another command that joins it: both in Ray's default mode, with a token."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+STARTS = """
+import ray
+from services.cluster import cluster
+
+with cluster(1, None):
+    print("ADDRESS", ray.get_runtime_context().gcs_address, flush=True)
+    input()
+"""
+# A streamed answer comes back through a server in the process that asked, as every answer of a Serve handle does.
+ASKS = """
+import sys, ray
+from services.cluster import connected
+
+@ray.remote
+def count():
+    for number in range(3):
+        yield number
+
+with connected(sys.argv[1]):
+    print("ANSWERS", [ray.get(each, timeout=60) for each in count.options(num_returns="streaming").remote()])
+"""
+
+
+def command(code: str, home: Path, *arguments: str) -> subprocess.Popen[str]:
+    """`code` as a user runs it who never used Ray: no RAY_AUTH_MODE, no token in `home` before the first one."""
+    env = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"} | {"HOME": str(home)}
+    words = [sys.executable, "-c", code, *arguments]
+    return subprocess.Popen(words, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def test_a_second_command_is_answered(tmp_path: Path) -> None:
+    first = command(STARTS, tmp_path)
+    try:
+        assert first.stdout is not None
+        address = next(line.split()[1] for line in first.stdout if line.startswith("ADDRESS"))
+        assert (tmp_path / ".ray" / "auth_token").is_file()
+        said, _ = command(ASKS, tmp_path, address).communicate(timeout=120)
+        assert "ANSWERS [0, 1, 2]" in said
+    finally:
+        first.communicate("\n", timeout=120)
+    assert first.returncode == 0
