@@ -37,8 +37,7 @@ from oars.alignment.optimality import optimalities
 from oars.alignment.seeds import derive_seed
 from oars.config import RunConfig, load_profile
 from oars.evaluation.intervals import paired_difference
-from oars.generator.miniature.pipeline import assemble, build_transformer
-from oars.generator.miniature.vae import build_vae
+from oars.generator.miniature.tiny import build_tiny
 from oars.imaging.crops import Pair, evaluation_pairs
 from rollout_workers.worker import RolloutWorker
 from services.source import InputSource
@@ -107,19 +106,6 @@ class Bench:
             order = GroupOrder(pair.image_id, 0, "fr_rl", pair.lr, None, seed, 1, version)
             rewards.append(float(self._scored(order, pair)[1][0]))
         return rewards
-
-
-def random_generator(directory: Path) -> Path:
-    """One block of the real classes, with velocities and adapters that matter (diffusers starts layers at zero)."""
-    if not directory.exists():
-        torch.manual_seed(0)
-        vae = build_vae(base_dim=8, z_dim=4)
-        transformer = build_transformer(vae, seed=0, layers=1, heads=2, head_dim=32)
-        for parameter in transformer.parameters():
-            if parameter.ndim > 1:
-                torch.nn.init.normal_(parameter, std=0.1)
-        assemble(directory, vae, transformer, "Restore.", seed=0).save_pretrained(directory)
-    return directory
 
 
 def cell(generator: Path, max_staleness: int, practice: str, seed: int, steps: int) -> dict[str, Any]:
@@ -229,7 +215,7 @@ def main() -> None:
     given.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     join(0, 1, f"127.0.0.1:{given.port}")
-    generator = random_generator(given.work / "generator")
+    generator = build_tiny(given.work / "generator")
     start, done = base(generator), finished(generator, given.work, given.steps)
     rows = table(done, start)
     show(rows)

@@ -4,14 +4,13 @@ A checkpoint carries `manifest.json`, written last, with the size and SHA-256 of
 directory that differs from its manifest by a byte.
 """
 
-import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from oars.errors import UserError
+from oars.files import sha256, sync
 
 MANIFEST = "manifest.json"
 
@@ -37,7 +36,7 @@ def publish(path: Path) -> None:
     """Sync `partial(path)` to disk and let it take the place of `path`."""
     aside = partial(path)
     for file in [*_files(aside), *(d for d in aside.rglob("*") if d.is_dir()), aside]:
-        _sync(file)
+        sync(file)
     if path.exists():
         replaced = path.with_name(f".{path.name}.replaced")
         shutil.rmtree(replaced, ignore_errors=True)
@@ -46,12 +45,12 @@ def publish(path: Path) -> None:
         shutil.rmtree(replaced)
     else:
         aside.rename(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def write_manifest(directory: Path, state: dict[str, Any]) -> None:
     """Seal `directory`: `state` plus every file's size and digest. Nothing may be written there afterwards."""
-    files = {str(f.relative_to(directory)): [f.stat().st_size, _digest(f)] for f in _files(directory)}
+    files = {str(f.relative_to(directory)): [f.stat().st_size, sha256(f)] for f in _files(directory)}
     (directory / MANIFEST).write_text(json.dumps({**state, "files": files}, indent=1))
 
 
@@ -68,23 +67,10 @@ def verify(path: Path) -> dict[str, Any]:
         file = path / name
         if not file.is_file():
             raise BadCheckpoint(f"{file}: torn checkpoint: the file is missing")
-        if file.stat().st_size != size or _digest(file) != digest:
+        if file.stat().st_size != size or sha256(file) != digest:
             raise BadCheckpoint(f"{file}: torn checkpoint: the file differs from its manifest")
     return state
 
 
 def _files(directory: Path) -> list[Path]:
     return sorted(f for f in directory.rglob("*") if f.is_file())
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,9 +18,9 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PARTIAL}")
     write(aside)
-    _sync(aside)
+    sync(aside)
     aside.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def remove_partial(directory: Path) -> None:
@@ -49,7 +49,8 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a directory's entries, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

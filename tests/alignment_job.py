@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import ray
 import yaml
-from tiny import build_tiny, tiny_config
+from tiny import tiny_config
 
+from oars.generator.miniature.tiny import build_tiny
 from reward_server.client import CompassClient
 
 DEADLINE_S = 400

@@ -8,25 +8,11 @@ from numpy.typing import NDArray
 
 from oars.alignment.group import GroupOrder, PolicySnapshot
 from oars.config import RunConfig
-from oars.generator.miniature.pipeline import assemble, build_transformer
-from oars.generator.miniature.vae import build_vae
 from oars.generator.policy import Policy, load_transformer
 from oars.imaging.crops import Pair
 
 K = 3
 SIDE = 32
-
-
-def build_tiny(directory: Path) -> Path:
-    """A pipeline directory whose velocities and adapters matter (diffusers starts some layers at zero)."""
-    torch.manual_seed(0)
-    vae = build_vae(base_dim=8, z_dim=4)
-    transformer = build_transformer(vae, seed=0, layers=1, heads=2, head_dim=32)
-    for parameter in transformer.parameters():
-        if parameter.ndim > 1:
-            torch.nn.init.normal_(parameter, std=0.1)
-    assemble(directory, vae, transformer, "Restore.", seed=0).save_pretrained(directory)
-    return directory
 
 
 def tiny_config(directory: Path, **changes: object) -> RunConfig:

@@ -14,11 +14,12 @@ import pytest
 import ray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
-from tiny import build_tiny, fresh_snapshot, order, pairs, tiny_config
+from tiny import fresh_snapshot, order, pairs, tiny_config
 
 from learner.group import LearnerGroup
 from learner.ranks import LearnerLost
 from oars.config import RunConfig
+from oars.generator.miniature.tiny import build_tiny
 from rollout_workers.pool import AttemptFailed, RolloutPool, Sampled, WorkersUnavailable
 
 PATIENCE_S = 150  # for a machine that runs much else

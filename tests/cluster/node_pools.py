@@ -11,11 +11,12 @@ from typing import Any
 
 import ray
 from ray.cluster_utils import Cluster
-from tiny import build_tiny, tiny_config
+from tiny import tiny_config
 
 from learner.group import LearnerGroup
 from learner.ranks import LearnerUnavailable
 from oars.config import RunConfig
+from oars.generator.miniature.tiny import build_tiny
 from rollout_workers.pool import RolloutPool, WorkersUnavailable
 
 POOLS = ("learner", "rollout")

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import ray
-from tiny import K, build_tiny, fresh_snapshot, order, tiny_config
+from tiny import K, fresh_snapshot, order, tiny_config
 
 from oars.compass.outcome import Scored
 from oars.config import RunConfig
+from oars.generator.miniature.tiny import build_tiny
 from rollout_workers.worker import RolloutWorker
 from services.ledger import Ledger
 from services.simulate.alone import replay_learner, sample_alone

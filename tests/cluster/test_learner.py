@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 import pytest
 import ray
 import torch
-from tiny import build_tiny, order, pairs, tiny_config
+from tiny import order, pairs, tiny_config
 
 from learner.checkpoint import BadCheckpoint
 from learner.group import LearnerGroup
 from learner.rank import Fenced
 from oars.alignment.group import PolicySnapshot, TrainingSample
 from oars.config import RunConfig
+from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import load_transformer
 from rollout_workers.worker import RolloutWorker
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import ray
 import torch
-from tiny import SIDE, K, build_tiny, fresh_snapshot, order, tiny_config
+from tiny import SIDE, K, fresh_snapshot, order, tiny_config
 
 from oars.alignment.group import PolicySnapshot, TrainingSample
 from oars.config import RunConfig
+from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import AdapterMismatch
 from rollout_workers.pool import AttemptFailed, RolloutPool, Sampled
 from rollout_workers.worker import RolloutWorker, WrongVersion

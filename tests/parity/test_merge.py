@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import SIDE, build_tiny, fresh_snapshot, tiny_config
+from tiny import SIDE, fresh_snapshot, tiny_config
 
 from oars.alignment.group import Conditioning, PolicySnapshot
 from oars.alignment.seeds import seeded_noise
 from oars.config import RunConfig
 from oars.generator.merge import add_delta, lora_deltas
+from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import AdapterMismatch, Policy, load_transformer, predict_velocity
 
 

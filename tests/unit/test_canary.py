@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import build_tiny, fresh_snapshot, tiny_config
+from tiny import fresh_snapshot, tiny_config
 
 from oars.config import RunConfig
+from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import AdapterMismatch, Policy, load_transformer
 from rollout_workers.canary import Canaries
 
@@ -17,6 +18,8 @@ def test_an_honest_worker_is_never_accused(versions: list[int], workers: int) ->
     canaries = Canaries()
     for i, version in enumerate(versions):
         canaries.check(f"rollout-{i % workers}", f"digest-{version}", f"song-{version}")
+    with pytest.raises(AdapterMismatch):
+        canaries.check(f"rollout-{(len(versions) - 1) % workers}", "digest-new", f"song-{versions[-1]}")
 
 
 def test_the_same_song_for_another_adapter_is_an_error() -> None:
