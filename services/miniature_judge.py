@@ -1,4 +1,4 @@
-"""The embedded judge, by the very commands that anyone makes a judge with: curate, annotate, train at laptop scale."""
+"""The embedded judge from random weights, by the very commands that anyone makes one with: curate, annotate, train."""
 
 import asyncio
 import shutil
@@ -20,7 +20,7 @@ from services.progress import progress
 def build_judge(out: Path, work: Path, seed: int) -> None:
     """Make `out / "judge"` with data from `out / "generator"`; what is finished under `work` is not made again."""
     data = with_generator(load_curation(deploy_path("compass/laptop.yaml")), out / "generator")
-    training = load_training(deploy_path("compass/train-laptop.yaml"), [f"seed={seed}"])
+    training = load_training(deploy_path("compass/train-scratch.yaml"), [f"seed={seed}"])
     files = JudgeFiles((work / "training").absolute(), (work / "data").absolute())
     keep_config(training, files)
     with cluster(max(2, training_cpus(training)) + 2, None), progress() as shown:

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from oars.evaluation.records import AblationRow
     from services.progress import Progress
 
-LAPTOP = "compass/train-laptop.yaml"
+LAPTOP = "compass/train-continue.yaml"
 
 Data = Annotated[
     Path, typer.Argument(help="Annotated data set (`oars compass curate`, `annotate`).", show_default=False)
 ]
-Config = Annotated[Path | None, typer.Option(help="Training config, YAML. Default: laptop scale, a new miniature.")]
+Config = Annotated[Path | None, typer.Option(help="Training config, YAML. Default: on from the embedded judge.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the training; a killed run goes on there.")]
 Init = Annotated[str | None, typer.Option(help="Qwen3-VL directory to start from, or `scratch`: a new miniature.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one config field.")]

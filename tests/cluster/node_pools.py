@@ -1,4 +1,4 @@
-"""A cluster of three nodes on this machine: run by `test_node_pools.py` in a process of its own; prints JSON.
+"""A cluster of four nodes on this machine: run by `test_node_pools.py` in a process of its own; prints JSON.
 
 `where`: node names by role; `learner`, `rollout`: the error of a role whose pool does not exist.
 """
@@ -10,16 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray import serve
 from ray.cluster_utils import Cluster
+from served_judge import APP, SIDE, group, judge_config
 from tiny import tiny_config
 
 from learner.group import LearnerGroup
 from learner.ranks import LearnerUnavailable
-from oars.config import RunConfig
+from oars.compass.outcome import Scored
+from oars.config import RewardClientConfig, RunConfig
 from oars.generator.miniature.tiny import build_tiny
+from oars.miniature import miniature_path
+from reward_server.client import CompassClient
 from rollout_workers.pool import RolloutPool, WorkersUnavailable
 
-POOLS = ("learner", "rollout")
+POOLS = ("learner", "rollout", "judge")
 
 
 def config_of(generator: Path, learner: str, rollout: str, deadline_s: float) -> RunConfig:
@@ -50,6 +55,22 @@ async def places(config: RunConfig) -> dict[str, list[str]]:
         await rollouts.stop()
 
 
+def place_of_the_judge() -> str:
+    """COMPASS deployed into its pool, and asked from here, which is another node."""
+    from ray.serve.context import _get_global_client
+
+    from services.serving import JUDGE, deploy
+
+    resources = {"num_cpus": 1, "label_selector": {"oars-pool": "judge"}}
+    judge = judge_config(miniature_path("judge"))
+    deploy(judge.model_validate(judge.model_dump() | {"resources": resources}), APP)
+    client = CompassClient(RewardClientConfig(app=APP, deadline_s=60))
+    [outcome] = asyncio.run(client.score("from-another-node", *group(1, 1, SIDE))).outcomes
+    assert isinstance(outcome, Scored), outcome
+    [replica] = _get_global_client().get_serve_details()["applications"][APP]["deployments"][JUDGE]["replicas"]
+    return str(replica["node_id"])
+
+
 async def refusals(generator: Path) -> dict[str, str]:
     errors = {}
     try:
@@ -71,11 +92,14 @@ def main(folder: Path) -> None:
     names = {node.node_id: pool for pool, node in nodes.items()}
     try:
         found = asyncio.run(places(config_of(generator, "learner", "rollout", 200.0)))
+        found["judge"] = [place_of_the_judge()]
         where = {role: [names.get(node, "another node") for node in ids] for role, ids in found.items()}
-        print(json.dumps({"where": where, **asyncio.run(refusals(generator))}))
+        refused = asyncio.run(refusals(generator))
     finally:
+        serve.shutdown()
         ray.shutdown()
         cluster.shutdown()
+    print(json.dumps({"where": where, **refused}))
 
 
 if __name__ == "__main__":

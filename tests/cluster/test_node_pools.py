@@ -18,7 +18,11 @@ def test_each_role_runs_in_its_own_pool_and_a_missing_pool_is_named(tmp_path: Pa
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE_S)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
-    assert told["where"] == {"learner": ["learner", "learner"], "rollout": ["rollout", "rollout"]}
+    assert told["where"] == {
+        "learner": ["learner", "learner"],
+        "rollout": ["rollout", "rollout"],
+        "judge": ["judge"],
+    }
     for role in ("learner", "rollout"):
         assert "nowhere" in told[role] and "requested" in told[role] and "available" in told[role]
         assert "\n" not in told[role]

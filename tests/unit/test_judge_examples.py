@@ -102,11 +102,11 @@ def test_an_explanation_is_learnt_after_the_score(packed, objective):
     assert told > untold + 0.1
 
 
-@pytest.mark.parametrize("profile", ["train-laptop", "train-continue", "train-ablation", "train-8b", "train-one-gpu"])
+@pytest.mark.parametrize("profile", ["train-scratch", "train-continue", "train-ablation", "train-8b", "train-one-gpu"])
 def test_the_shipped_profiles_are_good(profile):
     assert load_training(deploy_path(f"compass/{profile}.yaml")).steps > 0
 
 
 def test_a_bad_field_is_named(tmp_path):
     with pytest.raises(BadConfig, match=r"target\.kind"):
-        load_training(deploy_path("compass/train-laptop.yaml"), ["target.kind=one_hot"])
+        load_training(deploy_path("compass/train-scratch.yaml"), ["target.kind=one_hot"])
