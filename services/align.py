@@ -44,7 +44,7 @@ from services.progress import progress
 from services.prometheus import Prometheus
 from services.roles import Judge
 from services.run import Run
-from services.run_directory import CONFIG, BadRun, claimed, create_run, find_run, new_run_id, resolve_runs
+from services.run_directory import CONFIG, BadRun, claimed, create_run, find_run, new_run_id
 from services.source import InputSource
 from services.steady_learner import SteadyLearner
 from services.stopping import StopRequest
@@ -216,7 +216,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run_of(given: argparse.Namespace) -> tuple[RunConfig, Path]:
     """The config and the directory of the run that begins, or goes on."""
     if given.resume is not None:
-        directory = find_run(resolve_runs(Path("runs"), Path.cwd(), os.environ), given.resume).absolute()
+        directory = find_run(Path("runs"), given.resume)
         return load_profile(directory / CONFIG, given.set), directory
     config = load_profile(given.profile, given.set)
     return config, create_run(config, given.run_id or new_run_id(config.name))

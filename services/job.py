@@ -16,7 +16,7 @@ from oars.config import RunConfig
 from oars.deployment import deploy_path
 from services.cluster import ROOT, Cluster, NoCluster
 from services.progress import Progress, ProgressLine, progress
-from services.run_directory import new_run_id
+from services.run_directory import new_run_id, runs_folder
 
 # The recipe that `ray job submit` takes, too: exclusions, stop wait, offline switches.
 RUNTIME_ENV = "job/runtime-env.yaml"
@@ -49,7 +49,7 @@ class AlignJob:
     @classmethod
     def resume(cls, run: Path, overrides: list[str], where: Cluster) -> "AlignJob":
         """Go on with the run in this directory, which the driver's node sees under the same path."""
-        return cls._of(new_run_id(run.name), ["--resume", str(run.absolute())], overrides, where)
+        return cls._of(new_run_id(run.name), ["--resume", str(run)], overrides, where)
 
     @classmethod
     def _of(cls, name: str, what: list[str], overrides: list[str], where: Cluster) -> "AlignJob":
@@ -63,7 +63,7 @@ class AlignJob:
 
 def _absolute_paths(config: RunConfig) -> list[str]:
     """The job's current directory is not the user's."""
-    absolute = {"runs": config.runs.expanduser().absolute()}
+    absolute = {"runs": runs_folder(config.runs)}
     if (photos := Path(config.data.photos)).is_dir():
         absolute["data.photos"] = photos.absolute()
     return [f"{name}={path}" for name, path in absolute.items()]

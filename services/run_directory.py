@@ -30,14 +30,18 @@ class BadRun(UserError, ValueError):
 def resolve_runs(runs: Path, cwd: Path, environment: Mapping[str, str]) -> Path:
     """Absolute folder of run directories.
 
-    A relative `runs` lies in the current directory; in a submitted job, whose current directory is a temporary copy,
-    it lies in $OARS_HOME, or in ~/oars if that is not set.
+    A relative `runs` lies in $OARS_HOME; where that is not set, in the current directory, but for a submitted job in
+    ~/oars: its current directory is a temporary copy.
     """
     if runs.is_absolute() or runs.parts[:1] == ("~",):
         return runs.expanduser()
-    if _UNPACKED in cwd.parts:
-        return Path(environment.get("OARS_HOME", "~/oars")).expanduser() / runs
-    return cwd / runs
+    home = environment.get("OARS_HOME", "~/oars" if _UNPACKED in cwd.parts else None)
+    return (cwd if home is None else Path(home).expanduser()) / runs
+
+
+def runs_folder(runs: Path) -> Path:
+    """The same for this process."""
+    return resolve_runs(runs, Path.cwd(), os.environ)
 
 
 def new_run_id(name: str, now: datetime | None = None) -> str:
@@ -49,7 +53,7 @@ def create_run(config: RunConfig, run_id: str) -> Path:
     """Make the directory and write the resolved config into it. Raises BadRun if the id is taken or no file name."""
     if not _RUN_ID.fullmatch(run_id):
         raise BadRun(f"run id {run_id!r}: expected letters, digits, '.', '_' and '-', at most 100")
-    directory = resolve_runs(config.runs, Path.cwd(), os.environ) / run_id
+    directory = runs_folder(config.runs) / run_id
     try:
         directory.mkdir(parents=True)
     except FileExistsError as error:
@@ -73,13 +77,14 @@ def claimed(directory: Path) -> Iterator[None]:
 
 def list_runs(runs: Path) -> list[Path]:
     """Run directories, the oldest first."""
-    found = [path.parent for path in runs.glob(f"*/{CONFIG}")]
+    found = [path.parent for path in runs_folder(runs).glob(f"*/{CONFIG}")]
     return sorted(found, key=lambda path: (path / CONFIG).stat().st_mtime)
 
 
 def find_run(runs: Path, run_id: str) -> Path:
-    """By id, or by the path of its directory. Raises BadRun."""
-    for directory in (runs / run_id, Path(run_id)):
+    """Its absolute directory, by id or by the path of it. Raises BadRun."""
+    runs = runs_folder(runs)
+    for directory in (runs / run_id, Path(run_id).absolute()):
         if (directory / CONFIG).is_file():
             return directory
     raise BadRun(f"no run {run_id!r} in {runs}")

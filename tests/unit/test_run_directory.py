@@ -18,6 +18,7 @@ PACKAGE = Path("/tmp/ray/session/runtime_resources/working_dir_files/_ray_pkg_1"
         ("runs", Path("/here"), None, "/here/runs"),
         ("/data/runs", PACKAGE, "/shared", "/data/runs"),
         ("runs", PACKAGE, "/shared", "/shared/runs"),
+        ("runs", Path("/here"), "/shared", "/shared/runs"),
         ("runs", PACKAGE, None, str(Path("~/oars/runs").expanduser())),
     ],
 )
