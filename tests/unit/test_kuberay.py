@@ -52,6 +52,8 @@ def test_the_serve_config_is_one_and_its_args_are_our_fields(where: str) -> None
     [deployment] = judge.deployments
     bounds = deployment.autoscaling_config
     assert deployment.max_ongoing_requests == 3 * bounds["target_ongoing_requests"]
+    # Ray's own default, half a second, lets the engine run dry while requests queue.
+    assert deployment.request_router_config["max_backoff_s"] <= 0.05
     assert 1 <= bounds["min_replicas"] <= bounds["max_replicas"]
     assert bounds["downscale_delay_s"] >= 10 * bounds["upscale_delay_s"], "a judge is slow to come back"
 
