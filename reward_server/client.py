@@ -155,9 +155,8 @@ class SyncCompassClient:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
-        except BaseException:
-            future.cancel()
-            raise
+        finally:
+            future.cancel()  # what an interrupt left under way; nothing for work that is done
 
 
 def probe(config: RewardClientConfig, judge: JudgeConfig | None = None) -> Description:

@@ -67,8 +67,8 @@ class JudgeTrainingConfig(Config):
     """From which weights, on which labels, for how long."""
 
     init: str = "scratch"
-    """A Qwen3-VL directory in transformers' format, which goes straight to fine-tuning, or `scratch`: a new miniature
-    of the class, prepared first on the same data."""
+    """A Qwen3-VL directory in transformers' format, or `miniature`, the embedded judge: straight to fine-tuning.
+    `scratch`: a new miniature of the class, prepared first on the same data."""
     trained: Literal["all", "frozen_vision", "lora"] = "all"
     """Which parameters learn; `lora`: an adapter on the text model, merged when a judge is written."""
     lora: LoraConfig = LoraConfig(targets=JUDGE_LORA_TARGETS)

@@ -44,7 +44,8 @@ class RunConfig(Config):
     name: str = "oars"
     seed: NonNegativeInt = 0
     runs: Path = Path("runs")
-    """Folder that holds the run directories."""
+    """Folder that holds the run directories. A relative one lies in $OARS_HOME; if that is not set, where the command
+    was given, or, for a job that was submitted without the command line, in ~/oars."""
     data: DataConfig = DataConfig()
     generator: GeneratorConfig = GeneratorConfig()
     sampler: SamplerConfig = SamplerConfig()

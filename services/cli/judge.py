@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from oars.evaluation.records import AblationRow
     from services.progress import Progress
 
-LAPTOP = "compass/train-continue.yaml"
+DEFAULT = "compass/train-continue.yaml"
 
 Data = Annotated[
     Path, typer.Argument(help="Annotated data set (`oars compass curate`, `annotate`).", show_default=False)
 ]
 Config = Annotated[Path | None, typer.Option(help="Training config, YAML. Default: on from the embedded judge.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the training; a killed run goes on there.")]
-Init = Annotated[str | None, typer.Option(help="Qwen3-VL directory to start from, or `scratch`: a new miniature.")]
+Init = Annotated[str | None, typer.Option(help="Qwen3-VL directory to start from, or `miniature`, or `scratch`.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one config field.")]
 Address = Annotated[
     str | None,
@@ -41,7 +41,7 @@ def train(
     from oars.config.judge_training import load_training
 
     overrides = [*(set_ or []), *([f"init={init}"] if init else [])]
-    settings = load_training(config or deploy_path(LAPTOP), overrides)
+    settings = load_training(config or deploy_path(DEFAULT), overrides)
     read_manifest(data)
     # Ray and torch take seconds to import: after the input is known to be good.
     import asyncio
@@ -105,6 +105,6 @@ def _ablation(data: Path, out: Path, config: Path | None, seeds: int, shown: "Pr
     from services.judge_ablation import ablate
     from services.judge_training import training_cpus
 
-    settings = load_training(config or deploy_path(LAPTOP))
+    settings = load_training(config or deploy_path(DEFAULT))
     with cluster(training_cpus(settings), "auto"):
         return asyncio.run(ablate(settings, data.absolute(), out.absolute() / "ablation", range(seeds), shown))

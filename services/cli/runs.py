@@ -7,7 +7,7 @@ import typer
 
 app = typer.Typer(help="List runs and show what came of one.", no_args_is_help=True)
 
-Runs = Annotated[Path, typer.Option(help="Folder that holds the run directories.")]
+Runs = Annotated[Path, typer.Option(help="Folder of the run directories; a relative one in $OARS_HOME, if set.")]
 RunName = Annotated[str, typer.Argument(help="Run id, or path of a run directory.")]
 
 
