@@ -108,7 +108,8 @@ def _kill(title: str) -> float:
     deadline = time.monotonic() + PATIENCE_S
     while not (found := processes(title)):
         if time.monotonic() > deadline:
-            raise Missed(f"no process {title}")
+            running = sorted({"".join(process.cmdline()[:1]) for process in processes() if process.is_running()})
+            raise Missed(f"no process {title} in {PATIENCE_S:.0f} s; of this session run {running}")
         time.sleep(0.2)
     at = time.time()
     os.kill(random.choice(found).pid, signal.SIGKILL)
