@@ -98,6 +98,7 @@ def main() -> None:
             "capacity_requests_per_s": capacity,
             "rate_requests_per_s": SHARE * capacity,
             "errors": errors,
+            "refused_at_s": [round(s.started_s) for s in measured.samples if s.end != "answered"],
             "p99_drift": drift,
             "quarters": [asdict(quarter) for quarter in latency],
             "load": asdict(account),

@@ -120,9 +120,10 @@ class DoorConfig(Config):
     """All pictures of a request together, read from their headers before one is decoded."""
     max_buffered_bytes: PositiveInt = 2**30
     """Bodies that are held at once; beyond it a request is refused as overload."""
-    max_in_flight: PositiveInt = 64
-    """Requests at once; beyond it a request is refused as overload."""
-    max_in_flight_per_client: PositiveInt = 32
+    max_in_flight: PositiveInt = 256
+    """Requests at once; beyond it a request is refused as overload. More than the replicas and their queue hold
+    (deploy/serve/compass.yaml), which say earlier, and better, when the judge is what has too much to do."""
+    max_in_flight_per_client: PositiveInt = 128
     max_connections: PositiveInt = 512
     """Open HTTP connections, and gRPC calls, before any is read."""
     requests_per_s: PositiveFloat = 200.0

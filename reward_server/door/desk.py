@@ -7,6 +7,7 @@ judge's work.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,9 @@ from reward_server.transports.base import Transport
 
 # Between two questions whether the judge answers, and how long it has for one.
 WATCH_EVERY_S, ANSWER_S = 2.0, 5.0
+# A question waits in the queue of the groups. While it does, an answered group that is no older says that the judge is
+# there: a full queue must not look like an absent judge.
+_LATELY_S = 2 * ANSWER_S
 # What callers are told while no judge answers: a replica is replaced in a few times this.
 _RETRY_ABSENT_S = 3.0
 _RETRY_OVERLOAD_S = 1.0
@@ -77,6 +81,7 @@ class Desk:
         self._threads = ThreadPoolExecutor(config.decode_threads, thread_name_prefix="decode")
         self._description: Description | None = None
         self._answers = False
+        self._answered_at = -math.inf
         self.draining = False
 
     @property
@@ -122,12 +127,16 @@ class Desk:
         return _timed(response, decoded - started, self._clock() - started)
 
     async def describe(self) -> Description:
-        """Raises Refused."""
+        """What the judge says of itself, or last said if it is busy. Raises Refused."""
         try:
             async with asyncio.timeout(ANSWER_S):
                 return await self._judge.describe()
-        except (TimeoutError, Unavailable) as error:
-            raise Refused(Refusal.UNAVAILABLE, "no judge answers", _RETRY_ABSENT_S) from error
+        except (TimeoutError, Overloaded) as error:
+            if self._description is None or self._clock() - self._answered_at > _LATELY_S:
+                raise _absent() from error
+            return self._description
+        except Unavailable as error:
+            raise _absent() from error
 
     async def watch(self) -> None:
         """Keep `ready` and the judge's limits true, until cancelled."""
@@ -173,13 +182,19 @@ class Desk:
         until = self._clock() + self.config.patience_s
         while True:
             try:
-                return await self._judge.score(header, lr, candidates, limit)
+                response = await self._judge.score(header, lr, candidates, limit)
+                self._answered_at = self._clock()
+                return response
             except Overloaded:
                 raise
             except Unavailable:
                 if self._clock() >= until:
                     raise
             await asyncio.sleep(_BACKOFF_S)
+
+
+def _absent() -> Refused:
+    return Refused(Refusal.UNAVAILABLE, "no judge answers", _RETRY_ABSENT_S)
 
 
 def _refused(error: Unavailable) -> Refused:

@@ -253,6 +253,23 @@ def test_without_a_judge_the_door_says_so(scheme: str) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("scheme", DOORS)
+def test_a_busy_judge_is_not_an_absent_one(scheme: str) -> None:
+    """Its queue keeps the door's own questions waiting, while groups are answered."""
+
+    async def run() -> None:
+        judge = KnownJudge()
+        async with opened(judge) as door, client(door, scheme) as compass:
+            before = await compass.describe()
+            judge.absent = True
+            with pytest.raises(Unavailable):
+                await compass.describe()
+            await compass.score("a", LR, GROUP)
+            assert await compass.describe() == before
+
+    asyncio.run(run())
+
+
 def test_a_closing_door_finishes_what_it_accepted() -> None:
     async def run() -> None:
         judge = KnownJudge()
