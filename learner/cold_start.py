@@ -17,7 +17,7 @@ from learner import checkpoint
 from learner.engine import Engine, barrier
 from learner.plan import deal
 from learner.report import StepReport
-from oars.alignment.flow_matching import flow_matching_loss, interpolate, logit_normal_times
+from oars.alignment.flow_matching import flow_matching_loss, interpolate, uniform_times
 from oars.alignment.seeds import derive_seed, seeded_noise
 from oars.config import RunConfig
 from oars.generator.codec import Codec
@@ -48,7 +48,7 @@ class ColdStart:
         """One optimiser step on pairs of one size, each with its ground truth. Collective."""
         start, weight, losses = time.monotonic(), self._world / len(pairs), torch.zeros(1, dtype=torch.float64)
         seed = derive_seed(self._config.seed, "cold_start", self.steps)
-        times = logit_normal_times(len(pairs), torch.Generator().manual_seed(seed))
+        times = uniform_times(len(pairs), torch.Generator().manual_seed(seed))
         size = self._optimiser.micro_batch
         chunks = [list(range(len(pairs)))[at : at + size] for at in range(0, len(pairs), size)]
 

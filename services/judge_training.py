@@ -50,6 +50,8 @@ class TrainingSummary(BaseModel):
     schema_version: int = 1
     data_digest: str
     groups: dict[str, int]
+    start: float | None = None
+    """Held-out pair accuracy of the judge that fine-tuning began with; None for a new miniature."""
     measurements: tuple[Measurement, ...] = ()
     stopped_early: bool = False
 
@@ -119,6 +121,8 @@ async def _train(
         summary = TrainingSummary.model_validate(await group.load(newest))
     else:
         await _in_time(config, group.begin())
+        if config.init != SCRATCH:
+            summary = summary.model_copy(update={"start": await _accuracy(config, group)})
     step = summary.measurements[-1].step if summary.measurements else 0
     losses: list[float] = []
     while step < config.steps and not summary.stopped_early:
@@ -144,8 +148,7 @@ async def _measured(
     config: JudgeTrainingConfig, files: JudgeFiles, group: JudgeGroup, summary: TrainingSummary, step: int, loss: float
 ) -> TrainingSummary:
     """Measure; write the judge if it is the best so far; then a checkpoint that knows all this."""
-    accuracies = await _in_time(config, group.measure())
-    now = Measurement(step=step, accuracy=sum(accuracies) / len(accuracies), loss=loss)
+    now = Measurement(step=step, accuracy=await _accuracy(config, group), loss=loss)
     summary = summary.model_copy(update={"measurements": (*summary.measurements, now)})
     if summary.best == now:
         await _in_time(config, group.write(files.judge, _beside(config, files, now)))
@@ -155,6 +158,12 @@ async def _measured(
     await _in_time(config, group.save(files.checkpoints / f"step_{step}", summary.model_dump()))
     files.drop_checkpoints_before(step)
     return summary
+
+
+async def _accuracy(config: JudgeTrainingConfig, group: JudgeGroup) -> float:
+    """Share of the validation pairs in the right order, mean over the groups."""
+    accuracies = await _in_time(config, group.measure())
+    return sum(accuracies) / len(accuracies)
 
 
 def _beside(config: JudgeTrainingConfig, files: JudgeFiles, now: Measurement) -> dict[str, str]:

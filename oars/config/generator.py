@@ -36,10 +36,10 @@ class SamplerConfig(Config):
     """How candidates are drawn: no classifier-free guidance, deterministic given the initial noise."""
 
     solver: Literal["dpm2m", "euler"] = "dpm2m"
-    """`dpm2m`: second-order multistep DPM-Solver on the flow schedule, first and last step Euler."""
-    steps: PositiveInt = 6
-    """Denoising steps in rollouts (paper: 6)."""
-    inference_steps: PositiveInt = 40
+    """`dpm2m`: second-order multistep DPM-Solver on the flow schedule; Euler at both ends, and over long steps."""
+    steps: int = Field(default=6, ge=2)
+    """Denoising steps in rollouts (paper: 6). The shifted schedule has two ends, so there are at least two."""
+    inference_steps: int = Field(default=40, ge=2)
     """Denoising steps in evaluation and `oars upscale` (paper: 40)."""
     batch: PositiveInt = 8
     """Candidates denoised at once; bounds memory, changes nothing else."""

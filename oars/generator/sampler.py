@@ -2,8 +2,8 @@
 
 `t` is the flow time (diffusers: sigma), 1 at pure noise and 0 at data: x_t = (1 - t) x_0 + t noise, v = noise - x_0.
 `euler` is what `QwenImageEditPlusPipeline` does. `dpm2m` is the second-order multistep DPM-Solver++ in the data
-prediction, with Euler as first and last step (Edit-R1): on this schedule alpha = 1 - t, sigma = t, and
-lambda = log(alpha / sigma).
+prediction, with Euler as first and last step (Edit-R1) and for a step much longer than the one before: on this schedule
+alpha = 1 - t, sigma = t, and lambda = log(alpha / sigma).
 """
 
 from collections.abc import Callable
@@ -39,10 +39,19 @@ def denoise(velocity: Velocity, noise: Tensor, times: Tensor, solver: Solver) ->
     for step, (now, then) in enumerate(pairwise(times)):
         v = velocity(x, now.expand(len(x)).to(x.device)).float()
         data = x - now * v
-        second_order = solver == "dpm2m" and previous_data is not None and step < last
+        second_order = solver == "dpm2m" and 0 < step < last and _extrapolates(times[step - 1], now, then)
         x = _multistep(x, data, previous_data, times[step - 1], now, then) if second_order else x + (then - now) * v
         previous_data = data
     return x
+
+
+def _extrapolates(before: Tensor, now: Tensor, then: Tensor) -> bool:
+    """Whether the last change of the data prediction reaches as far as the step, in lambda.
+
+    It is half used up by a step as long as the one before. The step into Qwen's terminal time (0.02) is three times as
+    long: extrapolated over it, the model's own errors grow into grain (ours).
+    """
+    return bool(_log_snr(then) - _log_snr(now) <= 2 * (_log_snr(now) - _log_snr(before)))
 
 
 def _multistep(

@@ -59,6 +59,8 @@ def train(
     typer.echo(
         f"{files.judge}: step {best.step}, validation pair accuracy {best.accuracy:.3f}" if best else files.judge
     )
+    if summary.start is not None:
+        typer.echo(f"before fine-tuning: {summary.start:.3f}")
     typer.echo(f"measure it: oars compass eval {files.judge} {data}")
 
 

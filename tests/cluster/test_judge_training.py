@@ -89,8 +89,9 @@ def test_a_judge_that_is_there_goes_straight_to_fine_tuning(
 ) -> None:
     """Its vision tower rests, its text model learns, and what is written is the plain class again."""
     start = one_rank[1].judge
-    _, files = train(settings(init=str(start), trained=trained, steps=2), data, tmp_path)
+    summary, files = train(settings(init=str(start), trained=trained, steps=2), data, tmp_path)
     assert not files.prepared.exists()
+    assert one_rank[0].best is not None and summary.start == pytest.approx(one_rank[0].best.accuracy)
     before, after = load_file(start / "model.safetensors"), weights(files)
     assert before.keys() == after.keys()
     moved = {name for name in before if not torch.equal(before[name], after[name])}

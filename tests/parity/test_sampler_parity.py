@@ -94,6 +94,19 @@ def test_second_order_is_closer_to_the_exact_flow() -> None:
     assert errors["dpm2m"] < errors["euler"] / 2
 
 
+@pytest.mark.parametrize("steps", [6, 12, 40])
+def test_the_step_into_the_terminal_time_does_not_overshoot(pipeline: QwenImageEditPlusPipeline, steps: int) -> None:
+    """Of Gaussian data of unit variance the velocity is known, and the exact flow keeps every value where it is."""
+    times = flow_times(pipeline.scheduler, steps, 144)
+
+    def velocity(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        weight = t.view(-1, 1, 1)
+        return x * (2 * weight - 1) / ((1 - weight) ** 2 + weight**2)
+
+    ends = {solver: denoise(velocity, torch.ones(1, 1, 1), times, solver).item() for solver in ("euler", "dpm2m")}
+    assert ends["euler"] < ends["dpm2m"] < 1.02
+
+
 def test_codec_matches_the_pipeline(pipeline: QwenImageEditPlusPipeline) -> None:
     image, codec = picture(3, SIDE), Codec(pipeline.vae)
     tensor = pipeline.image_processor.preprocess(Image.fromarray(image), SIDE, SIDE).unsqueeze(2)

@@ -17,7 +17,7 @@ import torch
 from diffusers import QwenImageTransformer2DModel
 from torch import Tensor
 
-from oars.alignment.flow_matching import flow_matching_loss, interpolate, logit_normal_times
+from oars.alignment.flow_matching import flow_matching_loss, interpolate
 from oars.alignment.group import Conditioning
 from oars.alignment.seeds import derive_seed
 from oars.config import DataConfig
@@ -111,13 +111,18 @@ def _step(
     x0, condition, grid = mild_batch(photos, codec, seed, step)
     generator = torch.Generator().manual_seed(derive_seed("flow", seed, step))
     noise = torch.randn(x0.shape, generator=generator)
-    t = logit_normal_times(len(x0), generator)
+    t = _logit_normal_times(len(x0), generator)
     prompts = prompt_bank[torch.randint(len(prompt_bank), (len(x0),), generator=generator)]
     conditioning = [Conditioning(prompt, latents, grid) for prompt, latents in zip(prompts, condition, strict=True)]
     v = predict_velocity(transformer, interpolate(x0, noise, t), t, conditioning, torch.bfloat16)
     loss = flow_matching_loss(v, x0, noise).mean()
     loss.backward()
     return loss.item()
+
+
+def _logit_normal_times(count: int, generator: torch.Generator) -> Tensor:
+    """Logit-normal(0, 1), as Stable Diffusion 3 draws them."""
+    return torch.sigmoid(torch.randn(count, generator=generator))
 
 
 def _schedule(step: int, training: BaseTraining) -> float:
