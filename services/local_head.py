@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -13,6 +14,9 @@ from pathlib import Path
 _OBJECT_STORE_BYTES = 2**30
 _STOP_WAIT_S = 30.0
 _PR_SET_PDEATHSIG = 1
+# Between Ray's worker ports (10002 to 19999) and what the kernel gives to whoever asks for any port (from 32768 on): a
+# port found free there is not taken by another process in the seconds until Ray binds it.
+_PORT_RANGE = range(20_000, 32_768)
 _PORTS = ("port", "dashboard-port", "dashboard-agent-listen-port", "ray-client-server-port")
 
 
@@ -61,11 +65,24 @@ def _die_with_parent() -> None:
 
 def _free_ports(count: int) -> list[int]:
     """Distinct ports that nobody listens on now; all are held open until the last one is found."""
-    sockets = [socket.socket() for _ in range(count)]
+    sockets: list[socket.socket] = []
+    for port in random.SystemRandom().sample(_PORT_RANGE, len(_PORT_RANGE)):
+        if len(sockets) == count:
+            break
+        if (bound := _bound(port)) is not None:
+            sockets.append(bound)
+    ports = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _bound(port: int) -> socket.socket | None:
+    """A socket that holds the port; None if somebody else does."""
+    tried = socket.socket()
     try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+        tried.bind(("127.0.0.1", port))
+    except OSError:
+        tried.close()
+        return None
+    return tried
