@@ -57,8 +57,8 @@ SETTINGS = [
     "objective.timesteps=2",
     "objective.kl_weight=0",
     "optimiser.micro_batch=12",
-    "optimiser.lr=1.0e-2",
 ]
+LEARNING_RATE = 1e-2
 GROUPS = 2
 Rewards = NDArray[np.float64]
 
@@ -66,9 +66,10 @@ Rewards = NDArray[np.float64]
 class Bench:
     """One process's worker and learner for one cell."""
 
-    def __init__(self, generator: Path, max_staleness: int, practice: str, seed: int) -> None:
+    def __init__(self, generator: Path, rate: float, max_staleness: int, practice: str, seed: int) -> None:
         changes = [
             f"generator.path={generator}",
+            f"optimiser.lr={rate}",
             f"seed={seed}",
             f"control.max_staleness={max_staleness}",
             f"objective.old_policy.at={PRACTICES[practice]}",
@@ -108,9 +109,9 @@ class Bench:
         return rewards
 
 
-def cell(generator: Path, max_staleness: int, practice: str, seed: int, steps: int) -> dict[str, Any]:
+def cell(generator: Path, rate: float, steps: int, max_staleness: int, practice: str, seed: int) -> dict[str, Any]:
     """Train and measure one cell."""
-    bench = Bench(generator, max_staleness, practice, seed)
+    bench = Bench(generator, rate, max_staleness, practice, seed)
     bench.publish(0)
     curve, norms = [], []
     queue: deque[list[tuple[TrainingSample, Rewards]]] = deque()
@@ -134,7 +135,7 @@ def cell(generator: Path, max_staleness: int, practice: str, seed: int, steps: i
 
 def base(generator: Path) -> list[float]:
     """Held-out rewards of version 0, which is the base in every cell: a fresh adapter changes nothing."""
-    bench = Bench(generator, 0, "exact", SEEDS[0])
+    bench = Bench(generator, LEARNING_RATE, 0, "exact", SEEDS[0])
     bench.publish(0)
     rewards = bench.held_out(0)
     bench.learner.close()
@@ -150,14 +151,14 @@ def cells() -> Iterator[tuple[int, str, int]]:
                     yield max_staleness, practice, seed
 
 
-def finished(generator: Path, work: Path, steps: int) -> dict[tuple[int, str, int], dict[str, Any]]:
+def finished(generator: Path, work: Path, rate: float, steps: int) -> dict[tuple[int, str, int], dict[str, Any]]:
     """Run the cells that `work` lacks."""
     done = {}
     for key in cells():
-        file = work / f"{steps}_S{key[0]}_{key[1]}_{key[2]}.json"
+        file = work / f"{rate:g}_{steps}_S{key[0]}_{key[1]}_{key[2]}.json"
         if not file.exists():
             partial = file.with_suffix(".partial")
-            partial.write_text(json.dumps(cell(generator, *key, steps)))
+            partial.write_text(json.dumps(cell(generator, rate, steps, *key)))
             partial.rename(file)
         done[key] = json.loads(file.read_text())
         print(f"S={key[0]} {key[1]} seed {key[2]}: {np.mean(done[key]['after']):.4f}", flush=True)
@@ -209,6 +210,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Reward against S, for the exact old policy and for a moving one.")
     parser.add_argument("--work", type=Path, default=Path("runs/staleness"), help="where finished cells are kept")
     parser.add_argument("--steps", type=int, default=40, help="optimiser steps a cell")
+    parser.add_argument("--lr", type=float, default=LEARNING_RATE, help="learning rate; another one has its own result")
     parser.add_argument("--port", type=int, default=29611, help="where the one learner rank meets itself")
     given = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -216,12 +218,12 @@ def main() -> None:
     torch.set_num_threads(1)
     join(0, 1, f"127.0.0.1:{given.port}")
     generator = build_tiny(given.work / "generator")
-    start, done = base(generator), finished(generator, given.work, given.steps)
+    start, done = base(generator), finished(generator, given.work, given.lr, given.steps)
     rows = table(done, start)
     show(rows)
     most = rows[-1]["exact_minus_moving"]
     result = Result(
-        name="staleness",
+        name="staleness" if given.lr == LEARNING_RATE else f"staleness_lr_{given.lr:g}",
         value=rows[-1]["exact"]["mean"],
         unit="gain of held-out reward (PSNR / 10 dB) at S = 8, exact old policy",
         baseline=rows[0]["exact"]["mean"],
@@ -236,6 +238,7 @@ def main() -> None:
                 f"S{s} {practice} {seed}": done[s, practice, seed]["batch_reward"] for s, practice, seed in done
             },
             "settings": SETTINGS,
+            "learning_rate": given.lr,
             "groups_a_step": GROUPS,
             "steps": given.steps,
         },
