@@ -39,13 +39,13 @@ def measure_group(group: CuratedGroup, use_dists: bool = False) -> list[Row]:
 
 
 def _against(images: Pixels, gt: Pixels) -> dict[str, list[float]]:
-    truths, stlpips = np.broadcast_to(gt, images.shape), stlpips_batch(images, gt[None])
+    truths = np.broadcast_to(gt, images.shape)
     return {
-        "stlpips": stlpips.tolist(),
+        "stlpips": stlpips_batch(images, gt[None]).tolist(),
         "cvvdp": cvvdp_batch(images, truths).tolist(),
         "psnr": [psnr(image, gt) for image in images],
         "ssim": [ssim(image, gt) for image in images],
-        "perceptual": stlpips_two_sizes(images, gt[None], stlpips).tolist(),
+        "perceptual": stlpips_two_sizes(images, gt[None]).tolist(),
         "structure": [structure_error(image, gt) for image in images],
         "colour": [colour_error(image, gt) for image in images],
     }

@@ -53,16 +53,12 @@ def stlpips_batch(sr: NDArray[np.uint8], gt: NDArray[np.uint8], chunk: int = 16)
     return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)
 
 
-def stlpips_two_sizes(
-    sr: NDArray[np.uint8], gt: NDArray[np.uint8], own_size: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
-    """Mean of ST-LPIPS at the pictures' own size (`own_size`, where it is known) and at twice of it: [B].
+def stlpips_two_sizes(sr: NDArray[np.uint8], gt: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Mean of ST-LPIPS at the pictures' own size and at twice of it, as pictures are looked at closely: [B].
 
-    At its own size ST-LPIPS does not see the finest grid, a checkerboard of period 2, whatever its strength; people who
-    look closely do (ours).
+    At its own size ST-LPIPS does not see the finest grid, a checkerboard of period 2, whatever its strength (ours).
     """
-    own_size = stlpips_batch(sr, gt) if own_size is None else own_size
-    return np.float32(0.5) * (own_size + stlpips_batch(_doubled(sr), _doubled(gt)))
+    return np.float32(0.5) * (stlpips_batch(sr, gt) + stlpips_batch(_doubled(sr), _doubled(gt)))
 
 
 def _doubled(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
