@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from oars.compass.judge_files import JUDGE_LABELS
 from oars.compass.labels import Errors, LabelMap, colour_error, structure_error
-from oars.metrics.perceptual import stlpips_two_sizes
+from oars.metrics.perceptual import stlpips_batch
 from oars.miniature import MissingModel, resolve_model
 
 Pixels = NDArray[np.uint8]
@@ -25,11 +25,13 @@ def judge_labels(path: str) -> LabelMap:
 def measured_fidelity(images: Pixels, gt: Pixels, labels: LabelMap) -> list[float]:
     """F in [0, 1] of candidates uint8 [K, H, W, 3] against their GT uint8 [H, W, 3]. Runs as a Ray task."""
     torch.set_num_threads(1)
+    unknown = np.full(len(images), np.nan, np.float32)
     errors = Errors(
-        perceptual=stlpips_two_sizes(images, gt[None]),
+        stlpips=stlpips_batch(images, gt[None]),
         structure=np.array([structure_error(image, gt) for image in images], np.float32),
         colour=np.array([colour_error(image, gt) for image in images], np.float32),
-        # Only the quality label reads it.
-        jod=np.full(len(images), np.nan, np.float32),
+        # The two errors that only the quality label reads.
+        jod=unknown,
+        depicted_stlpips=unknown,
     )
     return [float(value) for value in labels.fidelity(errors)]

@@ -63,7 +63,7 @@ def sharp_judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 tensor += torch.randn(tensor.shape, generator=draw) * (0.2 if name == "lm_head.weight" else 0.05)
         save_file(tensors, weights, metadata={"format": "pt"})
         # A wide scale of measured fidelity, so that random pictures of a random generator are told apart.
-        scale = {"perceptual": 1.5, "structure": 1.5, "colour": 60.0, "jod": 2.0}
+        scale = {"stlpips": 1.5, "structure": 1.5, "colour": 60.0, "jod": 2.0}
         (directory / JUDGE_LABELS).write_text(json.dumps(scale))
     return directory
 

@@ -256,10 +256,7 @@ BASES: tuple[Base, ...] = (
     locally_restored,
     ground_truth,
 )
-# Shares of BASES. Alone they reach near the ground truth, where no method goes; under an artefact most are made of the
-# LR, or an artefact would tell that a picture is a good one.
-BARE_SHARES = (0.1, 0.1, 0.08, 0.04, 0.08, 0.2, 0.1, 0.1, 0.2)
-SPOILT_SHARES = (0.15, 0.15, 0.15, 0.05, 0.2, 0.1, 0.05, 0.05, 0.1)
+BASE_SHARES = (0.1, 0.1, 0.08, 0.04, 0.08, 0.2, 0.1, 0.1, 0.2)
 RENDERING: tuple[Artefact, ...] = (
     noisy,
     oversharpened,
@@ -294,8 +291,8 @@ def make(scene: Scene, base: Base, artefacts: tuple[Artefact, ...], rng: np.rand
 
 def draw(scene: Scene, rng: np.random.Generator) -> Candidate:
     """A random candidate: 25 % a bare base, 55 % with one artefact, 20 % with two."""
+    base = BASES[rng.choice(len(BASES), p=BASE_SHARES)]
     count = int(rng.choice(3, p=(0.25, 0.55, 0.2)))
-    base = BASES[rng.choice(len(BASES), p=SPOILT_SHARES if count else BARE_SHARES)]
     chosen = rng.choice(len(ARTEFACTS), size=count, replace=False)
     return make(scene, base, tuple(ARTEFACTS[i] for i in sorted(chosen, reverse=True)), rng)
 

@@ -2,8 +2,8 @@
 without a GT are judged.
 
 Everything is fitted on inputs of the train split that have a GT. Quality against GT is `LabelMap.quality` of the
-measured errors: half ColorVideoVDP (in JOD, an absolute scale from people's ratings), half ST-LPIPS at two sizes
-(trained on people's choices), each a ramp from perfect to the training set's 95th percentile.
+measured errors: half ColorVideoVDP (in JOD, an absolute scale from people's ratings), half ST-LPIPS (trained on
+people's choices), each a ramp from perfect to the training set's 95th percentile.
 """
 
 from collections import defaultdict
@@ -77,10 +77,10 @@ def _measured(rows: list[Row], entry: Row) -> Measured:
 
 
 def _errors(rows: Sequence[Row]) -> Errors | None:
-    if rows[0]["perceptual"] is None:
+    if rows[0]["stlpips"] is None:
         return None
     column = lambda name: np.array([row[name] for row in rows], np.float32)  # noqa: E731
-    return Errors(column("perceptual"), column("structure"), column("colour"), column("cvvdp"))
+    return Errors(column("stlpips"), column("structure"), column("colour"), column("cvvdp"), column("stlpips"))
 
 
 def measured_quality(group: Measured, scale: Scale) -> Values:
@@ -107,7 +107,7 @@ def predicted_score(group: Measured, scale: Scale) -> Values:
 
 def _score(errors: Errors, labels: LabelMap, weights: tuple[float, float]) -> Values:
     """Both metrics on the scale of their fitted ramps, not clipped, so that nothing ties."""
-    lost = weights[0] * errors.perceptual / labels.perceptual
+    lost = weights[0] * errors.stlpips / labels.stlpips
     lost = lost + weights[1] * (PERFECT_JOD - errors.jod) / (PERFECT_JOD - labels.jod)
     return -np.asarray(lost, np.float64)
 

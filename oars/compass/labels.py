@@ -1,12 +1,11 @@
 """Labels of a transition from full-reference metrics: fidelity F in [0, 1], quality Q in [1, 5].
 
   F = p * (1 - SHARE * s) * (1 - SHARE * c)   p: perceptual closeness of SR to GT, s: structure error, c: colour error
-  Q = 1 + 4 * (v + p) / 2                     v: visible quality
+  Q = 1 + 4 * (v + p') / 2                    v: visible quality, p': perceptual closeness, to what it depicts
 
-Each of p, s, c, v is a ramp of one metric (ST-LPIPS at two sizes, 1 - SSIM at half size, colour difference, JOD) from
-its perfect value to a bound that is fitted as a percentile of the training transitions, clipped to [0, 1]. So F and Q
-fall monotonically in every error. ST-LPIPS forgives shifts and small colour changes by design: the other two terms do
-not.
+Each of p, s, c, v is a ramp of one metric (ST-LPIPS, 1 - SSIM at half size, colour difference, JOD) from its perfect
+value to a bound that is fitted as a percentile of the training transitions, clipped to [0, 1]. So F and Q fall
+monotonically in every error. ST-LPIPS forgives shifts and small colour changes by design: the other two terms do not.
 Ours: the paper takes DISTS for F and human-like anchors and ranks for Q.
 """
 
@@ -28,13 +27,13 @@ _BOUND_PERCENTILE = 95
 
 @dataclass(frozen=True)
 class Errors:
-    """Raw metrics of N pictures against GT, float32 [N]."""
+    """Raw metrics of N pictures, float32 [N]: against GT for fidelity, against what they depict for quality."""
 
-    perceptual: Values
-    """ST-LPIPS, the mean of two sizes."""
+    stlpips: Values
     structure: Values
     colour: Values
     jod: Values
+    depicted_stlpips: Values
 
     @classmethod
     def concatenate(cls, parts: list["Errors"]) -> "Errors":
@@ -45,7 +44,7 @@ class Errors:
 class LabelMap:
     """The fitted bounds; stored with the judge, so that its scale is known."""
 
-    perceptual: float
+    stlpips: float
     structure: float
     colour: float
     jod: float
@@ -55,7 +54,7 @@ class LabelMap:
         """Bounds at the 95th percentile of each error."""
         bound = lambda values: float(np.percentile(values, _BOUND_PERCENTILE))  # noqa: E731
         return cls(
-            bound(errors.perceptual),
+            bound(errors.stlpips),
             bound(errors.structure),
             bound(errors.colour),
             PERFECT_JOD - bound(PERFECT_JOD - errors.jod),
@@ -63,14 +62,14 @@ class LabelMap:
 
     def fidelity(self, errors: Errors) -> Values:
         """F float32 [N] in [0, 1]."""
-        perceptual = 1 - _ramp(errors.perceptual, self.perceptual)
+        perceptual = 1 - _ramp(errors.stlpips, self.stlpips)
         structure, colour = _ramp(errors.structure, self.structure), _ramp(errors.colour, self.colour)
         return np.asarray(perceptual * (1 - SHARE * structure) * (1 - SHARE * colour), dtype=np.float32)
 
     def quality(self, errors: Errors) -> Values:
         """Q float32 [N] in [1, 5]."""
         visible = 1 - _ramp(PERFECT_JOD - errors.jod, PERFECT_JOD - self.jod)
-        perceptual = 1 - _ramp(errors.perceptual, self.perceptual)
+        perceptual = 1 - _ramp(errors.depicted_stlpips, self.stlpips)
         return np.asarray(1 + 2 * (visible + perceptual), dtype=np.float32)
 
 

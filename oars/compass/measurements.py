@@ -15,7 +15,7 @@ from oars.compass.views import lr_view
 from oars.metrics.dists import dists_batch
 from oars.metrics.no_reference import MIN_SIDE
 from oars.metrics.panel import no_reference
-from oars.metrics.perceptual import cvvdp_batch, stlpips_batch, stlpips_two_sizes, trunk_features
+from oars.metrics.perceptual import cvvdp_batch, stlpips_batch, trunk_features
 from oars.metrics.pixel import psnr, ssim
 
 Pixels = NDArray[np.uint8]
@@ -45,7 +45,6 @@ def _against(images: Pixels, gt: Pixels) -> dict[str, list[float]]:
         "cvvdp": cvvdp_batch(images, truths).tolist(),
         "psnr": [psnr(image, gt) for image in images],
         "ssim": [ssim(image, gt) for image in images],
-        "perceptual": stlpips_two_sizes(images, gt[None]).tolist(),
         "structure": [structure_error(image, gt) for image in images],
         "colour": [colour_error(image, gt) for image in images],
     }

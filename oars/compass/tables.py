@@ -47,7 +47,7 @@ MEASUREMENTS = pa.schema(
     [
         pa.field("input_id", _TEXT, **_REQUIRED),
         pa.field("enhancer", _TEXT, **_REQUIRED),
-        *(pa.field(name, _REAL) for name in (*METRICS, "perceptual", "structure", "colour", "dists")),
+        *(pa.field(name, _REAL) for name in (*METRICS, "structure", "colour", "dists")),
         pa.field("features", pa.list_(pa.float32()), **_REQUIRED),
     ]
 )

@@ -53,19 +53,6 @@ def stlpips_batch(sr: NDArray[np.uint8], gt: NDArray[np.uint8], chunk: int = 16)
     return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)
 
 
-def stlpips_two_sizes(sr: NDArray[np.uint8], gt: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Mean of ST-LPIPS at the pictures' own size and at twice of it, as pictures are looked at closely: [B].
-
-    At its own size ST-LPIPS does not see the finest grid, a checkerboard of period 2, whatever its strength (ours).
-    """
-    return np.float32(0.5) * (stlpips_batch(sr, gt) + stlpips_batch(_doubled(sr), _doubled(gt)))
-
-
-def _doubled(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """[B, 2 H, 2 W, 3], each pixel four times."""
-    return images.repeat(2, axis=1).repeat(2, axis=2)
-
-
 @torch.inference_mode()
 def trunk_features(images: NDArray[np.uint8], chunk: int = 16) -> NDArray[np.float32]:
     """What ST-LPIPS' trunk sees of each picture alone: mean and standard deviation of its 1,152 channels over the

@@ -32,7 +32,7 @@ def made_up(photos: int = 6, inputs: int = 4, seed: int = 0) -> list[Measured]:
     for index in range(photos * inputs):
         error = rng.uniform(0.02, 1, len(NAMES)).astype(np.float32)
         features = np.stack([error, error**2, rng.normal(size=len(NAMES)) * 0.1], 1).astype(np.float64)
-        errors = Errors(error * 0.7, error * 0.5, error * 9, 10 - 5 * error)
+        errors = Errors(error * 0.7, error * 0.5, error * 9, 10 - 5 * error, error * 0.7)
         groups.append(
             Measured(
                 input_id=f"{index:03d}",
@@ -59,7 +59,7 @@ def test_anchors_fall_with_the_errors_and_are_predicted_where_nothing_was_measur
         assert {row["anchor_source"] for row in rows} == {"predicted" if group.errors is None else "measured"}
         assert all(1 <= row["anchor"] <= 5 for row in rows) and [row["enhancer"] for row in rows] == list(NAMES)
         if group.errors is not None:
-            order = np.argsort(group.errors.perceptual)
+            order = np.argsort(group.errors.stlpips)
             assert (np.diff([rows[i]["anchor"] for i in order]) <= 1e-6).all()
             assert anchor_rows(group, scale, "predicted")[0]["anchor_source"] == "predicted"
 
@@ -80,7 +80,7 @@ def test_all_pairs_are_compared_with_complementary_probabilities(scale: Scale) -
         wins = win_matrix("abcd", rows)
         assert np.allclose(wins + wins.T, 1 - np.eye(4))
         if group.errors is not None:
-            better = group.errors.perceptual[1:, None] < group.errors.perceptual[None, 1:]
+            better = group.errors.stlpips[1:, None] < group.errors.stlpips[None, 1:]
             assert ((wins > 0.5) == better)[~np.eye(4, dtype=bool)].all()
 
 
@@ -119,10 +119,10 @@ def test_fidelity_falls_with_every_error_and_one_is_the_truth_s_alone(scale: Sca
         dists = np.linspace(0.1, 0.5, 5)
         groups = [replace(g, dists=dists if g.errors is not None else None) for g in made_up()]
         mapping = fit_fidelity(groups, scale.labels, use_dists)
-        truth = replace(group, errors=Errors(perfect, perfect, perfect, perfect + 10), dists=np.zeros(5))
+        truth = replace(group, errors=Errors(perfect, perfect, perfect, perfect + 10, perfect), dists=np.zeros(5))
         perfection, before = mapping.of(truth), mapping.of(replace(group, dists=dists))
         assert perfection is not None and before is not None and np.allclose(perfection, 1)
-        for name in ("perceptual", "structure", "colour"):
+        for name in ("stlpips", "structure", "colour"):
             errors = replace(group.errors, **{name: getattr(group.errors, name) + 0.1})
             worse = mapping.of(replace(group, errors=errors, dists=dists + 0.1))
             assert worse is not None and (worse <= before).all() and (worse < before).any() and (before < 1).all()

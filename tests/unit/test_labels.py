@@ -5,13 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image
 
 from oars.compass.labels import Errors, LabelMap, colour_error, structure_error
-from services.fidelity import measured_fidelity
 
-LABELS = LabelMap(perceptual=0.7, structure=0.6, colour=15.0, jod=4.0)
-ERRORS = ("perceptual", "structure", "colour", "jod")
+LABELS = LabelMap(stlpips=0.7, structure=0.6, colour=15.0, jod=4.0)
+ERRORS = ("stlpips", "structure", "colour", "jod", "depicted_stlpips")
 error = arrays(np.float32, 4, elements=st.floats(0, 2, width=32))
 
 
@@ -25,7 +23,7 @@ def test_a_perfect_picture_has_the_best_labels():
     assert LABELS.quality(errors()) == pytest.approx(5.0)
 
 
-@given(st.sampled_from(["perceptual", "structure", "colour"]), error, error)
+@given(st.sampled_from(["stlpips", "structure", "colour"]), error, error)
 def test_fidelity_falls_with_every_error(name, a, b):
     low, high = np.minimum(a, b), np.maximum(a, b)
     assert (LABELS.fidelity(errors(**{name: high})) <= LABELS.fidelity(errors(**{name: low}))).all()
@@ -36,8 +34,8 @@ def test_fidelity_falls_with_every_error(name, a, b):
 def test_quality_rises_with_jod_and_falls_with_distance(a, b):
     low, high = np.minimum(a, b), np.maximum(a, b)
     assert (LABELS.quality(errors(jod=8 + low)) <= LABELS.quality(errors(jod=8 + high))).all()
-    assert (LABELS.quality(errors(perceptual=high)) <= LABELS.quality(errors(perceptual=low))).all()
-    assert (LABELS.quality(errors(jod=low, perceptual=high)) >= 1).all()
+    assert (LABELS.quality(errors(depicted_stlpips=high)) <= LABELS.quality(errors(depicted_stlpips=low))).all()
+    assert (LABELS.quality(errors(jod=low, depicted_stlpips=high)) >= 1).all()
 
 
 def test_moved_and_tinted_content_have_errors_of_their_own():
@@ -48,20 +46,7 @@ def test_moved_and_tinted_content_have_errors_of_their_own():
     assert colour_error(gt + np.array([30, 0, 0], np.uint8), gt) > 5
 
 
-def test_measured_fidelity_falls_with_the_finest_grid():
-    gt = _smooth(np.random.default_rng(0))
-    y, x = np.indices(gt.shape[:2])
-    gridded = [(gt + level * (1 - 2 * ((x + y) % 2))[..., None]).astype(np.uint8) for level in (0.0, 12.0, 24.0)]
-    clean, weak, strong = measured_fidelity(np.stack(gridded), gt, LABELS)
-    assert clean == pytest.approx(1) and clean > weak + 0.01 > weak > strong + 0.03
-
-
-def _smooth(rng: np.random.Generator) -> np.ndarray:
-    coarse = Image.fromarray(rng.integers(40, 216, (12, 12, 3), dtype=np.uint8))
-    return np.array(coarse.resize((96, 96), Image.Resampling.BICUBIC))
-
-
 def test_bounds_are_percentiles_of_the_training_errors():
     values = np.linspace(0, 1, 101, dtype=np.float32)
-    fitted = LabelMap.fit(Errors(values, values, values, 10 - values))
+    fitted = LabelMap.fit(Errors(values, values, values, 10 - values, values))
     assert astuple(fitted) == pytest.approx((0.95, 0.95, 0.95, 9.05))
