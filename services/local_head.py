@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from itertools import islice
 from pathlib import Path
 
 # Large enough for the groups in flight of any profile that fits one machine; touched pages only are really used.
@@ -64,25 +65,15 @@ def _die_with_parent() -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Distinct ports that nobody listens on now; all are held open until the last one is found."""
-    sockets: list[socket.socket] = []
-    for port in random.SystemRandom().sample(_PORT_RANGE, len(_PORT_RANGE)):
-        if len(sockets) == count:
-            break
-        if (bound := _bound(port)) is not None:
-            sockets.append(bound)
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Distinct ports that nobody listens on now."""
+    shuffled = random.SystemRandom().sample(_PORT_RANGE, len(_PORT_RANGE))
+    return list(islice(filter(_is_free, shuffled), count))
 
 
-def _bound(port: int) -> socket.socket | None:
-    """A socket that holds the port; None if somebody else does."""
-    tried = socket.socket()
-    try:
-        tried.bind(("127.0.0.1", port))
-    except OSError:
-        tried.close()
-        return None
-    return tried
+def _is_free(port: int) -> bool:
+    with socket.socket() as tried:
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

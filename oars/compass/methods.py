@@ -47,9 +47,8 @@ class Task:
 
 Enhancer = Callable[[Sequence[Task]], list[Pixels | None]]
 
-# Raised when the code behind a kind makes other pictures of the same config: finished shards of it are then redone.
-_GENERATOR_VERSION = 2
-_ARTEFACTS_VERSION = 2
+# Raised when our sampler makes other pictures of the same config: finished shards of generators are then redone.
+_SAMPLER_VERSION = 2
 
 
 class BadEnhancer(UserError, ValueError):
@@ -105,18 +104,16 @@ def missing_outputs(config: EnhancerConfig, input_ids: Sequence[str]) -> list[Pa
 
 
 def ingredients(config: EnhancerConfig, input_ids: Sequence[str]) -> object:
-    """What the pictures depend on beside the config: weights, outputs made elsewhere, the version of our own code."""
+    """What the pictures depend on beside the config: weights, outputs made elsewhere, the version of our sampler."""
     match config:
         case NetworkConfig():
             return [fingerprint(path) for path in networks.weight_files(config.network)]
         case GeneratorEnhancerConfig():
             weights = [config.weights] if config.weights else []
             paths = [resolve_model(config.generator.path, "generator"), *weights]
-            return [_GENERATOR_VERSION, *(fingerprint(path) for path in paths)]
+            return [_SAMPLER_VERSION, *(fingerprint(path) for path in paths)]
         case FolderConfig():
             return [fingerprint(_output_path(config, name)) for name in input_ids]
-        case ArtefactsConfig():
-            return _ARTEFACTS_VERSION
     return None
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from oars.compass import methods
 from oars.compass.classical import METHODS, noise_level
 from oars.compass.enhancers import to_pixels
 from oars.compass.methods import (
@@ -127,3 +128,11 @@ def test_what_cannot_work_is_found_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(BadEnhancer, match="no transformer"):
         check_enhancer(GeneratorEnhancerConfig(name="g", kind="generator", weights=tmp_path), 4)
     assert entry_of(network).licence == "BSD-3-Clause"
+
+
+def test_another_sampler_makes_a_generators_finished_shards_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = GeneratorEnhancerConfig(name="ours", kind="generator", generator=GeneratorConfig(path="miniature"))
+    before = ingredients(config, [])
+    assert before == ingredients(config, [])
+    monkeypatch.setattr(methods, "_SAMPLER_VERSION", methods._SAMPLER_VERSION + 1)
+    assert before != ingredients(config, [])
