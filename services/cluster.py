@@ -126,6 +126,7 @@ def _start(cpus: int, deadline_s: float) -> tuple[LocalHead, Any]:
     while head.alive and time.monotonic() < deadline:
         time.sleep(_ASK_EVERY_S)
         if (context := _connect(head.address)) is not None:
+            head.watch()
             return head, context
     words = head.last_words()
     head.stop()

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from itertools import islice
 from pathlib import Path
 
@@ -26,9 +27,10 @@ class LocalHead:
     kernel ends the child with us."""
 
     def __init__(self, cpus: int, environment: dict[str, str]) -> None:
-        ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+        ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
         self.address = f"127.0.0.1:{ports['port']}"
         self.dashboard = f"http://127.0.0.1:{ports['dashboard-port']}"
+        self._stopping = False
         self._log = Path(tempfile.mkstemp(prefix="oars-ray-head-", suffix=".log")[1])
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
         command += ["--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", "--include-dashboard=true"]
@@ -49,8 +51,19 @@ class LocalHead:
         lines = self._log.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "no output"
 
+    def watch(self) -> None:
+        """From now on say so if the cluster ends by itself: Ray then ends its driver, and nobody sees why."""
+        threading.Thread(target=self._say_end, daemon=True).start()
+
+    def _say_end(self) -> None:
+        code = self._process.wait()
+        if not self._stopping:
+            words = f"error: the local Ray cluster ended (exit code {code}): {self.last_words()}"
+            print(words, file=sys.stderr, flush=True)
+
     def stop(self) -> None:
         """Orderly, then not."""
+        self._stopping = True
         self._process.terminate()
         try:
             self._process.wait(_STOP_WAIT_S)
@@ -64,7 +77,7 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Distinct ports that nobody listens on now."""
     shuffled = random.SystemRandom().sample(_PORT_RANGE, len(_PORT_RANGE))
     return list(islice(filter(_is_free, shuffled), count))

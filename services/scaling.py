@@ -21,12 +21,9 @@ def reports(app: str) -> list[ReplicaReport]:
     from ray.serve.exceptions import DeploymentUnavailableError, RayServeException
 
     try:
-        known = app in serve.status().applications
-    except RayServeException:
-        known = False
-    if not known:
-        raise NoCompass(f"Serve application {app!r} is not deployed; deploy it with `oars serve`")
-    handle: Any = serve.get_app_handle(app)
+        handle: Any = serve.get_app_handle(app)
+    except RayServeException as error:  # no Serve, no such application, or one whose deployments are still to come
+        raise NoCompass(f"Serve application {app!r} is not deployed; deploy it with `oars serve`") from error
     try:
         answers = handle.broadcast("report").results(timeout_s=_REPORT_S, return_exceptions=True)
     except DeploymentUnavailableError:  # its only replica died, and the next one has not come

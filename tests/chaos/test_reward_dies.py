@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
 from served_judge import judge_config, sharp_judge
 
-from benchmarks.reward_recovery import Storm, through_storm
+from benchmarks.reward_storm import Storm, through_storm
 from oars.config import DataConfig, RewardClientConfig
 from reward_server.client import CompassClient
 from services.bench.account import Account

@@ -155,7 +155,7 @@ def one_rank(generator: Path, samples: list[Any], tmp_path_factory: pytest.TempP
     return path, *run(tiny_config(generator, optimiser={"micro_batch": 4, "lr": 1e-3}), three_steps(samples, path))
 
 
-@pytest.mark.parametrize("zero_stage", [0, 3])
+@pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])
 def test_two_ranks_agree_with_one(
     generator: Path, samples: list[Any], one_rank: Any, tmp_path: Path, zero_stage: int
 ) -> None:

@@ -13,6 +13,16 @@ with cluster(1, None):
     print("ADDRESS", ray.get_runtime_context().gcs_address, flush=True)
     input()
 """
+LOSES = """
+import os, signal, time
+import psutil
+from services.cluster import cluster
+
+with cluster(1, None):
+    [head] = [child for child in psutil.Process().children() if "--head" in child.cmdline()]
+    head.send_signal(signal.SIGKILL)
+    time.sleep(5)
+"""
 # A streamed answer comes back through a server in the process that asked, as every answer of a Serve handle does.
 ASKS = """
 import sys, ray
@@ -32,7 +42,8 @@ def command(code: str, home: Path, *arguments: str) -> subprocess.Popen[str]:
     """`code` as a user runs it who never used Ray: no RAY_AUTH_MODE, no token in `home` before the first one."""
     env = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"} | {"HOME": str(home)}
     words = [sys.executable, "-c", code, *arguments]
-    return subprocess.Popen(words, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, env=env, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
 
 
 def test_a_second_command_is_answered(tmp_path: Path) -> None:
@@ -46,3 +57,8 @@ def test_a_second_command_is_answered(tmp_path: Path) -> None:
     finally:
         first.communicate("\n", timeout=120)
     assert first.returncode == 0
+
+
+def test_a_command_whose_cluster_dies_says_so(tmp_path: Path) -> None:
+    _, said = command(LOSES, tmp_path).communicate(timeout=240)
+    assert "error: the local Ray cluster ended (exit code -9): " in said

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.reward_recovery import longest_silence
+from benchmarks.reward_storm import longest_silence
 from benchmarks.soak_reward import growth, quarters
 from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Scored
 from services.bench.known_scores import compare
