@@ -125,7 +125,7 @@ def report(name: str, samples: list[Sample], comparison: Comparison, storm: Stor
     table = Table("event", "at", "wanted replicas after", "longest time without an answer")
     for event, silence in zip(storm.events, silences, strict=True):
         table.add_row(event.what, f"{event.at_s:.0f} s", f"{event.seconds:.1f} s", f"{silence:.1f} s")
-    Console().print(table)
+    Console(width=110).print(table)
     print(account, comparison)
     slowest = max(sample.seconds for sample in samples)
     result = Result(
