@@ -15,6 +15,7 @@ from pathlib import Path
 # Large enough for the groups in flight of any profile that fits one machine; touched pages only are really used.
 _OBJECT_STORE_BYTES = 2**30
 _STOP_WAIT_S = 30.0
+_EPITAPH_LINES = 4  # in which `ray start --block` names the process that died first
 _PR_SET_PDEATHSIG = 1
 # Between Ray's worker ports (10002 to 19999) and what the kernel gives to whoever asks for any port (from 32768 on): a
 # port found free there is not taken by another process in the seconds until Ray binds it.
@@ -46,10 +47,10 @@ class LocalHead:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def last_words(self) -> str:
-        """The last line that the child printed."""
-        lines = self._log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "no output"
+    def last_words(self, lines: int = 1) -> str:
+        """The last lines that the child printed."""
+        said = self._log.read_text(errors="replace").strip().splitlines()
+        return "\n".join(said[-lines:]) or "no output"
 
     def watch(self) -> None:
         """From now on say so if the cluster ends by itself: Ray then ends its driver, and nobody sees why."""
@@ -58,8 +59,8 @@ class LocalHead:
     def _say_end(self) -> None:
         code = self._process.wait()
         if not self._stopping:
-            words = f"error: the local Ray cluster ended (exit code {code}): {self.last_words()}"
-            print(words, file=sys.stderr, flush=True)
+            words = self.last_words(_EPITAPH_LINES)
+            print(f"error: the local Ray cluster ended (exit code {code}):\n{words}", file=sys.stderr, flush=True)
 
     def stop(self) -> None:
         """Orderly, then not."""
