@@ -24,8 +24,8 @@ _PORTS = ("port", "dashboard-port", "dashboard-agent-listen-port", "ray-client-s
 
 
 class LocalHead:
-    """`ray start --head --block` as a child. Ray ends its own processes with that child, even if it is killed; the
-    kernel ends the child with us."""
+    """`ray start --head --block` as a child. Ray ends its own processes with that child, also if it is killed (once in
+    three times two idle workers outlived a kill -9 of it); the kernel ends the child with us, in order."""
 
     def __init__(self, cpus: int, environment: dict[str, str]) -> None:
         ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
