@@ -6,7 +6,6 @@ number; another directory for the judge. The callers come through the gRPC door,
 
 import argparse
 import asyncio
-import os
 import shutil
 import subprocess
 import sys
@@ -30,7 +29,6 @@ from services.local_head import free_ports
 from services.serving import JUDGE, serve_config
 
 SPARE_CPUS = 3  # logical ones, for the door and a second replica, and a third while the judge is exchanged
-_START_S = 300.0
 # The autoscaler's delays of the shipped file are for judges that start in minutes.
 _QUICK = {"upscale_delay_s": 5, "downscale_delay_s": 10}
 
@@ -46,9 +44,8 @@ class ServeFile:
         edit(self._content["applications"][0])
         self._path.write_text(yaml.safe_dump(self._content))
         serve = Path(sys.executable).with_name("serve")
-        done = subprocess.run(
-            [serve, "deploy", "--address", self._dashboard, self._path], capture_output=True, text=True, env=os.environ
-        )
+        command = [str(serve), "deploy", "--address", self._dashboard, str(self._path)]
+        done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"serve deploy: {done.stderr.strip()}")
 

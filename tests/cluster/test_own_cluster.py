@@ -44,7 +44,7 @@ def command(code: str, home: Path, *arguments: str) -> subprocess.Popen[str]:
     env = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"} | {"HOME": str(home)}
     words = [sys.executable, "-c", code, *arguments]
     pipe = subprocess.PIPE
-    return subprocess.Popen(words, env=env, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
+    return subprocess.Popen(words, env=env, text=True, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
 
 
 def test_a_second_command_is_answered(tmp_path: Path) -> None:
@@ -61,6 +61,6 @@ def test_a_second_command_is_answered(tmp_path: Path) -> None:
 
 
 def test_a_command_whose_cluster_dies_says_so(tmp_path: Path) -> None:
-    _, said = command(LOSES, tmp_path).communicate(timeout=240)
+    said, _ = command(LOSES, tmp_path).communicate(timeout=240)
     assert "error: the local Ray cluster ended (exit code 1):" in said
     assert "gcs_server" in said
