@@ -53,8 +53,9 @@ WALLPAPER_PHOTOS: dict[str, Split] = {
 # honest real low-quality inputs.
 WALLPAPER_REDUCTION = 2
 
-# Debian packages lomiri-wallpapers-20.04, mate-backgrounds and plasma-workspace-wallpapers: what is a photograph in
-# them and not flat, below /usr/share. The number is the reduction to pixels that are sharp, as seen (ours).
+# Debian packages lomiri-wallpapers-20.04, mate-backgrounds, plasma-workspace-wallpapers, lxqt-themes,
+# libjs-jquery-backstretch and opencv-doc: what is a photograph in them, of no person and not flat, below /usr/share. The
+# number is the reduction to pixels that are sharp, as seen (ours).
 BACKGROUND_DIR = Path("/usr/share")
 BACKGROUND_PHOTOS: dict[str, tuple[Split, int]] = {
     "backgrounds/mate/nature/Aqua.jpg": ("train", 2),
@@ -72,12 +73,42 @@ BACKGROUND_PHOTOS: dict[str, tuple[Split, int]] = {
     "wallpapers/OneStandsOut/contents/images/2560x1600.jpg": ("train", 1),
     "wallpapers/Path/contents/images/2560x1600.jpg": ("train", 1),
     "wallpapers/summer_1am/contents/images/2560x1600.jpg": ("train", 1),
+    "lxqt/wallpapers/Butterfly-Kenneth-Wimer.jpg": ("train", 2),
+    "lxqt/wallpapers/after-the-rain.jpg": ("train", 3),
+    "lxqt/wallpapers/appleflower.png": ("train", 2),
+    "lxqt/wallpapers/beam.png": ("train", 3),
+    "lxqt/wallpapers/cloud.png": ("train", 2),
+    "lxqt/wallpapers/flowers.png": ("train", 3),
+    "lxqt/wallpapers/this-is-not-windows.jpg": ("train", 2),
+    "doc/libjs-jquery-backstretch/examples/coffee.jpg": ("train", 1),
+    "doc/libjs-jquery-backstretch/examples/dome.jpg": ("train", 1),
+    "doc/libjs-jquery-backstretch/examples/sample1_1920.jpg": ("train", 2),
+    "doc/libjs-jquery-backstretch/examples/sample2_1920.jpg": ("train", 2),
+    "doc/opencv-doc/examples/alphamat/input_images/plant.jpg": ("train", 1),
+    "doc/opencv-doc/examples/data/aloeL.jpg": ("train", 2),
+    "doc/opencv-doc/examples/data/board.jpg": ("train", 1),
+    "doc/opencv-doc/examples/data/butterfly.jpg": ("train", 1),
+    "doc/opencv-doc/examples/data/graf1.png": ("train", 1),
+    "doc/opencv-doc/examples/data/leuvenA.jpg": ("train", 1),
+    "doc/opencv-doc/examples/data/rubberwhale1.png": ("train", 1),
+    "doc/opencv-doc/examples/text/scenetext01.jpg": ("train", 1),
+    "doc/opencv-doc/examples/text/scenetext02.jpg": ("train", 2),
+    "doc/opencv-doc/examples/text/scenetext04.jpg": ("train", 2),
+    "doc/opencv-doc/examples/text/scenetext06.jpg": ("train", 1),
     "backgrounds/Kleiber_by_Lukas_Baubkus.jpg": ("evaluation", 3),
     "backgrounds/mate/nature/LadyBird.jpg": ("evaluation", 2),
     "backgrounds/mate/nature/Wood.jpg": ("evaluation", 2),
     "wallpapers/BytheWater/contents/images/2560x1600.jpg": ("evaluation", 1),
     "wallpapers/FallenLeaf/contents/images/2560x1600.jpg": ("evaluation", 1),
     "wallpapers/Grey/contents/images/2560x1600.jpg": ("evaluation", 1),
+    "lxqt/wallpapers/butterfly.png": ("evaluation", 2),
+    "lxqt/wallpapers/drop.png": ("evaluation", 2),
+    "doc/libjs-jquery-backstretch/examples/pot-holder.jpg": ("evaluation", 1),
+    "doc/opencv-doc/examples/data/building.jpg": ("evaluation", 1),
+    "doc/opencv-doc/examples/data/fruits.jpg": ("evaluation", 1),
+    "doc/opencv-doc/examples/data/home.jpg": ("evaluation", 1),
+    "doc/opencv-doc/examples/data/squirrel_cls.jpg": ("evaluation", 1),
+    "doc/opencv-doc/examples/text/scenetext05.jpg": ("evaluation", 2),
 }
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
