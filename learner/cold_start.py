@@ -22,8 +22,9 @@ from oars.alignment.seeds import derive_seed, seeded_noise
 from oars.config import RunConfig
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
-from oars.generator.policy import DTYPES, load_pipeline, predict_velocity
+from oars.generator.policy import load_pipeline, predict_velocity
 from oars.imaging.crops import Pair
+from oars.precision import compute_dtype
 
 
 class ColdStart:
@@ -32,7 +33,7 @@ class ColdStart:
     def __init__(self, config: RunConfig, rank: int, world: int) -> None:
         self._config, self._rank, self._world = config, rank, world
         self._optimiser = config.stages.cold_start.optimiser
-        self._dtype = DTYPES[config.generator.dtype]
+        self._dtype = compute_dtype(config.generator.dtype)
         pipeline = load_pipeline(config.generator)
         self._transformer = pipeline.transformer.train().requires_grad_(True)
         if config.learner.gradient_checkpointing:

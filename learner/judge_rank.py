@@ -22,6 +22,7 @@ from oars.compass.judge_examples import Batch, draw_batch, open_examples
 from oars.compass.judge_files import JudgeFiles
 from oars.config import OptimiserConfig
 from oars.config.judge_training import JudgeOptimiserConfig, JudgeTrainingConfig
+from oars.precision import compute_dtype, computing_in
 
 if TYPE_CHECKING:
     from oars.compass.judge_preparation import Preparation
@@ -115,7 +116,7 @@ class Tuning:
         if config.learner.gradient_checkpointing:
             model.gradient_checkpointing_enable()
         processor = AutoProcessor.from_pretrained(start, local_files_only=True)
-        self._dtype: torch.dtype = getattr(torch, config.dtype)
+        self._dtype: torch.dtype = compute_dtype(config.dtype)
         self._objective = JudgeObjective(model, processor, config.target, trains_vision=config.trained == "all")
         self._trained = rates(self._objective, config)
         peak = max(self._trained.values())
@@ -162,7 +163,7 @@ class Tuning:
         self._objective.eval()
         measured = []
         for dealt in deal(groups, self._world)[self._rank]:
-            with torch.autocast(self._engine.device.type, self._dtype, enabled=self._dtype != torch.float32):
+            with computing_in(self._dtype, self._engine.device.type):
                 accuracy = order_accuracy(judge, self._validation[dealt.work])
             if dealt.counted:
                 measured.append((dealt.work, accuracy))

@@ -21,7 +21,8 @@ from learner.plan import Dealt, MicroBatch, version_passes
 from oars.alignment.group import PolicySnapshot, TrainingSample
 from oars.alignment.training_points import training_point
 from oars.config import RunConfig
-from oars.generator.policy import DTYPES, ROLES, Policy, Role, predict_velocity
+from oars.generator.policy import ROLES, Policy, Role, predict_velocity
+from oars.precision import compute_dtype
 
 _FILE = "past_versions.safetensors"
 Samples = Sequence[TrainingSample | None]
@@ -57,7 +58,7 @@ class OldVelocity:
     def __init__(self, config: RunConfig, policy: Policy, engine: Engine) -> None:
         self._at = config.objective.old_policy.at
         self._reference = config.objective.kl_weight > 0
-        self._dtype = DTYPES[config.generator.dtype]
+        self._dtype = compute_dtype(config.generator.dtype)
         self._policy, self._engine = policy, engine
         self._length = config.control.staleness_bound + 1
         self._ring: dict[int, PolicySnapshot] = {}

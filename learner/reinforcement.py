@@ -24,7 +24,8 @@ from oars.alignment.group import PolicySnapshot, TrainingSample
 from oars.alignment.nft import LossParts, nft_loss
 from oars.alignment.old_policy import old_policy_eta
 from oars.config import RunConfig
-from oars.generator.policy import DTYPES, ROLES, Policy, Role, load_transformer, predict_velocity
+from oars.generator.policy import ROLES, Policy, Role, load_transformer, predict_velocity
+from oars.precision import compute_dtype
 
 _ADAPTERS = "adapters.safetensors"
 _LOSSES = ("total", "policy", "positive", "negative", "kl")
@@ -36,7 +37,7 @@ class Reinforcement:
 
     def __init__(self, config: RunConfig, rank: int, world: int) -> None:
         self._config, self._rank, self._world = config, rank, world
-        self._dtype = DTYPES[config.generator.dtype]
+        self._dtype = compute_dtype(config.generator.dtype)
         self._policy = Policy(load_transformer(config.generator), config.generator, roles(config), config.seed)
         transformer = self._policy.transformer
         if config.learner.gradient_checkpointing:

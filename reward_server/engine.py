@@ -59,6 +59,12 @@ def set_environment(config: JudgeConfig) -> None:
     os.environ["OMP_NUM_THREADS"] = str(config.resources.threads)
 
 
+def _vllm_dtype(config: JudgeConfig) -> str:
+    from oars.precision import compute_dtype
+
+    return config.dtype if config.dtype == "float16" else str(compute_dtype(config.dtype)).removeprefix("torch.")
+
+
 def engine_args(directory: Path, config: JudgeConfig) -> "AsyncEngineArgs":
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.platforms import current_platform
@@ -66,7 +72,7 @@ def engine_args(directory: Path, config: JudgeConfig) -> "AsyncEngineArgs":
     on_cpu = current_platform.is_cpu()
     return AsyncEngineArgs(
         model=str(directory),
-        dtype=config.dtype,
+        dtype=_vllm_dtype(config),
         max_model_len=config.max_model_len,
         max_num_seqs=config.max_num_seqs,
         max_num_batched_tokens=config.max_num_batched_tokens,

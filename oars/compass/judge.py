@@ -12,6 +12,7 @@ from transformers import AutoProcessor, Qwen3VLForConditionalGeneration, Qwen3VL
 from oars.compass.judge_forward import encode_pictures, last_logits
 from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, Reading, ScoreTokens, read
 from oars.compass.views import judge_views
+from oars.precision import compute_dtype
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class Judge:
     tokens: ScoreTokens
 
     @classmethod
-    def load(cls, path: Path, dtype: torch.dtype = torch.bfloat16, device: str = "cpu") -> "Judge":
-        """Raises ValueError if a score level is not one token of the directory's tokenizer."""
+    def load(cls, path: Path, dtype: torch.dtype | None = None, device: str = "cpu") -> "Judge":
+        """`dtype` None: the native one. Raises ValueError if a score level is not one token of the tokenizer."""
+        dtype = dtype or compute_dtype("native")
         model = Qwen3VLForConditionalGeneration.from_pretrained(path, dtype=dtype, local_files_only=True)
         processor = AutoProcessor.from_pretrained(path, local_files_only=True)
         return cls(model.to(device).eval(), processor, ScoreTokens.of(processor.tokenizer))

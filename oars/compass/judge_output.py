@@ -17,6 +17,7 @@ from oars.compass.judge_examples import Batch
 from oars.compass.judge_forward import answer_states, encode_pictures
 from oars.compass.judge_objective import picture_pairs
 from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
+from oars.precision import computing_in
 
 # Logit of every token that is no score, and how peaked the first answers are, per squared distance of two levels.
 _PUSHED_DOWN = -8.0
@@ -37,18 +38,20 @@ class Answers:
 
 @torch.no_grad()
 def fit_output_layer(
-    model: Qwen3VLForConditionalGeneration, processor: Qwen3VLProcessor, batches: Sequence[Batch]
+    model: Qwen3VLForConditionalGeneration, processor: Qwen3VLProcessor, batches: Sequence[Batch], dtype: torch.dtype
 ) -> None:
-    """Set `lm_head` from what the judge answers to these batches."""
+    """Set `lm_head` from what the judge answers to these batches, computing in `dtype`."""
     tokens = ScoreTokens.of(processor.tokenizer)
-    parts = [_answers(model, processor, batch) for batch in batches]
+    parts = [_answers(model, processor, batch, dtype) for batch in batches]
     answers = Answers(*(torch.cat([getattr(part, name) for part in parts]) for name in Answers.__dataclass_fields__))
     rows = _rows(answers, tokens, model.lm_head.out_features)
     model.lm_head.weight.copy_(torch.stack(rows))
 
 
-def _answers(model: Qwen3VLForConditionalGeneration, processor: Qwen3VLProcessor, batch: Batch) -> Answers:
-    with torch.autocast("cpu", torch.bfloat16):
+def _answers(
+    model: Qwen3VLForConditionalGeneration, processor: Qwen3VLProcessor, batch: Batch, dtype: torch.dtype
+) -> Answers:
+    with computing_in(dtype):
         encoded = encode_pictures(model, processor, batch.views.reshape(-1, *batch.views.shape[2:]))
         every = torch.arange(batch.quality.size)[:, None]
         inputs = answer_states(model, processor, INPUT_PROMPT, encoded, every)[:, 0]

@@ -15,9 +15,9 @@ from transformers import Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 
 from oars.alignment.seeds import derive_seed
 from oars.config.judge_training import JudgeTrainingConfig
+from oars.precision import compute_dtype
 
 _ADAPTER = "default"
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def choose_trained(model: Qwen3VLForConditionalGeneration, config: JudgeTrainingConfig) -> None:
@@ -87,5 +87,5 @@ def load_trainable(path: Path, config: JudgeTrainingConfig) -> Qwen3VLForConditi
     choose_trained(model, config)
     for parameter in model.parameters():
         if not parameter.requires_grad:
-            parameter.data = parameter.data.to(_DTYPES[config.dtype])
+            parameter.data = parameter.data.to(compute_dtype(config.dtype))
     return model

@@ -21,6 +21,7 @@ from oars.compass.judge_parameters import write_judge
 from oars.compass.pooled_head import PooledHead
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.files import write_whole
+from oars.precision import compute_dtype, computing_in
 
 _CALIBRATION_GROUPS = 64
 _WARMUP = 50
@@ -31,6 +32,7 @@ class Preparation:
 
     def __init__(self, examples: Examples, config: JudgeTrainingConfig, work: Path) -> None:
         self._examples, self._config, self._state = examples, config, work / "preparation.pt"
+        self._dtype = compute_dtype(config.dtype)
         tokenizer = build_tokenizer()
         self.processor = build_processor(tokenizer)
         self.model = new_judge(judge_config(tokenizer), config.seed)
@@ -67,11 +69,11 @@ class Preparation:
             draw_batch(self._examples, self._config, self._config.batch_groups, derive_seed("judge fit", index))
             for index in range(-(-self._config.preparation.fitted_groups // self._config.batch_groups))
         ]
-        fit_output_layer(self.model, self.processor, batches)
+        fit_output_layer(self.model, self.processor, batches, self._dtype)
         write_judge(self.model, self.processor, path, torch.float32)
 
     def _loss(self, batch: Batch) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with computing_in(self._dtype):
             encoded = encode_pictures(self.model, self.processor, batch.views.reshape(-1, *batch.views.shape[2:]))
         tokens = torch.cat([encoded.tokens, *encoded.deepstack], -1).float().unflatten(0, batch.views.shape[:2])
         return self._head.loss(tokens, batch)

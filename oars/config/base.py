@@ -1,6 +1,11 @@
 """The one base of every config model: frozen, unknown keys are errors. Importable without torch."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
+
+Precision = Literal["native", "float32", "bfloat16"]
+"""Of arithmetic. `native`: bfloat16 where the processor computes in it, float32 elsewhere (oars/precision.py)."""
 
 
 class Config(BaseModel):

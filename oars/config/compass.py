@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from oars.config.base import Config
+from oars.config.base import Config, Precision
 from oars.config.cluster import ResourcesConfig
 
 
@@ -55,7 +55,7 @@ class JudgeConfig(Config):
 
     path: str = "miniature"
     """Qwen3-VL directory in transformers' format, or `miniature` for the embedded one."""
-    dtype: str = "bfloat16"
+    dtype: Precision | Literal["float16"] = "native"
     max_model_len: PositiveInt = 4096
     max_num_seqs: PositiveInt = 64
     """Prompts that the engine takes into one step; K + 1 a group."""

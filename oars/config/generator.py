@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from oars.config.base import Config
+from oars.config.base import Config, Precision
 
 # The attention projections of both streams (DiffusionNFT's published recipe).
 LORA_TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
@@ -23,7 +23,7 @@ class GeneratorConfig(Config):
 
     path: str = "miniature"
     """Directory in diffusers' format, or `miniature` for the embedded one."""
-    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    dtype: Precision = "native"
     """Precision of the transformer's arithmetic; weights of trained parameters stay float32."""
     prompt: str = "Restore this photo to high resolution."
     """The one edit instruction, the same for every image (ours; the paper does not state its prompt)."""

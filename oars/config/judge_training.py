@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from oars.config.base import Config
+from oars.config.base import Config, Precision
 from oars.config.cluster import LearnerConfig
 from oars.config.generator import LoraConfig
 from oars.config.loading import read_config
@@ -73,7 +73,7 @@ class JudgeTrainingConfig(Config):
     """Which parameters learn; `lora`: an adapter on the text model, merged when a judge is written."""
     lora: LoraConfig = LoraConfig(targets=JUDGE_LORA_TARGETS)
     seed: int = 0
-    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    dtype: Precision = "native"
     """Precision of the arithmetic; weights that learn stay float32."""
     held_out_enhancers: tuple[str, ...] = ()
     """Enhancers whose transitions are left out of training and validation, to evaluate on methods never seen."""

@@ -21,10 +21,10 @@ from oars.alignment.group import Conditioning, PolicySnapshot
 from oars.alignment.seeds import derive_seed, seeded_noise
 from oars.config import GeneratorConfig, LoraConfig
 from oars.miniature import resolve_model
+from oars.precision import compute_dtype, computing_in
 
 Role = Literal["current", "old", "ema", "past"]
 ROLES: tuple[Role, ...] = ("current", "old", "ema")
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class AdapterMismatch(RuntimeError):
@@ -50,7 +50,7 @@ class Policy:
     ) -> None:
         self.transformer = transformer.requires_grad_(False)
         self.roles = roles
-        self._dtype = DTYPES[config.dtype]
+        self._dtype = compute_dtype(config.dtype)
         for role in roles:
             add_adapter(transformer, config.lora, role, seed)
 
@@ -148,7 +148,7 @@ def predict_velocity(
     grid = conditioning[0].grid
     image = torch.stack([c.image_latents for c in conditioning]).to(device, x_t.dtype)
     prompt = torch.stack([c.prompt_embeds for c in conditioning]).to(device, x_t.dtype)
-    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+    with computing_in(dtype, device.type):
         output: Tensor = transformer(
             hidden_states=torch.cat([x_t, image], dim=1),
             timestep=t,

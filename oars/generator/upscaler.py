@@ -13,10 +13,11 @@ from oars.alignment.seeds import seeded_noise
 from oars.config import GeneratorConfig, SamplerConfig
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
-from oars.generator.policy import DTYPES, predict_velocity
+from oars.generator.policy import predict_velocity
 from oars.generator.sampler import denoise, flow_times
 from oars.imaging.colour import keep_colour
 from oars.imaging.tiling import tile_count, upscale_tiled
+from oars.precision import compute_dtype
 
 Pixels = NDArray[np.uint8]
 
@@ -37,7 +38,7 @@ class Upscaler:
         self._conditioner = Conditioner(pipeline, generator, self.codec)
         self._scheduler = pipeline.scheduler
         self._transformer = transformer.to(device).eval()
-        self._dtype = DTYPES[generator.dtype]
+        self._dtype = compute_dtype(generator.dtype)
         self._sampler = sampler
 
     def sample(self, lr: Pixels, scale: int, seed: int) -> Pixels:

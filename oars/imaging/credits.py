@@ -9,6 +9,7 @@ class Credit(NamedTuple):
 
 
 _BY_FOLDER = Credit("of the folder", "of the folder")
+_OPENCV = Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause")
 
 CREDITS: dict[str, Credit] = {
     "skimage/data/astronaut.png": Credit("NASA", "public domain"),
@@ -64,25 +65,27 @@ CREDITS: dict[str, Credit] = {
     "doc/libjs-jquery-backstretch/examples/dome.jpg": Credit("Scott Robbin", "MIT"),
     "doc/libjs-jquery-backstretch/examples/sample1_1920.jpg": Credit("Scott Robbin", "MIT"),
     "doc/libjs-jquery-backstretch/examples/sample2_1920.jpg": Credit("Scott Robbin", "MIT"),
-    "doc/opencv-doc/examples/alphamat/input_images/plant.jpg": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
-    "doc/opencv-doc/examples/data/aloeL.jpg": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
-    "doc/opencv-doc/examples/data/board.jpg": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
-    "doc/opencv-doc/examples/data/butterfly.jpg": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
-    "doc/opencv-doc/examples/data/graf1.png": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
-    "doc/opencv-doc/examples/data/leuvenA.jpg": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
-    "doc/opencv-doc/examples/data/rubberwhale1.png": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
-    "doc/opencv-doc/examples/text/scenetext01.jpg": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
-    "doc/opencv-doc/examples/text/scenetext02.jpg": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
-    "doc/opencv-doc/examples/text/scenetext04.jpg": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
-    "doc/opencv-doc/examples/text/scenetext06.jpg": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
+    "doc/opencv-doc/examples/alphamat/input_images/plant.jpg": Credit(
+        "OpenCV contributors", "Apache-2.0 and BSD-3-Clause"
+    ),
+    "doc/opencv-doc/examples/data/aloeL.jpg": _OPENCV,
+    "doc/opencv-doc/examples/data/board.jpg": _OPENCV,
+    "doc/opencv-doc/examples/data/butterfly.jpg": _OPENCV,
+    "doc/opencv-doc/examples/data/graf1.png": _OPENCV,
+    "doc/opencv-doc/examples/data/leuvenA.jpg": _OPENCV,
+    "doc/opencv-doc/examples/data/rubberwhale1.png": _OPENCV,
+    "doc/opencv-doc/examples/text/scenetext01.jpg": _OPENCV,
+    "doc/opencv-doc/examples/text/scenetext02.jpg": _OPENCV,
+    "doc/opencv-doc/examples/text/scenetext04.jpg": _OPENCV,
+    "doc/opencv-doc/examples/text/scenetext06.jpg": _OPENCV,
     "lxqt/wallpapers/butterfly.png": Credit("stefonarch", "CC-BY-SA-3.0"),
     "lxqt/wallpapers/drop.png": Credit("stefonarch", "CC-BY-SA-3.0"),
     "doc/libjs-jquery-backstretch/examples/pot-holder.jpg": Credit("Scott Robbin", "MIT"),
-    "doc/opencv-doc/examples/data/building.jpg": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
-    "doc/opencv-doc/examples/data/fruits.jpg": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
-    "doc/opencv-doc/examples/data/home.jpg": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
-    "doc/opencv-doc/examples/data/squirrel_cls.jpg": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
-    "doc/opencv-doc/examples/text/scenetext05.jpg": Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause"),
+    "doc/opencv-doc/examples/data/building.jpg": _OPENCV,
+    "doc/opencv-doc/examples/data/fruits.jpg": _OPENCV,
+    "doc/opencv-doc/examples/data/home.jpg": _OPENCV,
+    "doc/opencv-doc/examples/data/squirrel_cls.jpg": _OPENCV,
+    "doc/opencv-doc/examples/text/scenetext05.jpg": _OPENCV,
 }
 
 

@@ -54,8 +54,8 @@ WALLPAPER_PHOTOS: dict[str, Split] = {
 WALLPAPER_REDUCTION = 2
 
 # Debian packages lomiri-wallpapers-20.04, mate-backgrounds, plasma-workspace-wallpapers, lxqt-themes,
-# libjs-jquery-backstretch and opencv-doc: what is a photograph in them, of no person and not flat, below /usr/share. The
-# number is the reduction to pixels that are sharp, as seen (ours).
+# libjs-jquery-backstretch and opencv-doc: what is a photograph in them, of no person and not flat, below /usr/share.
+# The number is the reduction to pixels that are sharp, as seen (ours).
 BACKGROUND_DIR = Path("/usr/share")
 BACKGROUND_PHOTOS: dict[str, tuple[Split, int]] = {
     "backgrounds/mate/nature/Aqua.jpg": ("train", 2),

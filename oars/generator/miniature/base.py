@@ -28,6 +28,7 @@ from oars.generator.conditioning import resize
 from oars.generator.policy import predict_velocity
 from oars.imaging.crops import Pair, training_pair
 from oars.imaging.photos import Photo
+from oars.precision import compute_dtype
 
 CHECKPOINT_EVERY = 100
 EMA_DECAY = 0.995
@@ -114,7 +115,7 @@ def _step(
     t = _logit_normal_times(len(x0), generator)
     prompts = prompt_bank[torch.randint(len(prompt_bank), (len(x0),), generator=generator)]
     conditioning = [Conditioning(prompt, latents, grid) for prompt, latents in zip(prompts, condition, strict=True)]
-    v = predict_velocity(transformer, interpolate(x0, noise, t), t, conditioning, torch.bfloat16)
+    v = predict_velocity(transformer, interpolate(x0, noise, t), t, conditioning, compute_dtype("native"))
     loss = flow_matching_loss(v, x0, noise).mean()
     loss.backward()
     return loss.item()

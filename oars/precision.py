@@ -1,0 +1,31 @@
+"""Which precision arithmetic runs in, and how a block of code is told.
+
+`native` is bfloat16 where the processor has instructions for it and float32 elsewhere: a CPU without them emulates
+bfloat16, at a tenth of float32's speed or less. Ours.
+"""
+
+from contextlib import AbstractContextManager
+
+import torch
+
+from oars.config.base import Precision
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def compute_dtype(precision: Precision) -> torch.dtype:
+    """What `precision` means in this process."""
+    if precision == "native":
+        return torch.bfloat16 if torch.cuda.is_available() or _cpu_has_bfloat16() else torch.float32
+    return _DTYPES[precision]
+
+
+def _cpu_has_bfloat16() -> bool:
+    # avx512_bf16 and amx_bf16 on x86, sve_bf16 or the like on Arm.
+    return any(present is True for name, present in torch.cpu.get_capabilities().items() if name.endswith("bf16"))
+
+
+def computing_in(dtype: torch.dtype, device: str = "cpu") -> AbstractContextManager[None]:
+    """Autocast to `dtype` on a device of this type; nothing for float32."""
+    context: AbstractContextManager[None] = torch.autocast(device, dtype, enabled=dtype != torch.float32)
+    return context
