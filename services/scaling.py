@@ -23,7 +23,7 @@ def reports(app: str) -> list[ReplicaReport]:
     try:
         handle: Any = serve.get_app_handle(app)
     except RayServeException as error:  # no Serve, no such application, or one whose deployments are still to come
-        raise NoCompass(f"Serve application {app!r} is not deployed; deploy it with `oars serve`") from error
+        raise NoCompass(f"Serve application {app!r} is not deployed (yet); deploy it with `oars serve`") from error
     try:
         answers = handle.broadcast("report").results(timeout_s=_REPORT_S, return_exceptions=True)
     except DeploymentUnavailableError:  # its only replica died, and the next one has not come
