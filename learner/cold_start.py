@@ -4,6 +4,7 @@ Invariant: crop i of step s has the time and the noise that (run seed, s, i) wri
 """
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from learner import checkpoint
 from learner.engine import Engine, barrier
-from learner.plan import deal
+from learner.plan import chunked, deal
 from learner.report import StepReport
 from oars.alignment.flow_matching import flow_matching_loss, interpolate, uniform_times
 from oars.alignment.seeds import derive_seed, seeded_noise
@@ -50,10 +51,9 @@ class ColdStart:
         start, weight, losses = time.monotonic(), self._world / len(pairs), torch.zeros(1, dtype=torch.float64)
         seed = derive_seed(self._config.seed, "cold_start", self.steps)
         times = uniform_times(len(pairs), torch.Generator().manual_seed(seed))
-        size = self._optimiser.micro_batch
-        chunks = [list(range(len(pairs)))[at : at + size] for at in range(0, len(pairs), size)]
+        chunks = chunked(range(len(pairs)), self._optimiser.micro_batch)
 
-        def loss(chunk: list[int], counted: bool) -> Tensor:
+        def loss(chunk: Sequence[int], counted: bool) -> Tensor:
             values = self._losses([pairs[i] for i in chunk], times[chunk], [(seed, i) for i in chunk]) * counted
             losses.add_(values.detach().double().sum().cpu())
             return values.sum() * weight

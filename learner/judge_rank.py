@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from learner import checkpoint
-from learner.plan import deal
+from learner.plan import chunked, deal
 from learner.rank_process import RankProcess
 from oars.alignment.seeds import derive_seed
 from oars.compass.judge_examples import Batch, draw_batch, open_examples
@@ -140,8 +140,7 @@ class Tuning:
         seed = derive_seed("judge batch", config.seed, self.steps)
         batch = draw_batch(self._train, config, config.batch_groups, seed)
         counts, total = Counts.of(batch), torch.zeros(1, dtype=torch.float64)
-        size, groups = config.micro_batch, len(batch.views)
-        chunks = [list(range(groups))[at : at + size] for at in range(0, groups, size)]
+        chunks = chunked(range(len(batch.views)), config.micro_batch)
 
         def loss(part: Batch, counted: bool) -> Tensor:
             value: Tensor = self._engine.model(part, counts) * counted

@@ -34,6 +34,11 @@ class Dealt(Generic[T]):
     counted: bool
 
 
+def chunked(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    """Runs of `size` items in order; the last may be shorter."""
+    return [items[at : at + size] for at in range(0, len(items), size)]
+
+
 def micro_batches(optimality: Sequence[Optimality], points: int, size: int) -> list[MicroBatch]:
     """All points of all scored candidates, `size` at a time.
 
@@ -42,7 +47,7 @@ def micro_batches(optimality: Sequence[Optimality], points: int, size: int) -> l
     batches = []
     for group, values in enumerate(optimality):
         own = [(k, j) for k, value in enumerate(values) if value is not None for j in range(points)]
-        batches += [MicroBatch(group, tuple(own[at : at + size])) for at in range(0, len(own), size)]
+        batches += [MicroBatch(group, tuple(chunk)) for chunk in chunked(own, size)]
     if not batches:
         raise NothingToTrain(f"none of the candidates of {len(optimality)} groups has a score")
     return batches
