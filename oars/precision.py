@@ -5,23 +5,24 @@ bfloat16, at a tenth of float32's speed or less. Ours.
 """
 
 from contextlib import AbstractContextManager
+from typing import Literal
 
 import torch
 
 from oars.config.base import Precision
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def compute_dtype(precision: Precision) -> torch.dtype:
+def compute_dtype(precision: Precision | Literal["float16"]) -> torch.dtype:
     """What `precision` means in this process."""
     if precision == "native":
-        return torch.bfloat16 if torch.cuda.is_available() or _cpu_has_bfloat16() else torch.float32
+        return torch.bfloat16 if torch.cuda.is_available() or cpu_has_bfloat16() else torch.float32
     return _DTYPES[precision]
 
 
-def _cpu_has_bfloat16() -> bool:
-    # avx512_bf16 and amx_bf16 on x86, sve_bf16 or the like on Arm.
+def cpu_has_bfloat16() -> bool:
+    """Whether this processor has such instructions: avx512_bf16 or amx_bf16 on x86, sve_bf16 or the like on Arm."""
     return any(present is True for name, present in torch.cpu.get_capabilities().items() if name.endswith("bf16"))
 
 

@@ -59,12 +59,6 @@ def set_environment(config: JudgeConfig) -> None:
     os.environ["OMP_NUM_THREADS"] = str(config.resources.threads)
 
 
-def _vllm_dtype(config: JudgeConfig) -> str:
-    from oars.precision import compute_dtype
-
-    return config.dtype if config.dtype == "float16" else str(compute_dtype(config.dtype)).removeprefix("torch.")
-
-
 def engine_args(directory: Path, config: JudgeConfig) -> "AsyncEngineArgs":
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.platforms import current_platform
@@ -72,7 +66,7 @@ def engine_args(directory: Path, config: JudgeConfig) -> "AsyncEngineArgs":
     on_cpu = current_platform.is_cpu()
     return AsyncEngineArgs(
         model=str(directory),
-        dtype=_vllm_dtype(config),
+        dtype=_dtype(config, on_cpu),
         max_model_len=config.max_model_len,
         max_num_seqs=config.max_num_seqs,
         max_num_batched_tokens=config.max_num_batched_tokens,
@@ -90,6 +84,15 @@ def engine_args(directory: Path, config: JudgeConfig) -> "AsyncEngineArgs":
         disable_log_stats=True,
         enable_logging_iteration_details=True,
     )
+
+
+def _dtype(config: JudgeConfig, on_cpu: bool) -> str:
+    """In vLLM's words. On a GPU it asks nothing of CUDA, which vLLM wants to initialise itself."""
+    if config.dtype != "native":
+        return config.dtype
+    from oars.precision import cpu_has_bfloat16  # torch, which the environment has to precede
+
+    return "bfloat16" if not on_cpu or cpu_has_bfloat16() else "float32"
 
 
 class JudgeEngine:

@@ -98,12 +98,11 @@ class LocalScorer:
     def __init__(self, config: JudgeConfig) -> None:
         """Raises BadJudge."""
         directory = judge_directory(config.path)
-        import torch
-
         from oars.compass.judge import Judge
+        from oars.precision import compute_dtype
 
         self._config = config
-        self._model = Judge.load(directory, dtype=getattr(torch, config.dtype))
+        self._model = Judge.load(directory, dtype=compute_dtype(config.dtype))
         self.max_pixels = config.max_pixels
         self.judge = f"{config.path} in this process, digest {judge_digest(directory)[:12]}"
 
