@@ -59,7 +59,7 @@ from services.explanations import explain_groups
 from services.progress import Progress, ProgressLine
 
 # Changes when the code of a stage gives other numbers for the same pictures.
-_VERSION = 1
+_VERSION = 2
 
 
 class Annotation:
