@@ -51,7 +51,7 @@ Enhancer = Callable[[Sequence[Task]], list[Pixels | None]]
 
 # Raised when our code makes other pictures of the same config: finished shards of the kind are then redone.
 _SAMPLER_VERSION = 2
-_ARTEFACTS_VERSION = 2
+_ARTEFACTS_VERSION = 3
 
 
 class BadEnhancer(UserError, ValueError):
