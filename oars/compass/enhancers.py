@@ -274,8 +274,8 @@ BASES: tuple[Base, ...] = (
 )
 BASE_SHARES = (0.1, 0.1, 0.08, 0.04, 0.08, 0.2, 0.1, 0.1, 0.2)
 SHARED_BASE_SHARES = (0.25, 0.2, 0.15, 0.05, 0.2, 0.15, 0.0, 0.0, 0.0)
-"""No better than what methods make of the LR: on better pictures an artefact would be the mark of a good one, and a judge
-was seen to take it for that (the reward of a checkerboard doubled)."""
+"""No better than what methods make of the LR: on better pictures an artefact would be the mark of a good one, and a
+judge was seen to take it for that (the reward of a checkerboard doubled)."""
 RENDERING: tuple[Artefact, ...] = (
     noisy,
     oversharpened,
