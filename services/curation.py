@@ -128,7 +128,7 @@ def _enhance(config: CurationConfig, out: Path, pool: PoolConfig, jobs: list[_Jo
 
     def read(row: Row) -> Row:
         inputs = read_shard(out / "inputs" / jobs[row["item"]].shard)
-        return row | {"inputs": [{key: entry[key] for key in ("input_id", "split", "lr", "gt")} for entry in inputs]}
+        return row | {"inputs": [{key: entry[key] for key in ("input_id", "lr", "gt")} for entry in inputs]}
 
     def write(row: Row) -> Row:
         job = jobs[row["item"]]
@@ -190,5 +190,4 @@ class _Enhancing:
 
 def _task(entry: Row) -> Task:
     name, gt = entry["input_id"], entry["gt"]
-    truth = None if gt is None else decode_lossless(gt, name)
-    return Task(name, entry["split"], decode_lossless(entry["lr"], name), truth)
+    return Task(name, decode_lossless(entry["lr"], name), None if gt is None else decode_lossless(gt, name))

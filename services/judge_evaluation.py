@@ -3,10 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from oars.compass.dataset import BadDataset, Group, read_groups, read_manifest
+from oars.compass.dataset import BadDataset, DataSplit, Group, read_groups, read_manifest
 from oars.compass.judge import Judge
 from oars.compass.judge_files import JudgeCard
-from oars.config.curation import DataSplit
 from oars.evaluation.judge_tables import REFERENCES, agreements, pair_accuracies, worst_pairs
 from oars.evaluation.probes import ladder, probe, scenes_of
 from oars.evaluation.records import AblationRow, JudgeEvaluation

@@ -20,11 +20,10 @@ from pydantic import BaseModel, ConfigDict
 
 from learner import checkpoint
 from learner.judge_group import JudgeGroup
-from oars.compass.dataset import fidelity_bounds, read_explanations, read_groups, read_manifest
+from oars.compass.dataset import DataSplit, fidelity_bounds, read_explanations, read_groups, read_manifest
 from oars.compass.judge_examples import NoExamples, example_of, pack
 from oars.compass.judge_files import JUDGE_CARD, JUDGE_LABELS, SCRATCH, JudgeCard, JudgeFiles
 from oars.config import BadConfig
-from oars.config.curation import DataSplit
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.files import write_text
 from services.progress import Progress, ProgressLine

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oars.alignment.seeds import derive_seed
-from oars.compass.dataset import Kind
+from oars.compass.dataset import DataSplit, Kind
 from oars.compass.tables import Row, recipe_of
-from oars.config.curation import FULL_SIZE, CountsConfig, CurationConfig, DataSplit
+from oars.config.curation import FULL_SIZE, CountsConfig, CurationConfig
 from oars.config.loading import BadConfig
 from oars.files import sha256
 from oars.imaging.crops import PhotoTooSmall, Window, degraded_window, photo_pixels, random_window, texture

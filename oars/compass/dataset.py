@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from oars.compass.tables import LR, METRICS, Row, read_shard
-from oars.config.curation import DataSplit, Family
+from oars.config.curation import Family
 from oars.errors import UserError
 from oars.imaging.image_io import decode_lossless
 
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.float64]
+DataSplit = Literal["train", "validation", "evaluation"]
 Kind = Literal["synthetic", "real"]
 
 MANIFEST, LABELS_FILE, CURATION = "manifest.json", "labels.json", "curation.yaml"

@@ -4,13 +4,13 @@ A candidate is a *base* (a restoration, from plain interpolation to the ground t
 *artefacts* of random strength: noise, ringing, grids, painted texture, moved or foreign content, shifted colour. An
 artefact that changes what is depicted (colour, warp, foreign patch) changes the *reference* too: quality is judged
 against what the picture shows, fidelity against the ground truth. So sharp but invented content has high quality and
-low fidelity, which the metrics against the ground truth alone could not tell apart. `change` makes pictures that
-differ in named artefacts and in nothing else: what shows a judge the single cause. Ours: the paper runs 12 SR networks.
+low fidelity, which the metrics against the ground truth alone could not tell apart. Ours: the paper runs 12 SR
+networks.
 
 Images are float32 [H, W, 3] in [0, 255].
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -150,13 +150,6 @@ def gridded(picture: Picture, scene: Scene, rng: np.random.Generator) -> Picture
     return _rendered(picture, picture.image + rng.uniform(4, 25) * pattern[..., None] * rng.uniform(0.5, 1, 3))
 
 
-def checkered(picture: Picture, scene: Scene, rng: np.random.Generator) -> Picture:
-    """The finest grid there is, which metrics hardly see and policies find."""
-    y, x = np.indices(picture.image.shape[:2])
-    pattern = 1 - 2 * ((x + y) % 2)
-    return _rendered(picture, picture.image + rng.uniform(3, 20) * pattern[..., None] * rng.uniform(0.5, 1, 3))
-
-
 def blocky(picture: Picture, scene: Scene, rng: np.random.Generator) -> Picture:
     """Each 8 x 8 block is off by a constant and a slope: latent tokens that disagree."""
     height, width, _ = picture.image.shape
@@ -237,18 +230,6 @@ def replaced(picture: Picture, scene: Scene, rng: np.random.Generator) -> Pictur
     return Picture(replace(picture.image), replace(picture.reference))
 
 
-def displaced(picture: Picture, scene: Scene, rng: np.random.Generator) -> Picture:
-    """Some places show what belongs elsewhere in the picture."""
-    height, width, _ = picture.image.shape
-    shift = [int(rng.integers(side // 4, side - side // 4)) for side in (height, width)]
-    mask = _blobs((height, width), rng)
-
-    def displace(image: Floats) -> Floats:
-        return (mask * np.roll(image, shift, (0, 1)) + (1 - mask) * image).astype(np.float32)
-
-    return Picture(displace(picture.image), displace(picture.reference))
-
-
 def _rendered(picture: Picture, image: NDArray[np.floating] | Pixels) -> Picture:
     return Picture(np.clip(image, 0, 255).astype(np.float32), picture.reference)
 
@@ -273,23 +254,18 @@ BASES: tuple[Base, ...] = (
     ground_truth,
 )
 BASE_SHARES = (0.1, 0.1, 0.08, 0.04, 0.08, 0.2, 0.1, 0.1, 0.2)
-SHARED_BASE_SHARES = (0.25, 0.2, 0.15, 0.05, 0.2, 0.15, 0.0, 0.0, 0.0)
-"""No better than what methods make of the LR: on better pictures an artefact would be the mark of a good one, and a
-judge was seen to take it for that (the reward of a checkerboard doubled)."""
 RENDERING: tuple[Artefact, ...] = (
     noisy,
     oversharpened,
     softened,
     gridded,
-    checkered,
     blocky,
     compressed,
     textured,
     foreign_detail,
 )
-CONTENT: tuple[Artefact, ...] = (tinted, warped, displaced, replaced)
+CONTENT: tuple[Artefact, ...] = (tinted, warped, replaced)
 ARTEFACTS: tuple[Artefact, ...] = (*RENDERING, *CONTENT)
-NAMED = {artefact.__name__: artefact for artefact in ARTEFACTS}
 
 
 @dataclass(frozen=True)
@@ -301,15 +277,9 @@ class Candidate:
     recipe: str
 
 
-def make(
-    scene: Scene,
-    base: Base,
-    artefacts: Sequence[Artefact],
-    rng: np.random.Generator,
-    base_rng: np.random.Generator | None = None,
-) -> Candidate:
-    """Apply `artefacts` in order to `base`, which draws from `base_rng` if there is one."""
-    picture = Picture(base(scene, base_rng or rng), scene.gt)
+def make(scene: Scene, base: Base, artefacts: tuple[Artefact, ...], rng: np.random.Generator) -> Candidate:
+    """Apply `artefacts` in order to `base`."""
+    picture = Picture(base(scene, rng), scene.gt)
     for artefact in artefacts:
         picture = artefact(picture, scene, rng)
     recipe = "+".join(step.__name__ for step in (base, *artefacts))
@@ -321,13 +291,7 @@ def draw(scene: Scene, rng: np.random.Generator) -> Candidate:
     base = BASES[rng.choice(len(BASES), p=BASE_SHARES)]
     count = int(rng.choice(3, p=(0.25, 0.55, 0.2)))
     chosen = rng.choice(len(ARTEFACTS), size=count, replace=False)
-    return make(scene, base, [ARTEFACTS[i] for i in sorted(chosen, reverse=True)], rng)
-
-
-def change(scene: Scene, names: Sequence[str], shared: np.random.Generator, own: np.random.Generator) -> Candidate:
-    """The named artefacts, drawn from `own`, on a base that depends on `shared` alone. KeyError: no such artefact."""
-    base = BASES[shared.choice(len(BASES), p=SHARED_BASE_SHARES)]
-    return make(scene, base, [NAMED[name] for name in names], own, shared)
+    return make(scene, base, tuple(ARTEFACTS[i] for i in sorted(chosen, reverse=True)), rng)
 
 
 def scene_of(lr: Pixels, gt: Pixels, foreign: Pixels) -> Scene:
@@ -336,17 +300,4 @@ def scene_of(lr: Pixels, gt: Pixels, foreign: Pixels) -> Scene:
     return Scene(view, lr, gt.astype(np.float32), foreign.astype(np.float32))
 
 
-__all__ = [
-    "ARTEFACTS",
-    "BASES",
-    "CONTENT",
-    "NAMED",
-    "RENDERING",
-    "Candidate",
-    "Picture",
-    "Scene",
-    "change",
-    "draw",
-    "make",
-    "scene_of",
-]
+__all__ = ["ARTEFACTS", "BASES", "CONTENT", "RENDERING", "Candidate", "Picture", "Scene", "draw", "make", "scene_of"]

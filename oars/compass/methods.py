@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from oars.alignment.seeds import derive_seed
 from oars.compass import classical, networks
 from oars.compass.dataset import EnhancerEntry
-from oars.compass.enhancers import Scene, change, draw, scene_of
+from oars.compass.enhancers import draw, scene_of
 from oars.compass.views import lr_view
 from oars.config.curation import (
     ArtefactsConfig,
     CallableConfig,
     ClassicalConfig,
-    DataSplit,
     EnhancerConfig,
     FolderConfig,
     GeneratorEnhancerConfig,
@@ -42,16 +41,14 @@ class Task:
     """One input as an enhancer gets it; `gt` only for those that make probes out of it."""
 
     input_id: str
-    split: DataSplit
     lr: Pixels
     gt: Pixels | None
 
 
 Enhancer = Callable[[Sequence[Task]], list[Pixels | None]]
 
-# Raised when our code makes other pictures of the same config: finished shards of the kind are then redone.
+# Raised when our sampler makes other pictures of the same config: finished shards of generators are then redone.
 _SAMPLER_VERSION = 2
-_ARTEFACTS_VERSION = 3
 
 
 class BadEnhancer(UserError, ValueError):
@@ -117,8 +114,6 @@ def ingredients(config: EnhancerConfig, input_ids: Sequence[str]) -> object:
             return [_SAMPLER_VERSION, *(fingerprint(path) for path in paths)]
         case FolderConfig():
             return [fingerprint(_output_path(config, name)) for name in input_ids]
-        case ArtefactsConfig():
-            return _ARTEFACTS_VERSION
     return None
 
 
@@ -137,7 +132,7 @@ def entry_of(config: EnhancerConfig) -> EnhancerEntry:
         case CallableConfig():
             licence, source = "", config.target
         case ArtefactsConfig():
-            source = "artefacts on partly restored pictures, by this project"
+            source = "random artefacts on the ground truth, for probes"
     return EnhancerEntry(name=config.name, family=config.family, licence=config.licence or licence, source=source)
 
 
@@ -203,19 +198,11 @@ def _artefacts(config: ArtefactsConfig, tasks: Sequence[Task]) -> list[Pixels | 
     """The foreign content of a task is the ground truth of the next one that has any."""
     truths = [task.gt for task in tasks if task.gt is not None]
     results: list[Pixels | None] = []
-    known = 0
     for task in tasks:
-        picture = None
-        if task.gt is not None:
-            known += 1
-            if task.split in config.splits:
-                picture = _spoilt(config, task, scene_of(task.lr, task.gt, truths[known % len(truths)]))
-        results.append(picture)
+        if task.gt is None:
+            results.append(None)
+            continue
+        foreign = truths[(sum(result is not None for result in results) + 1) % len(truths)]
+        rng = np.random.default_rng(derive_seed("artefacts", config.seed, task.input_id))
+        results.append(draw(scene_of(task.lr, task.gt, foreign), rng).pixels)
     return results
-
-
-def _spoilt(config: ArtefactsConfig, task: Task, scene: Scene) -> Pixels:
-    own = np.random.default_rng(derive_seed("artefacts", config.seed, task.input_id))
-    if config.changes is None:
-        return draw(scene, own).pixels
-    return change(scene, config.changes, np.random.default_rng(derive_seed("shared base", task.input_id)), own).pixels

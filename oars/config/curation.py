@@ -17,23 +17,6 @@ from oars.config.loading import read_config
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+$")]
 Family = Literal["regression", "generative"]
-DataSplit = Literal["train", "validation", "evaluation"]
-ArtefactName = Literal[
-    "noisy",
-    "oversharpened",
-    "softened",
-    "gridded",
-    "checkered",
-    "blocky",
-    "compressed",
-    "textured",
-    "foreign_detail",
-    "tinted",
-    "warped",
-    "displaced",
-    "replaced",
-]
-"""Functions of oars/compass/enhancers.py."""
 FULL_SIZE = "full-size"
 
 
@@ -128,16 +111,11 @@ class CallableConfig(_EnhancerConfig):
 
 
 class ArtefactsConfig(_EnhancerConfig):
-    """Artefacts on partly restored pictures (oars/compass/enhancers.py). Synthetic inputs only."""
+    """Random artefacts on partly restored pictures (oars/compass/enhancers.py): for probes. Synthetic inputs only."""
 
     kind: Literal["artefacts"]
     family: Family = "generative"
     seed: NonNegativeInt = 0
-    changes: tuple[ArtefactName, ...] | None = None
-    """The artefacts, on a picture that is the same in all columns that name theirs: what differs is known. None:
-    picture and artefacts are drawn anew."""
-    splits: tuple[DataSplit, ...] = ("train", "validation", "evaluation")
-    """Inputs of which splits get it."""
 
 
 EnhancerConfig = Annotated[

@@ -21,7 +21,7 @@ CVVDP_DISPLAY = "standard_fhd"
 """Full-HD monitor at arm's length, about 38 pixels a degree."""
 CVVDP_PIXELS_PER_DEGREE = 19.0
 """On it, a picture at twice its size, as crops are looked at (ours). At its own size a grid of period 2 is all but
-invisible to the metric: over outputs of medium quality one of 3 to 20 levels costs 0.005 JOD, at this size 0.39."""
+invisible to the metric: over poor pictures one of 3 to 20 levels costs 0.005 JOD, at this size 0.39."""
 _WEIGHTS = Path("weights/vST0.0/alex_shift_tolerant.pth")
 
 

@@ -1,11 +1,8 @@
-from typing import get_args
-
 import numpy as np
 import pytest
 
 from oars.compass import enhancers
-from oars.compass.enhancers import ARTEFACTS, BASES, CONTENT, NAMED, make, scene_of
-from oars.config.curation import ArtefactName
+from oars.compass.enhancers import ARTEFACTS, BASES, CONTENT, make, scene_of
 
 
 def scene() -> enhancers.Scene:
@@ -21,7 +18,3 @@ def test_every_step_gives_a_picture_and_changes_the_reference_only_with_the_cont
     assert drawn.pixels.shape == (64, 64, 3)
     assert np.array_equal(drawn.pixels, again.pixels)
     assert np.array_equal(drawn.reference, scene().gt.astype(np.uint8)) == (step not in CONTENT)
-
-
-def test_a_config_can_name_every_artefact():
-    assert set(get_args(ArtefactName)) == set(NAMED)
