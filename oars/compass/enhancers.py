@@ -144,9 +144,8 @@ def gridded(picture: Picture, scene: Scene, rng: np.random.Generator) -> Picture
     height, width, _ = picture.image.shape
     period = int(rng.choice([2, 4, 8, 16]))
     y, x = np.mgrid[:height, :width] + rng.integers(period)
-    waves = np.sign(np.cos(2 * np.pi * (y + 0.5) / period)), np.sign(np.cos(2 * np.pi * (x + 0.5) / period))
-    lines = (y % period == 0) | (x % period == 0)
-    pattern = waves[0] * waves[1] if rng.random() < 0.5 else 1.0 - 2.0 * lines
+    checks, lines = (y * 2 // period + x * 2 // period) % 2, (y % period == 0) | (x % period == 0)
+    pattern = 1.0 - 2.0 * (checks if rng.random() < 0.5 else lines)
     return _rendered(picture, picture.image + rng.uniform(4, 25) * pattern[..., None] * rng.uniform(0.5, 1, 3))
 
 

@@ -47,8 +47,9 @@ class Task:
 
 Enhancer = Callable[[Sequence[Task]], list[Pixels | None]]
 
-# Raised when our sampler makes other pictures of the same config: finished shards of generators are then redone.
+# Raised when our code makes other pictures of the same config: finished shards of the kind are then redone.
 _SAMPLER_VERSION = 2
+_ARTEFACTS_VERSION = 2
 
 
 class BadEnhancer(UserError, ValueError):
@@ -114,6 +115,8 @@ def ingredients(config: EnhancerConfig, input_ids: Sequence[str]) -> object:
             return [_SAMPLER_VERSION, *(fingerprint(path) for path in paths)]
         case FolderConfig():
             return [fingerprint(_output_path(config, name)) for name in input_ids]
+        case ArtefactsConfig():
+            return _ARTEFACTS_VERSION
     return None
 
 

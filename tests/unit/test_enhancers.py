@@ -18,3 +18,11 @@ def test_every_step_gives_a_picture_and_changes_the_reference_only_with_the_cont
     assert drawn.pixels.shape == (64, 64, 3)
     assert np.array_equal(drawn.pixels, again.pixels)
     assert np.array_equal(drawn.reference, scene().gt.astype(np.uint8)) == (step not in CONTENT)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_grids_are_regular_whatever_their_period(seed):
+    grey = np.full((256, 256, 3), 128, np.uint8)
+    flat = scene_of(grey[::4, ::4], grey, grey)
+    light = make(flat, enhancers.ground_truth, (enhancers.gridded,), np.random.default_rng(seed)).pixels[..., 0] > 128
+    assert any((light[p:] == light[:-p]).all() and (light[:, p:] == light[:, :-p]).all() for p in (2, 4, 8, 16))

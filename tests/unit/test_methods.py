@@ -23,6 +23,7 @@ from oars.config.curation import (
     ArtefactsConfig,
     CallableConfig,
     ClassicalConfig,
+    EnhancerConfig,
     FolderConfig,
     GeneratorEnhancerConfig,
     NetworkConfig,
@@ -130,9 +131,20 @@ def test_what_cannot_work_is_found_before_any_work(tmp_path: Path) -> None:
     assert entry_of(network).licence == "BSD-3-Clause"
 
 
-def test_another_sampler_makes_a_generators_finished_shards_stale(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = GeneratorEnhancerConfig(name="ours", kind="generator", generator=GeneratorConfig(path="miniature"))
+@pytest.mark.parametrize(
+    ("version", "config"),
+    [
+        (
+            "_SAMPLER_VERSION",
+            GeneratorEnhancerConfig(name="ours", kind="generator", generator=GeneratorConfig(path="miniature")),
+        ),
+        ("_ARTEFACTS_VERSION", ArtefactsConfig(name="a", kind="artefacts")),
+    ],
+)
+def test_other_code_makes_finished_shards_of_its_kind_stale(
+    version: str, config: EnhancerConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = ingredients(config, [])
     assert before == ingredients(config, [])
-    monkeypatch.setattr(methods, "_SAMPLER_VERSION", methods._SAMPLER_VERSION + 1)
+    monkeypatch.setattr(methods, version, getattr(methods, version) + 1)
     assert before != ingredients(config, [])
