@@ -8,9 +8,11 @@ import sys
 import psutil
 
 _REPLICA = """
-import subprocess, time
+import subprocess, time, psutil
 from reward_server.sentinel import Sentinel
 engine, other = (subprocess.Popen([title, "600"], executable="/bin/sleep") for title in ("oars:engine-x", "other"))
+while not psutil.Process(engine.pid).cmdline():
+    pass  # Popen waits for exec; the kernel shows the title a moment later, where an engine has long been up
 sentinel = Sentinel("oars:engine")
 print(engine.pid, other.pid, flush=True)
 time.sleep(600)
