@@ -35,7 +35,7 @@ class ColdStart:
         self._config, self._rank, self._world = config, rank, world
         self._optimiser = config.stages.cold_start.optimiser
         self._dtype = compute_dtype(config.generator.dtype)
-        pipeline = load_pipeline(config.generator)
+        pipeline = load_pipeline(config.generator, trained=True)
         self._transformer = pipeline.transformer.train().requires_grad_(True)
         if config.learner.gradient_checkpointing:
             self._transformer.enable_gradient_checkpointing()

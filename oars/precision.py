@@ -5,10 +5,12 @@ bfloat16, and a matrix product takes fifty times as long (measured with AVX2). E
 cluster of unlike machines name one precision: then all compute alike. Ours.
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Literal
 
 import torch
+from torch import nn
 
 from oars.config.base import Precision
 
@@ -31,3 +33,29 @@ def computing_in(dtype: torch.dtype, device: str = "cpu") -> AbstractContextMana
     """Autocast to `dtype` on a device of this type; nothing for float32."""
     context: AbstractContextManager[None] = torch.autocast(device, dtype, enabled=dtype != torch.float32)
     return context
+
+
+@contextmanager
+def computing_in_float32(module: nn.Module) -> Iterator[None]:
+    """Inside, forward passes of a module whose weights rest in a lower precision are float32 throughout.
+
+    Each layer's weights are float32 while that layer computes, so that memory holds one layer more, not the model
+    twice. Going up and back changes no bit.
+    """
+    with ExitStack() as hooks:
+        for layer in module.modules():
+            resting = {name: p.dtype for name, p in layer.named_parameters(recurse=False) if p.dtype != torch.float32}
+            if resting:
+                before = layer.register_forward_pre_hook(
+                    lambda layer, _, r=resting: _hold(layer, dict.fromkeys(r, torch.float32))
+                )
+                after = layer.register_forward_hook(lambda layer, *_, r=resting: _hold(layer, r))
+                hooks.callback(before.remove)
+                hooks.callback(after.remove)
+        yield
+
+
+def _hold(layer: nn.Module, dtypes: dict[str, torch.dtype]) -> None:
+    for name, dtype in dtypes.items():
+        parameter = layer.get_parameter(name)
+        parameter.data = parameter.data.to(dtype)

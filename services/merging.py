@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import ray
+import torch
 
 from learner import checkpoint
 from oars.alignment.group import PolicySnapshot
@@ -24,6 +25,6 @@ async def merge_aligned(run: Run, sft: Path, adapter: PolicySnapshot) -> Path:
 
 
 def _merge(config: RunConfig, sft: Path, adapter: PolicySnapshot, path: Path) -> None:
-    aligned = add_delta(load_transformer(config.generator, sft), adapter, config.generator.lora)
+    aligned = add_delta(load_transformer(config.generator, sft, torch.float32), adapter, config.generator.lora)
     aligned.save_pretrained(checkpoint.begin(path))
     checkpoint.publish(path)

@@ -21,7 +21,7 @@ from oars.alignment.group import Conditioning, PolicySnapshot
 from oars.alignment.seeds import derive_seed, seeded_noise
 from oars.config import GeneratorConfig, LoraConfig
 from oars.miniature import resolve_model
-from oars.precision import compute_dtype, computing_in
+from oars.precision import compute_dtype, computing_in, computing_in_float32
 
 Role = Literal["current", "old", "ema", "past"]
 ROLES: tuple[Role, ...] = ("current", "old", "ema")
@@ -31,26 +31,40 @@ class AdapterMismatch(RuntimeError):
     """An adapter did not bind to the model tensor by tensor, or is not the one that was announced."""
 
 
-def load_pipeline(config: GeneratorConfig) -> QwenImageEditPlusPipeline:
-    """The pipeline directory named by the config, float32 on the CPU."""
-    return QwenImageEditPlusPipeline.from_pretrained(resolve_model(config.path, "generator"), torch_dtype=torch.float32)
+def load_pipeline(config: GeneratorConfig, trained: bool = False) -> QwenImageEditPlusPipeline:
+    """The pipeline directory named by the config, on the CPU.
+
+    What rests is held in the precision of its arithmetic, what is `trained` (the transformer) in float32; so is the
+    VAE, whose rounding would show in the pictures.
+    """
+    resting = compute_dtype(config.dtype)
+    dtypes = {
+        "default": torch.float32,
+        "text_encoder": resting,
+        "transformer": torch.float32 if trained else resting,
+    }
+    return QwenImageEditPlusPipeline.from_pretrained(resolve_model(config.path, "generator"), torch_dtype=dtypes)
 
 
-def load_transformer(config: GeneratorConfig, weights: Path | None = None) -> QwenImageTransformer2DModel:
-    """The base transformer, or the one in `weights` (a diffusers transformer directory, such as SFT weights)."""
+def load_transformer(
+    config: GeneratorConfig, weights: Path | None = None, dtype: torch.dtype | None = None
+) -> QwenImageTransformer2DModel:
+    """The base transformer, or the one in `weights` (a diffusers transformer directory, such as SFT weights), held in
+    `dtype`; None: in the precision of its arithmetic."""
     directory = weights or resolve_model(config.path, "generator") / "transformer"
-    return QwenImageTransformer2DModel.from_pretrained(directory, torch_dtype=torch.float32)
+    return QwenImageTransformer2DModel.from_pretrained(directory, torch_dtype=dtype or compute_dtype(config.dtype))
 
 
 class Policy:
-    """A transformer with adapters. Parameters stay float32; arithmetic runs under autocast in the config's dtype."""
+    """A transformer with adapters. Adapters are float32, as the optimiser wants them; the base rests in the config's
+    dtype, in which arithmetic runs under autocast: 20 G parameters take 41 GB, not 82."""
 
     def __init__(
         self, transformer: QwenImageTransformer2DModel, config: GeneratorConfig, roles: tuple[Role, ...], seed: int
     ) -> None:
-        self.transformer = transformer.requires_grad_(False)
-        self.roles = roles
         self._dtype = compute_dtype(config.dtype)
+        self.transformer = transformer.requires_grad_(False).to(self._dtype)
+        self.roles = roles
         for role in roles:
             add_adapter(transformer, config.lora, role, seed)
 
@@ -115,7 +129,7 @@ class Policy:
         x_t, image = seeded_noise((1, 4, config.in_channels), "canary"), seeded_noise((4, config.in_channels), "image")
         prompt = seeded_noise((4, config.joint_attention_dim), "prompt")
         conditioning = Conditioning(prompt, image, (2, 2))
-        with self.using(role):
+        with self.using(role), computing_in_float32(self.transformer):
             t = torch.full((1,), 0.5, device=self.device)
             v = predict_velocity(self.transformer, x_t.to(self.device), t, [conditioning], torch.float32)
         return tensors_digest({"velocity": v})
@@ -138,6 +152,9 @@ def add_adapter(transformer: QwenImageTransformer2DModel, lora: LoraConfig, role
             ),
             adapter_name=role,
         )
+    for name, parameter in transformer.named_parameters():
+        if f".{role}." in name:  # peft makes an adapter in its base layer's dtype
+            parameter.data = parameter.data.float()
 
 
 def predict_velocity(

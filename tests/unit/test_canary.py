@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import fresh_snapshot, tiny_config
@@ -39,9 +40,13 @@ def test_another_song_for_the_same_adapter_is_an_error_unless_the_worker_was_los
     canaries.check("rollout-0", "digest-0", "song-1")
 
 
-@pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunConfig, Policy]]:
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def policy(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[tuple[RunConfig, Policy]]:
     config = tiny_config(build_tiny(tmp_path_factory.mktemp("tiny") / "generator"))
+    generator = config.generator.model_copy(update={"dtype": request.param})
+    config = config.model_copy(update={"generator": generator})
     yield config, Policy(load_transformer(config.generator), config.generator, ("old",), config.seed)
 
 
@@ -53,6 +58,14 @@ def test_a_real_policy_sings_what_it_is(policy: tuple[RunConfig, Policy]) -> Non
         songs.append(model.canary("old"))
         assert songs[-1] == model.canary("old")
     assert songs[0] == songs[2] != songs[1]
+
+
+def test_the_base_rests_in_its_dtype_and_the_adapter_is_float32(policy: tuple[RunConfig, Policy]) -> None:
+    config, model = policy
+    adapter = {id(parameter) for parameter in model.named_parameters("old").values()}
+    for parameter in model.transformer.parameters():
+        resting = getattr(torch, config.generator.dtype)
+        assert parameter.dtype == (torch.float32 if id(parameter) in adapter else resting)
 
 
 def test_an_adapter_that_is_scaled_to_nothing_keeps_its_digest_and_loses_its_voice(

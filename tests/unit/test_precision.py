@@ -1,9 +1,11 @@
 """`native` follows the processor; what is named is what is used."""
 
+import copy
+
 import pytest
 import torch
 
-from oars.precision import compute_dtype, computing_in
+from oars.precision import compute_dtype, computing_in, computing_in_float32
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,15 @@ def test_native_is_bfloat16_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_arithmetic_runs_in_the_dtype(dtype: torch.dtype) -> None:
     with computing_in(dtype):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+def test_resting_weights_compute_in_float32_where_asked() -> None:
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.LayerNorm(8), torch.nn.Linear(8, 4)).bfloat16()
+    before, x = copy.deepcopy(module), torch.randn(3, 8)
+    with torch.no_grad(), computing_in_float32(module):
+        answer = module(x)
+    torch.testing.assert_close(answer, copy.deepcopy(module).float()(x), rtol=0, atol=0)
+    assert answer.dtype == torch.float32 and module(x.bfloat16()).dtype == torch.bfloat16
+    for now, then in zip(module.parameters(), before.parameters(), strict=True):
+        assert now.dtype == torch.bfloat16 and torch.equal(now, then)
