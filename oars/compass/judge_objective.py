@@ -32,6 +32,7 @@ class Counts:
     transitions: int
     fidelities: int
     explanations: int
+    changed: int
 
     @classmethod
     def of(cls, batch: Batch) -> "Counts":
@@ -40,6 +41,7 @@ class Counts:
             batch.fidelity.size,
             int(np.isfinite(batch.fidelity).sum()),
             int((batch.explanations != "").sum()),
+            batch.falls[..., 0].size,
         )
         return cls(*(max(count, 1) for count in counts))
 
@@ -61,10 +63,11 @@ class JudgeObjective(nn.Module):
 
     def forward(self, batch: Batch, counts: Counts) -> Tensor:
         """The part of the batch's mean loss that these groups add. Call under autocast; the loss is float32."""
-        views = batch.views.reshape(-1, *batch.views.shape[2:])
+        pictures = np.concatenate([part.reshape(-1, *part.shape[2:]) for part in (batch.views, batch.chains)])
         with torch.set_grad_enabled(torch.is_grad_enabled() and self._trains_vision):
-            encoded = encode_pictures(self.model, self.processor, views)
-        return self._input_loss(batch, encoded) / counts.pictures + self._transition_loss(batch, encoded, counts)
+            encoded = encode_pictures(self.model, self.processor, pictures)
+        loss = self._input_loss(batch, encoded) / counts.pictures + self._transition_loss(batch, encoded, counts)
+        return loss + self._chain_loss(batch, encoded) / counts.changed if batch.falls.size else loss
 
     def _input_loss(self, batch: Batch, encoded: Pictures) -> Tensor:
         every = torch.arange(batch.quality.size)[:, None]
@@ -96,6 +99,17 @@ class JudgeObjective(nn.Module):
         told = self._labels(labels).view(labels.shape)
         losses = ranking_losses(read, told, values[-1] - values[0], self._config)
         return self._config.ranking_weight * losses.sum()
+
+    def _chain_loss(self, batch: Batch, encoded: Pictures) -> Tensor:
+        """Of the order along each chain, of F and of Q_SR."""
+        states = answer_states(self.model, self.processor, TRANSITION_PROMPT, encoded, chain_pairs(batch))
+        answer, losses = self._logprobs(states)[:, 0], []
+        for slot, levels in enumerate((self.tokens.fidelity, self.tokens.quality)):
+            values = list(levels.values())
+            told = -(values[-1] - values[0]) * torch.from_numpy(batch.falls[..., slot]).to(answer.device)
+            read = expectation(answer, levels).view(told.shape)
+            losses.append(ranking_losses(read, told, values[-1] - values[0], self._config).sum())
+        return self._config.chain_weight * torch.stack(losses).sum()
 
     def _explanations(self, batch: Batch) -> "Explanations":
         """What follows a transition prompt: the score token nearest to the label, then the explanation's tokens."""
@@ -140,3 +154,11 @@ def picture_pairs(batch: Batch) -> Tensor:
     groups, pictures = batch.quality.shape
     places = torch.arange(groups * pictures).view(groups, pictures)
     return torch.stack([places[:, :1].expand(-1, pictures - 1), places[:, 1:]], -1).flatten(0, 1)
+
+
+def chain_pairs(batch: Batch) -> Tensor:
+    """Indices of (LR, changed picture) where the chains' pictures follow the flattened views, [G * C, 2]."""
+    groups, length = batch.falls.shape[:2]
+    lrs = torch.arange(groups) * batch.quality.shape[1]
+    changed = batch.quality.size + torch.arange(groups * length).view(groups, length)
+    return torch.stack([lrs[:, None].expand(-1, length), changed], -1).flatten(0, 1)

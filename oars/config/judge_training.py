@@ -43,6 +43,8 @@ class TargetConfig(Config):
     its order can hardly be told without the ground truth, and a judge pressed to tell it adds noise to the reward."""
     ranking_scale: PositiveFloat = 0.05
     """Difference of two candidates, as a share of the score's range, at which the odds of the better one are e."""
+    chain_weight: NonNegativeFloat = 1.0
+    """Weight of the loss of the order along chains of ever more changed pictures (`oars/compass/changes.py`)."""
     explanation_weight: NonNegativeFloat = 0.2
     """Weight of the mean cross-entropy of the explanation's tokens, where a transition has one."""
 
@@ -86,6 +88,8 @@ class JudgeTrainingConfig(Config):
     """Groups a forward pass; bounds memory."""
     candidates: PositiveInt = 8
     """Transitions of a group shown in one step, drawn from all it has."""
+    chain_length: NonNegativeInt = 0
+    """Pictures of the chain that each group of a step brings, the unchanged one among them; 0: no chains."""
     sides: tuple[PositiveInt, ...] = ()
     """Sides of the random square windows shown, pixels, one drawn a step; repeat one to see it more often. Empty: whole
     pictures."""

@@ -25,6 +25,7 @@ from oars.config.degradation import DegradationConfig
 from oars.evaluation.intervals import Interval, bootstrap_mean
 from oars.evaluation.records import LadderStep, ProbeRow
 from oars.imaging.degradation import degrade
+from oars.imaging.masks import disc_at, random_disc
 
 Floats = NDArray[np.float32]
 Values = NDArray[np.float64]
@@ -82,7 +83,9 @@ def texture_painting(scene: Scene, strength: float, rng: np.random.Generator) ->
     y, x = np.indices(scene.gt.shape[:2])
     angle, phase = rng.uniform(0, np.pi), ndimage.gaussian_filter(rng.normal(size=scene.gt.shape[:2]), 5) * 12
     wave = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / 4 + phase)
-    return scene.gt + np.float32(30 * strength) * (_disc(scene.gt, 0.35, rng) * wave[..., None]).astype(np.float32)
+    return scene.gt + np.float32(30 * strength) * (random_disc(scene.gt.shape[:2], 0.35, rng) * wave[..., None]).astype(
+        np.float32
+    )
 
 
 def object_moved(scene: Scene, strength: float, rng: np.random.Generator) -> Floats:
@@ -92,7 +95,7 @@ def object_moved(scene: Scene, strength: float, rng: np.random.Generator) -> Flo
 
 def foreign_content(scene: Scene, strength: float, rng: np.random.Generator) -> Floats:
     """A round part, of up to 0.45 of the side in radius, is another photo's."""
-    mask = _disc(scene.gt, 0.45 * strength, rng)
+    mask = random_disc(scene.gt.shape[:2], 0.45 * strength, rng)
     return mask * scene.foreign + (1 - mask) * scene.gt
 
 
@@ -193,24 +196,10 @@ def _ladder_values(judge: Judge, scene: Scene, scale: int, seed: int) -> list[fl
     return [judge.score(lr, gt[None])[0].q_lr for lr in inputs]
 
 
-def _disc(image: Floats, radius: float, rng: np.random.Generator) -> Floats:
-    """A soft mask [H, W, 1] of a disc of `radius` (share of the shorter side), fully inside the picture."""
-    height, width = image.shape[:2]
-    size = radius * min(height, width)
-    y, x = (rng.uniform(min(size, side / 2), max(side - size, side / 2)) for side in (height, width))
-    return _soft_disc((height, width), y, x, size)
-
-
-def _soft_disc(shape: tuple[int, int], y: float, x: float, radius: float) -> Floats:
-    rows, columns = np.indices(shape)
-    distance = np.hypot(rows - y, columns - x)
-    return np.clip((radius - distance) / 2 + 0.5, 0, 1).astype(np.float32)[..., None]
-
-
 def _exchanged(image: Floats, radius: float) -> Floats:
     """The discs around the middles of the left and right halves, exchanged."""
     height, width = image.shape[:2]
     size, shift = radius * min(height, width), width // 2
     there = np.roll(image, shift, axis=1)
-    mask = sum(_soft_disc((height, width), height / 2, x, size) for x in (width / 4, 3 * width / 4))
+    mask = sum(disc_at((height, width), height / 2, x, size) for x in (width / 4, 3 * width / 4))
     return np.asarray(mask * there + (1 - mask) * image, dtype=np.float32)

@@ -1,5 +1,7 @@
 """Packing, drawing and the loss of the judge's training batches."""
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,9 +78,37 @@ def test_windows_are_cut_where_asked_and_must_fit(packed):
         draw_batch(examples, CONFIG.model_copy(update={"sides": (64,)}), 2, 0)
 
 
+def test_each_group_brings_a_chain_of_one_of_its_own_candidates(packed):
+    examples, chained = open_examples(packed), CONFIG.model_copy(update={"chain_length": 3})
+    one, same, without = (draw_batch(examples, config, 4, 5) for config in (chained, chained, CONFIG))
+    assert one.chains.shape == (4, 3, 32, 32, 3) and without.chains.shape == (4, 0, 32, 32, 3)
+    assert np.array_equal(one.chains, same.chains) and np.array_equal(one.views, without.views)
+    for views, chain in zip(one.views, one.chains, strict=True):
+        assert any(np.array_equal(view, chain[0]) for view in views[1:])
+
+
+def test_the_order_of_a_chain_is_learnt(packed, objective):
+    """The loss is least where the readings fall as told: a chain taken backwards costs more once learnt."""
+    batch = draw_batch(open_examples(packed), CONFIG.model_copy(update={"chain_length": 4}), 4, 5)
+    model = copy.deepcopy(objective)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    losses = []
+    for _ in range(8):
+        loss = model(batch, Counts.of(batch)) - model(without_chains(batch), Counts.of(batch))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def without_chains(batch: Batch) -> Batch:
+    return replace(batch, chains=batch.chains[:, :0], falls=batch.falls[:, :0])
+
+
 def test_a_batch_may_be_cut_into_parts(packed, objective):
     """The sum of the parts' losses and gradients is the whole's, whichever transitions lack F."""
-    batch = draw_batch(open_examples(packed), CONFIG, 6, 3)
+    batch = draw_batch(open_examples(packed), CONFIG.model_copy(update={"chain_length": 2}), 6, 3)
     assert np.isnan(batch.fidelity).any() and np.isfinite(batch.fidelity).any()
     whole, parts = (gradient(objective, batch, cuts) for cuts in ([range(6)], [[0], [1, 2, 3], [4, 5]]))
     assert parts[0] == pytest.approx(whole[0], rel=1e-5)
@@ -95,7 +125,7 @@ def gradient(objective: JudgeObjective, batch: Batch, cuts) -> tuple[float, torc
 
 def test_an_explanation_is_learnt_after_the_score(packed, objective):
     batch = draw_batch(open_examples(packed), CONFIG, 4, 3)
-    silent = Batch(batch.views, batch.quality, batch.fidelity, np.full_like(batch.explanations, ""))
+    silent = replace(batch, explanations=np.full_like(batch.explanations, ""))
     assert (batch.explanations != "").any()
     with torch.no_grad():
         told, untold = (objective(one, Counts.of(one)) for one in (batch, silent))

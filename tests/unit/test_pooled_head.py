@@ -13,6 +13,8 @@ def batch(quality: np.ndarray, fidelity: float = 0.5) -> Batch:
         quality.astype(np.float32),
         np.full((GROUPS, CANDIDATES), fidelity, np.float32),
         np.full((GROUPS, CANDIDATES), ""),
+        np.empty((GROUPS, 0, 8, 8, 3), np.uint8),
+        np.empty((GROUPS, 0, 2), np.float32),
     )
 
 
