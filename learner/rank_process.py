@@ -15,6 +15,7 @@ from learner import checkpoint
 from learner.checkpoint import BadCheckpoint
 from learner.random_state import random_state, set_random_state
 from oars.config import LearnerConfig
+from oars.precision import compute_repeatably
 
 
 class Phase(Protocol):
@@ -32,8 +33,10 @@ class RankProcess:
     def __init__(self, learner: LearnerConfig, rank: int, world: int) -> None:
         if learner.resources.num_gpus == 0:
             os.environ["DS_ACCELERATOR"] = "cpu"
-        torch.set_num_threads(learner.resources.threads)
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        elif os.environ.get("DS_ACCELERATOR") == "cpu":
+            # Inherited from a driver that keeps DeepSpeed off its own devices; a rank that reserved one uses it.
+            del os.environ["DS_ACCELERATOR"]
+        compute_repeatably(learner.resources.threads)
         self._learner, self._rank, self._world = learner, rank, world
 
     @ray.method(concurrency_group="health")

@@ -1,10 +1,11 @@
-"""Which precision arithmetic runs in, and how a block of code is told.
+"""Which precision arithmetic runs in, how a block of code is told, and what makes a process repeat itself.
 
 `native` is bfloat16 where the processor has instructions for it and float32 elsewhere: a CPU without them emulates
 bfloat16, and a matrix product takes fifty times as long (measured with AVX2). Each process decides for itself, so on a
 cluster of unlike machines name one precision: then all compute alike. Ours.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Literal
@@ -33,6 +34,16 @@ def computing_in(dtype: torch.dtype, device: str = "cpu") -> AbstractContextMana
     """Autocast to `dtype` on a device of this type; nothing for float32."""
     context: AbstractContextManager[None] = torch.autocast(device, dtype, enabled=dtype != torch.float32)
     return context
+
+
+def compute_repeatably(threads: int) -> None:
+    """Let this process give the same bytes for the same work; called before its first work on a device.
+
+    cuBLAS reads its workspace setting when it starts, and without one it may sum in another order from call to call.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
 from oars.generator.policy import Policy, Role, load_pipeline
 from oars.generator.sampler import denoise, flow_times
+from oars.precision import compute_repeatably
 
 
 class WrongVersion(RuntimeError):
@@ -47,8 +48,7 @@ class RolloutWorker:
     """Runs as a Ray actor; every method but `ping` runs alone and in order."""
 
     def __init__(self, config: RunConfig, name: str) -> None:
-        torch.set_num_threads(config.rollout.resources.threads)
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        compute_repeatably(config.rollout.resources.threads)
         self._config, self._name = config, name
         self._device = torch.device("cuda" if config.rollout.resources.num_gpus > 0 else "cpu")
         pipeline = load_pipeline(config.generator)

@@ -60,12 +60,17 @@ def _started_by_this_session() -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            ours = process.environ().get("OARS_TEST_SESSION") == _SESSION
+            ours = process.environ().get("OARS_TEST_SESSION") == _SESSION and not _is_tracker(process)
         except psutil.Error:
             continue  # ended meanwhile, or another user's
         if ours and process.pid != os.getpid():
             found.append(process)
     return found
+
+
+def _is_tracker(process: psutil.Process) -> bool:
+    """multiprocessing's own, which ends with the process that started it: pytest itself."""
+    return process.ppid() == os.getpid() and "multiprocessing.resource_tracker" in " ".join(process.cmdline())
 
 
 @pytest.fixture(scope="session", autouse=True)
