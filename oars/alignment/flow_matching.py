@@ -16,9 +16,9 @@ def flow_matching_loss(v_theta: Tensor, x0: Tensor, noise: Tensor) -> Tensor:
 
 
 def uniform_times(count: int, generator: torch.Generator) -> Tensor:
-    """Training times in (0, 1], uniform (ours: the paper is silent).
+    """Training times in (0, 1], uniform (ours: the paper is silent), on the generator's device.
 
     A distribution that spares the ends, such as Stable Diffusion 3's logit-normal one, hardly trains the last denoising
     steps, which are what takes grain out of a picture.
     """
-    return 1 - torch.rand(count, generator=generator)
+    return 1 - torch.rand(count, generator=generator, device=generator.device)

@@ -5,6 +5,10 @@ from typing import Annotated
 
 import typer
 
+from oars.generator.miniature.recipe import BaseTraining
+
+_BASE = BaseTraining()
+
 app = typer.Typer(help="Build or check the embedded miniature models.", no_args_is_help=True)
 
 
@@ -14,10 +18,21 @@ def build(
     work: Annotated[Path, typer.Option(help="Keeps unfinished work, to resume from.")] = Path("build/miniature"),
     seed: Annotated[int, typer.Option(help="Seed of weights, data and order.")] = 0,
     threads: Annotated[int, typer.Option(help="torch threads; more than one changes the last bits.")] = 1,
+    steps: Annotated[int, typer.Option(help="Steps of the generator's base.")] = _BASE.steps,
+    batch: Annotated[int, typer.Option(help="Crops a step, times that of the CPU's recipe.")] = _BASE.batch_factor,
+    repeats: Annotated[int, typer.Option(help="Steps that see the same crops, with other noise.")] = _BASE.repeats,
+    lr: Annotated[float, typer.Option(help="Peak learning rate of the base.")] = _BASE.lr,
+    warmup: Annotated[int, typer.Option(help="Steps up to it.")] = _BASE.warmup,
+    ema: Annotated[float, typer.Option(help="Decay of the base's moving average.")] = _BASE.ema_decay,
+    workers: Annotated[int, typer.Option(help="Processes that make crops; changes no result.")] = _BASE.workers,
+    checkpoint_every: Annotated[int, typer.Option(help="Steps of the base between two.")] = _BASE.checkpoint_every,
 ) -> None:
-    """Train both models from the train photos that are installed; run again after a kill to go on."""
+    """Train both models from the train photos that are installed; run again after a kill to go on.
+
+    The defaults are for CPUs. The generator's base is trained on a CUDA device where there is one.
+    """
     import torch
-    from rich.progress import Progress
+    from rich.progress import Progress, TextColumn
 
     from oars.generator.miniature.build import build_generator
     from oars.miniature import write_manifest
@@ -25,15 +40,20 @@ def build(
 
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
-    with Progress() as bars:
-        tasks = {phase: bars.add_task(phase, total=None) for phase in ("vae", "base")}
+    base = BaseTraining(steps, lr, seed, warmup, batch, repeats, ema, workers, checkpoint_every)
+    with Progress(*Progress.get_default_columns(), TextColumn("{task.fields[rate]}")) as bars:
+        tasks = {phase: bars.add_task(phase, total=None, rate="") for phase in ("vae", "base")}
         build_generator(
             out / "generator",
             work / "generator",
-            seed,
             lambda phase, step, steps, loss: bars.update(
-                tasks[phase], completed=step, total=steps, description=f"{phase} loss {loss:.4f}"
+                tasks[phase],
+                completed=step,
+                total=steps,
+                description=f"{phase} loss {loss:.4f}",
+                rate=f"{bars.tasks[tasks[phase]].speed or 0:.1f} steps/s",
             ),
+            base,
         )
     build_judge(out, work / "judge", seed)
     manifest = write_manifest(out)

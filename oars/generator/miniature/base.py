@@ -3,68 +3,32 @@
 This is the stand-in for what Qwen-Image-Edit is before any super-resolution training: it edits a picture into a
 cleaner, sharper one, and has never seen the heavy second-order degradation that the cold start is about.
 
-The build is resumable: every `CHECKPOINT_EVERY` steps weights, optimiser and step are written (write, fsync, rename),
-and data depends on the step alone.
+The build is resumable: every `checkpoint_every` steps weights, optimiser and step are written (write, fsync, rename),
+and data depends on the step alone. It runs where the transformer and the codec's VAE are.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import QwenImageTransformer2DModel
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from oars.alignment.flow_matching import flow_matching_loss, interpolate
+from oars.alignment.flow_matching import flow_matching_loss, interpolate, uniform_times
 from oars.alignment.group import Conditioning
 from oars.alignment.seeds import derive_seed
-from oars.config import DataConfig
-from oars.config.degradation import DegradationConfig
 from oars.files import write_whole
 from oars.generator.codec import Codec
-from oars.generator.conditioning import resize
+from oars.generator.miniature.batches import Pictures, training_pictures
+from oars.generator.miniature.recipe import BaseTraining
 from oars.generator.policy import predict_velocity
-from oars.imaging.crops import Pair, training_pair
 from oars.imaging.photos import Photo
 from oars.precision import compute_dtype
 
-CHECKPOINT_EVERY = 100
-EMA_DECAY = 0.995
-# (crop side in pixels, batch): about the same number of tokens, so that the model knows more than one size.
-SIZES = ((64, 16), (64, 16), (96, 7), (128, 4))
-# Scales of the mild tasks: deblur and denoise at 1x would need no generator, so the base learns 2x and 4x.
-SCALES = (2, 4, 4)
-
-
-@dataclass(frozen=True)
-class BaseTraining:
-    steps: int = 2400
-    lr: float = 1e-3
-    seed: int = 0
-    warmup: int = 50
-
-
-def mild_batch(photos: list[Photo], codec: Codec, seed: int, step: int) -> tuple[Tensor, Tensor, tuple[int, int]]:
-    """Latents of GT crops and of their mildly degraded, resized LR: both float32 [B, N, C]; and the grid."""
-    rng = np.random.default_rng(derive_seed("mild", seed, step))
-    side, batch = SIZES[rng.integers(len(SIZES))]
-    pairs = [_mild_pair(photos, side, int(rng.choice(SCALES)), seed, step * 64 + index) for index in range(batch)]
-    return *encode_pairs(pairs, codec), codec.grid(side, side)
-
-
-def _mild_pair(photos: list[Photo], side: int, scale: int, seed: int, index: int) -> Pair:
-    data = DataConfig(scale=scale, crop=side, degradation=DegradationConfig.mild())
-    return training_pair(photos, data, seed, index)
-
-
-def encode_pairs(pairs: list[Pair], codec: Codec) -> tuple[Tensor, Tensor]:
-    """Latents of the GTs and of the LRs resized to the GT's size: both float32 [B, N, C]."""
-    targets = np.stack([pair.gt for pair in pairs if pair.gt is not None])
-    height, width = targets.shape[1:3]
-    both = codec.encode(np.concatenate([targets, np.stack([resize(pair.lr, height, width) for pair in pairs])]))
-    return both[: len(pairs)], both[len(pairs) :]
+REPORT_EVERY = 10
 
 
 def train_base(
@@ -80,50 +44,66 @@ def train_base(
 
     `prompt_bank` [M, L, D] holds the text encoder's answers for M train crops; each sample draws one of them. The
     encoder is random, so what it says of a picture is noise that the transformer must learn to pass over.
+    `progress(step, steps, loss)` hears the mean loss of the last `REPORT_EVERY` steps: a device is asked for no more.
     """
-    optimiser = torch.optim.AdamW(transformer.parameters(), lr=training.lr, betas=(0.9, 0.99), weight_decay=0.01)
+    device, prompt_bank = transformer.device, prompt_bank.to(transformer.device)
+    optimiser = torch.optim.AdamW(
+        transformer.parameters(), training.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=device.type == "cuda"
+    )
     average = {name: p.detach().clone() for name, p in transformer.named_parameters()}
     start = _restore(work / "base.pt", transformer, optimiser, average)
-    for step in range(start, training.steps):
+    losses: list[Tensor] = []
+    for done, pictures in enumerate(training_pictures(photos, training, start), start + 1):
         for group in optimiser.param_groups:
-            group["lr"] = training.lr * _schedule(step, training)
-        loss = _step(transformer, codec, prompt_bank, photos, training.seed, step)
+            group["lr"] = training.lr * _schedule(done - 1, training)
+        losses.append(_backward(transformer, codec, prompt_bank, pictures, training.seed, done - 1))
         torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
-        decay = min(EMA_DECAY, (step + 1) / (step + 10))
-        for name, parameter in transformer.named_parameters():
-            average[name].lerp_(parameter.detach(), 1 - decay)
-        progress(step + 1, training.steps, loss)
-        if (step + 1) % CHECKPOINT_EVERY == 0:
-            _save(work / "base.pt", transformer, optimiser, average, step + 1)
+        _follow(average, transformer, min(training.ema_decay, done / (done + 9)))
+        if done % REPORT_EVERY == 0 or done == training.steps:
+            progress(done, training.steps, torch.stack(losses).mean().item())
+            losses.clear()
+        if done % training.checkpoint_every == 0:
+            _save(work / "base.pt", transformer, optimiser, average, done)
     transformer.load_state_dict(average)
     return transformer
 
 
-def _step(
+def encode_pictures(pictures: Pictures, codec: Codec) -> tuple[Tensor, Tensor]:
+    """Latents of the GTs and of the LRs: both float32 [B, N, C], where the VAE is."""
+    latents = codec.encode(np.concatenate(pictures))
+    gt, lr = latents.chunk(2)
+    return gt, lr
+
+
+def _backward(
     transformer: QwenImageTransformer2DModel,
     codec: Codec,
     prompt_bank: Tensor,
-    photos: list[Photo],
+    pictures: Pictures,
     seed: int,
     step: int,
-) -> float:
-    x0, condition, grid = mild_batch(photos, codec, seed, step)
-    generator = torch.Generator().manual_seed(derive_seed("flow", seed, step))
-    noise = torch.randn(x0.shape, generator=generator)
-    t = _logit_normal_times(len(x0), generator)
-    prompts = prompt_bank[torch.randint(len(prompt_bank), (len(x0),), generator=generator)]
-    conditioning = [Conditioning(prompt, latents, grid) for prompt, latents in zip(prompts, condition, strict=True)]
+) -> Tensor:
+    """Gradients of one step; returns the loss, a scalar on the device."""
+    x0, condition = encode_pictures(pictures, codec)
+    grid = codec.grid(*pictures[0].shape[1:3])
+    generator = torch.Generator(x0.device).manual_seed(derive_seed("flow", seed, step))
+    noise = torch.randn(x0.shape, generator=generator, device=x0.device)
+    t = uniform_times(len(x0), generator)
+    picks = torch.randint(len(prompt_bank), (len(x0),), generator=generator, device=x0.device)
+    conditioning = [Conditioning(*both, grid) for both in zip(prompt_bank[picks], condition, strict=True)]
     v = predict_velocity(transformer, interpolate(x0, noise, t), t, conditioning, compute_dtype("native"))
     loss = flow_matching_loss(v, x0, noise).mean()
     loss.backward()
-    return loss.item()
+    return loss.detach()
 
 
-def _logit_normal_times(count: int, generator: torch.Generator) -> Tensor:
-    """Logit-normal(0, 1), as Stable Diffusion 3 draws them."""
-    return torch.sigmoid(torch.randn(count, generator=generator))
+@torch.no_grad()
+def _follow(average: dict[str, Tensor], transformer: QwenImageTransformer2DModel, decay: float) -> None:
+    """average <- decay * average + (1 - decay) * weights, in one launch a device."""
+    weights = [parameter.detach() for _, parameter in transformer.named_parameters()]
+    get_ema_multi_avg_fn(decay)(list(average.values()), weights, 0)
 
 
 def _schedule(step: int, training: BaseTraining) -> float:
@@ -137,7 +117,7 @@ def _restore(
 ) -> int:
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location=transformer.device)
     transformer.load_state_dict(state["weights"])
     optimiser.load_state_dict(state["optimiser"])
     average.update(state["average"])

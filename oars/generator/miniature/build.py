@@ -5,6 +5,7 @@ Everything is written under `work` first; the finished pipeline goes to `out`, i
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,13 @@ from diffusers import AutoencoderKLQwenImage, QwenImageEditPlusPipeline
 
 from oars.config import DataConfig, GeneratorConfig
 from oars.generator.conditioning import Conditioner
-from oars.generator.miniature.base import BaseTraining, train_base
+from oars.generator.miniature.base import train_base
 from oars.generator.miniature.crops import CropSource, to_signed
 from oars.generator.miniature.pipeline import assemble, build_transformer
+from oars.generator.miniature.recipe import BaseTraining
 from oars.generator.miniature.vae import SkeletonCodec, build_vae, train_vae
 from oars.imaging.crops import training_pair
-from oars.imaging.photos import Photo, find_photos
+from oars.imaging.photos import NoPhotos, Photo, find_photos
 
 Progress = Callable[[str, int, int, float], None]
 """(phase, step, steps, loss)"""
@@ -31,25 +33,38 @@ _VAE_CROP, _VAE_BATCH = 64, 16
 _PROMPTS = 64
 
 
-def build_generator(out: Path, work: Path, seed: int, progress: Progress, base: BaseTraining | None = None) -> Path:
+def build_generator(out: Path, work: Path, progress: Progress, base: BaseTraining) -> Path:
     """Train what `work` does not hold yet, from the train photos of every source that is installed."""
-    photos = find_photos("all", "train")
+    photos, seed = train_photos(), base.seed
     work.mkdir(parents=True, exist_ok=True)
     vae = _vae(photos, work / "vae", seed, progress)
     transformer = build_transformer(vae, seed)
-    config = GeneratorConfig(text_image_area=TEXT_IMAGE_AREA)
-    pipeline = assemble(work / "tokenizer", vae, transformer, config.prompt, seed)
-    codec = SkeletonCodec(vae)
-    train_base(
-        transformer,
-        codec,
-        _prompt_bank(pipeline, config, codec, photos, seed),
-        photos,
-        work,
-        base or BaseTraining(seed=seed),
-        lambda *args: progress("base", *args),
-    )
+    pipeline = assemble(work / "tokenizer", vae, transformer, GeneratorConfig().prompt, seed)
+    build_base(pipeline, photos, work, progress, base)
     return _publish(pipeline, out)
+
+
+def build_base(
+    pipeline: QwenImageEditPlusPipeline, photos: list[Photo], work: Path, progress: Progress, base: BaseTraining
+) -> None:
+    """Train the pipeline's transformer in place, on a CUDA device where there is one; its other parts stay."""
+    config = GeneratorConfig(text_image_area=TEXT_IMAGE_AREA)
+    codec = SkeletonCodec(pipeline.vae)
+    prompt_bank = _prompt_bank(pipeline, config, codec, photos, base.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    for part in (pipeline.vae, pipeline.transformer):
+        part.to(device)
+    train_base(pipeline.transformer, codec, prompt_bank, photos, work, base, lambda *args: progress("base", *args))
+    for part in (pipeline.vae, pipeline.transformer):
+        part.to("cpu")
+
+
+def train_photos() -> list[Photo]:
+    """The train photos of `all` and, where they are installed, `backgrounds`."""
+    photos = find_photos("all", "train")
+    with suppress(NoPhotos):
+        photos += find_photos("backgrounds", "train")
+    return photos
 
 
 def _vae(photos: list[Photo], directory: Path, seed: int, progress: Progress) -> AutoencoderKLQwenImage:
