@@ -45,7 +45,8 @@ def test_256_workers_keep_busy_and_one_conductor_is_enough(tmp_path: Path) -> No
     ],
 )
 def test_whatever_is_the_bottleneck_is_busy(tmp_path: Path, bottleneck: str, changes: list[str]) -> None:
-    common = ["rollout.workers=8", "learner.steps=30", "learner.step.mean=500", "control.max_staleness=3"]
+    slow = ["rollout.workers=8", "rollout.sample.mean=480", "learner.step.mean=500"]
+    common = [*slow, "learner.steps=30", "control.max_staleness=3"]
     _, result = rehearsed(tmp_path, "paper", *common, *changes)
     assert result.bottleneck == bottleneck
     assert result.share_of_bound >= 0.95
