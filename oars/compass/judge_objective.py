@@ -87,28 +87,31 @@ class JudgeObjective(nn.Module):
             slot_losses(logprobs[:, 0], levels, self._labels(labels), _TRANSITION_SHARE, self._config).sum() / count
             for levels, labels, count in slots
         ]
-        losses.append(self._order_loss(logprobs[:, 0], batch.quality[:, 1:]) / counts.transitions)
+        losses.append(self._order_losses(logprobs[:, 0], batch) / counts.transitions)
         words = _mean_cross_entropies(logprobs[:, 1:], told.wanted).sum() / counts.explanations
         return torch.stack(losses).sum() + self._config.explanation_weight * words
 
-    def _order_loss(self, answer: Tensor, labels: NDArray[np.float32]) -> Tensor:
-        """Of the order of Q_SR within each group."""
-        levels = self.tokens.quality
-        values = list(levels.values())
-        read = expectation(answer, levels).view(labels.shape)
-        told = self._labels(labels).view(labels.shape)
-        losses = ranking_losses(read, told, values[-1] - values[0], self._config)
-        return self._config.ranking_weight * losses.sum()
+    def _order_losses(self, answer: Tensor, batch: Batch) -> Tensor:
+        """Of the order of Q_SR and of F within each group."""
+        quality = self._order_loss(answer, self.tokens.quality, batch.quality[:, 1:])
+        fidelity = self._order_loss(answer, self.tokens.fidelity, batch.fidelity)
+        return self._config.ranking_weight * quality + self._config.fidelity_ranking_weight * fidelity
+
+    def _order_loss(self, answer: Tensor, levels: dict[int, float], labels: NDArray[np.float32]) -> Tensor:
+        """Sum over the groups whose every candidate has a label; labels [G, K]."""
+        values, told = list(levels.values()), self._labels(labels).view(labels.shape)
+        known = ~told.isnan().any(1)
+        read = expectation(answer, levels).view(told.shape)
+        return ranking_losses(read[known], told[known], values[-1] - values[0], self._config).sum()
 
     def _chain_loss(self, batch: Batch, encoded: Pictures) -> Tensor:
         """Of the order along each chain, of F and of Q_SR."""
         states = answer_states(self.model, self.processor, TRANSITION_PROMPT, encoded, chain_pairs(batch))
-        answer, losses = self._logprobs(states)[:, 0], []
-        for slot, levels in enumerate((self.tokens.fidelity, self.tokens.quality)):
-            values = list(levels.values())
-            told = -(values[-1] - values[0]) * torch.from_numpy(batch.falls[..., slot]).to(answer.device)
-            read = expectation(answer, levels).view(told.shape)
-            losses.append(ranking_losses(read, told, values[-1] - values[0], self._config).sum())
+        answer = self._logprobs(states)[:, 0]
+        losses = [
+            self._order_loss(answer, levels, (min(levels.values()) - max(levels.values())) * batch.falls[..., slot])
+            for slot, levels in enumerate((self.tokens.fidelity, self.tokens.quality))
+        ]
         return self._config.chain_weight * torch.stack(losses).sum()
 
     def _explanations(self, batch: Batch) -> "Explanations":

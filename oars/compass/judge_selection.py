@@ -1,11 +1,15 @@
-"""What early stopping looks at: does the judge put a validation group's candidates in the order of their labels?"""
+"""What early stopping looks at: does the judge put a validation group's candidates in the order of their labels?
+
+And, where it is taught chains of ever more changed pictures: does its reward fall along one of the group's?
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from oars.compass.changes import draw_chain
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
-from oars.compass.judge_examples import Example
+from oars.compass.judge_examples import Example, Pixels
 from oars.evaluation.pairs import pair_accuracy
 
 Values = NDArray[np.float64]
@@ -21,6 +25,16 @@ def order_accuracy(judge: Judge, example: Example) -> float:
     if np.isfinite(told).all():
         return pair_accuracy(_rewards(read), _rewards(told))
     return pair_accuracy(read[:, 2], told[:, 2])
+
+
+def chain_accuracy(judge: Judge, example: Example, foreign: Pixels, length: int, seed: int) -> float:
+    """Share of the pairs of a chain of one of the group's candidates whose reward is in the right order."""
+    rng = np.random.default_rng(seed)
+    picture = example.views[rng.integers(1, len(example.views))]
+    chain = draw_chain(picture, foreign, length, rng)
+    readings = judge.score(example.views[0], chain.pictures)
+    read = np.array([(reading.fidelity, reading.q_lr, reading.q_sr) for reading in readings])
+    return pair_accuracy(_rewards(read), -chain.falls.sum(1, dtype=np.float64))
 
 
 def _rewards(table: Values) -> Values:

@@ -39,8 +39,10 @@ class TargetConfig(Config):
     """Weight of the squared error of the read-out expectation (in [0, 1]) beside the cross-entropy."""
     ranking_weight: NonNegativeFloat = 2.0
     """Weight of the loss of the order of Q_SR within a group: what reinforcement learning reads of the scores.
-    Differences between inputs are larger than those between one input's candidates and would drown them. F has none:
-    its order can hardly be told without the ground truth, and a judge pressed to tell it adds noise to the reward."""
+    Differences between inputs are larger than those between one input's candidates and would drown them."""
+    fidelity_ranking_weight: NonNegativeFloat = 0.0
+    """The same of F, in groups whose every candidate has a label. Alone it adds noise to the reward, as that order can
+    hardly be told without the ground truth; beside chains, which make F vary, it keeps F in the order of the labels."""
     ranking_scale: PositiveFloat = 0.05
     """Difference of two candidates, as a share of the score's range, at which the odds of the better one are e."""
     chain_weight: NonNegativeFloat = 1.0

@@ -38,7 +38,9 @@ def packed(data, tmp_path_factory) -> Path:
 def objective() -> JudgeObjective:
     tokenizer = build_tokenizer()
     model = new_judge(judge_config(tokenizer), 0)
-    return JudgeObjective(model, build_processor(tokenizer), TargetConfig(), trains_vision=True)
+    return JudgeObjective(
+        model, build_processor(tokenizer), TargetConfig(fidelity_ranking_weight=1.0), trains_vision=True
+    )
 
 
 def test_what_is_packed_is_what_was_annotated(data, packed):
@@ -140,3 +142,22 @@ def test_the_shipped_profiles_are_good(profile):
 def test_a_bad_field_is_named(tmp_path):
     with pytest.raises(BadConfig, match=r"target\.kind"):
         load_training(deploy_path("compass/train-scratch.yaml"), ["target.kind=one_hot"])
+
+
+def test_the_order_of_f_counts_where_every_candidate_has_a_label(packed, objective):
+    """A group with an unlabelled candidate tells no order; the loss of another order is another."""
+    batch = draw_batch(open_examples(packed), CONFIG, 6, 3)
+    answer = torch.randn(batch.fidelity.size, 400, generator=torch.Generator().manual_seed(0)).log_softmax(-1)
+    whole = np.isfinite(batch.fidelity).all(1)
+    assert 0 < whole.mean() < 1
+    labelled = np.repeat(whole, batch.fidelity.shape[1])
+    losses = [
+        objective._order_loss(rows, objective.tokens.fidelity, labels)
+        for rows, labels in (
+            (answer, batch.fidelity),
+            (answer[labelled], batch.fidelity[whole]),
+            (answer[labelled], batch.fidelity[whole][:, ::-1].copy()),
+        )
+    ]
+    torch.testing.assert_close(losses[0], losses[1])
+    assert losses[2] != losses[1]
