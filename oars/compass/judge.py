@@ -35,9 +35,12 @@ class Judge:
     tokens: ScoreTokens
 
     @classmethod
-    def load(cls, path: Path, dtype: torch.dtype | None = None, device: str = "cpu") -> "Judge":
-        """`dtype` None: the native one. Raises ValueError if a score level is not one token of the tokenizer."""
-        dtype = dtype or compute_dtype("native")
+    def load(cls, path: Path, dtype: torch.dtype | None = None, device: str | None = None) -> "Judge":
+        """`dtype` None: the native one; `device` None: a GPU if there is one, where 8 B parameters belong.
+
+        Raises ValueError if a score level is not one token of the tokenizer.
+        """
+        dtype, device = dtype or compute_dtype("native"), device or ("cuda" if torch.cuda.is_available() else "cpu")
         model = Qwen3VLForConditionalGeneration.from_pretrained(path, dtype=dtype, local_files_only=True)
         processor = AutoProcessor.from_pretrained(path, local_files_only=True)
         return cls(model.to(device).eval(), processor, ScoreTokens.of(processor.tokenizer))
