@@ -25,7 +25,6 @@ from oars.config.judge_training import JudgeOptimiserConfig, JudgeTrainingConfig
 from oars.precision import compute_dtype, computing_in
 
 if TYPE_CHECKING:
-    from oars.compass.judge import Judge
     from oars.compass.judge_preparation import Preparation
 
 
@@ -76,8 +75,7 @@ class JudgeRank(RankProcess):
         return self._in_tuning().step()
 
     def measure(self) -> list[tuple[int, float]]:
-        """(validation group, share of its pairs in the right order) of this rank's groups; with chains, the mean of the
-        group's share and its chain's."""
+        """(validation group, `held_out_accuracy`) of this rank's groups."""
         return self._in_tuning().measure()
 
     def write(self, path: Path, beside: dict[str, str]) -> None:
@@ -157,6 +155,7 @@ class Tuning:
 
     def measure(self) -> list[tuple[int, float]]:
         from oars.compass.judge import Judge
+        from oars.compass.judge_selection import held_out_accuracy
 
         groups = list(range(min(len(self._validation), self._config.validation_groups)))
         judge = Judge(self._objective.model, self._objective.processor, self._objective.tokens)
@@ -164,21 +163,10 @@ class Tuning:
         measured = []
         for dealt in deal(groups, self._world)[self._rank]:
             with computing_in(self._dtype, self._engine.device.type):
-                accuracy = self._accuracy(judge, dealt.work)
+                accuracy = held_out_accuracy(judge, self._validation, dealt.work, self._config)
             if dealt.counted:
                 measured.append((dealt.work, accuracy))
         return measured
-
-    def _accuracy(self, judge: "Judge", group: int) -> float:
-        from oars.compass.judge_selection import chain_accuracy, order_accuracy
-
-        example = self._validation[group]
-        own = order_accuracy(judge, example)
-        if not self._config.chain_length:
-            return own
-        foreign = self._validation[(group + 1) % len(self._validation)].views[1]
-        seed = derive_seed("judge chain", self._config.seed, group)
-        return (own + chain_accuracy(judge, example, foreign, self._config.chain_length, seed)) / 2
 
     def write(self, path: Path, beside: dict[str, str]) -> None:
         from learner.engine import barrier

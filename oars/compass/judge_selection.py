@@ -6,13 +6,25 @@ And, where it is taught chains of ever more changed pictures: does its reward fa
 import numpy as np
 from numpy.typing import NDArray
 
+from oars.alignment.seeds import derive_seed
 from oars.compass.changes import draw_chain
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
-from oars.compass.judge_examples import Example, Pixels
+from oars.compass.judge_examples import Example, Examples, Pixels
+from oars.config.judge_training import JudgeTrainingConfig
 from oars.evaluation.pairs import pair_accuracy
 
 Values = NDArray[np.float64]
+
+
+def held_out_accuracy(judge: Judge, examples: Examples, index: int, config: JudgeTrainingConfig) -> float:
+    """The share of one group's pairs in the right order; with chains, the mean of that and of its chain's share."""
+    own = order_accuracy(judge, examples[index])
+    if not config.chain_length:
+        return own
+    foreign = examples[(index + 1) % len(examples)].views[1]
+    seed = derive_seed("judge chain", config.seed, index)
+    return (own + chain_accuracy(judge, examples[index], foreign, config.chain_length, seed)) / 2
 
 
 def order_accuracy(judge: Judge, example: Example) -> float:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from oars.compass.judge import Judge
 from oars.compass.judge_examples import open_examples
 from oars.compass.judge_files import JudgeCard, JudgeFiles
-from oars.compass.judge_selection import order_accuracy
+from oars.compass.judge_selection import held_out_accuracy
 from oars.config.judge_training import JudgeTrainingConfig
 from services.judge_training import TrainingSummary, train_judge
 from services.progress import Lines
@@ -25,6 +25,8 @@ BASE: dict[str, Any] = {
     "batch_groups": 4,
     "micro_batch": 2,
     "candidates": 2,
+    "chain_length": 3,
+    "target": {"fidelity_ranking_weight": 1.0},
     "dtype": "float32",
     "optimiser": {"learning_rate": 1e-4, "output_learning_rate": 1e-4, "warmup": 1},
     "preparation": {"steps": 2, "fitted_groups": 8, "checkpoint_every": 1},
@@ -64,7 +66,7 @@ def test_the_judge_that_is_kept_reads_as_it_did_in_training(one_rank: tuple[Trai
     summary, files = one_rank
     assert summary.best is not None and [m.step for m in summary.measurements] == [2, 4]
     judge, validation = Judge.load(files.judge, torch.float32), open_examples(files.validation)
-    again = [order_accuracy(judge, validation[i]) for i in range(len(validation))]
+    again = [held_out_accuracy(judge, validation, i, settings()) for i in range(len(validation))]
     assert sum(again) / len(again) == pytest.approx(summary.best.accuracy)
     card = JudgeCard.of(files.judge)
     assert (card.step, card.held_out_enhancers) == (summary.best.step, ("method_3",))
