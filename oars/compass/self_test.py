@@ -81,7 +81,7 @@ def write_self_test(directory: Path, seeds: tuple[int, ...] = (0, 1)) -> Path:
 
     from oars.compass.judge import Judge
 
-    judge = Judge.load(directory, dtype=torch.float32)
+    judge = Judge.load(directory, dtype=torch.float32, device="cpu")
     groups = {}
     for seed in seeds:
         readings = judge.score(*pictures(seed))
