@@ -78,7 +78,7 @@ def cvvdp_batch(sr: NDArray[np.uint8], gt: NDArray[np.uint8], chunk: int = 16) -
 
 
 def _channels_first(images: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
+    return torch.from_numpy(np.array(images, order="C")).permute(0, 3, 1, 2).float() / 255
 
 
 def _signed(images: NDArray[np.uint8]) -> Tensor:
