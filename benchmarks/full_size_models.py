@@ -96,7 +96,7 @@ SMALL = Sizes(
     judge_vision={},
 )
 SIZES = {"full": FULL, "small": SMALL}
-"""`small` shows that the measurement runs, before an hour of a large device is spent."""
+"""`small` shows on any CUDA device that the measurement runs, before a large one is reserved."""
 
 
 def build_transformer(sizes: Sizes) -> QwenImageTransformer2DModel:

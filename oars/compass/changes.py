@@ -116,6 +116,7 @@ def draw_chain(picture: Pixels, foreign: Pixels, length: int, rng: np.random.Gen
 
 
 _SEEN_LEVELS = 6.0
+"""Root mean square of a change, in grey levels, from which it counts in full."""
 
 
 def _seen(pictures: Pixels) -> Floats:

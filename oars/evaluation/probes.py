@@ -83,9 +83,8 @@ def texture_painting(scene: Scene, strength: float, rng: np.random.Generator) ->
     y, x = np.indices(scene.gt.shape[:2])
     angle, phase = rng.uniform(0, np.pi), ndimage.gaussian_filter(rng.normal(size=scene.gt.shape[:2]), 5) * 12
     wave = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / 4 + phase)
-    return scene.gt + np.float32(30 * strength) * (random_disc(scene.gt.shape[:2], 0.35, rng) * wave[..., None]).astype(
-        np.float32
-    )
+    painted = random_disc(scene.gt.shape[:2], 0.35, rng) * wave[..., None]
+    return scene.gt + np.float32(30 * strength) * painted.astype(np.float32)
 
 
 def object_moved(scene: Scene, strength: float, rng: np.random.Generator) -> Floats:

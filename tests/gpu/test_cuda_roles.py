@@ -2,9 +2,6 @@
 
 import asyncio
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,26 +41,6 @@ class Group:
     version: int
 
 
-@pytest.fixture(scope="module")
-def cluster(nothing_left_behind: None) -> Iterator[None]:
-    """The session's cluster if there is one; else one of our own, without Serve or a dashboard."""
-    if ray.is_initialized():
-        yield
-        return
-    temp_dir = tempfile.mkdtemp(prefix="oars-", dir="/tmp")
-    ray.init(
-        num_cpus=4,
-        include_dashboard=False,
-        object_store_memory=256 * 2**20,
-        namespace="oars-gpu",
-        log_to_driver=False,
-        _temp_dir=temp_dir,
-    )
-    yield
-    ray.shutdown()
-    shutil.rmtree(temp_dir, ignore_errors=True)
-
-
 def watched() -> type[RolloutWorker]:
     """A worker that tells where its model is; made here, because Ray's processes cannot import this module."""
 
@@ -93,7 +70,7 @@ def order(group: int, version: int) -> GroupOrder:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "native"])
-def test_the_policy_goes_round_between_learner_and_worker(cluster: None, tmp_path: Path, dtype: str) -> None:
+def test_the_policy_goes_round_between_learner_and_worker(ray_cluster: None, tmp_path: Path, dtype: str) -> None:
     chosen = config(dtype)
     options: dict[str, Any] = {"num_cpus": 1, "num_gpus": SHARE["num_gpus"]}
     worker = ray.remote(concurrency_groups={"health": 1})(watched()).options(**options).remote(chosen, "rollout-0")
@@ -147,7 +124,7 @@ def test_the_policy_goes_round_between_learner_and_worker(cluster: None, tmp_pat
 
 
 @pytest.mark.parametrize("init", ["miniature", "scratch"])
-def test_a_judge_is_trained_and_reads_on_the_device(cluster: None, tmp_path: Path, init: str) -> None:
+def test_a_judge_is_trained_and_reads_on_the_device(ray_cluster: None, tmp_path: Path, init: str) -> None:
     settings = JudgeTrainingConfig.model_validate(
         {
             "init": init,
