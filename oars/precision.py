@@ -47,6 +47,17 @@ def compute_repeatably(threads: int) -> None:
 
 
 @contextmanager
+def in_one_thread() -> Iterator[None]:
+    """Inside, torch computes in one thread: some of its operations round otherwise where several share the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
 def computing_in_float32(module: nn.Module) -> Iterator[None]:
     """Inside, forward passes of a module whose weights rest in a lower precision are float32 throughout.
 

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from oars.precision import in_one_thread
+
 Pixels = NDArray[np.uint8]
 
 SIGMA = 3.0
@@ -28,6 +30,7 @@ def keep_colour(sr: Pixels, lr: Pixels, sigma: float = SIGMA) -> Pixels:
     # scipy's "reflect" repeats the border pixel, which keeps the mean exactly.
     drift = gaussian_filter(lr - small, (sigma, sigma, 0), mode="reflect")
     tensor = torch.from_numpy(np.ascontiguousarray(drift.transpose(2, 0, 1)))[None]
-    correction = F.interpolate(tensor, scale_factor=scale, mode="bilinear")[0].permute(1, 2, 0).numpy()
+    with in_one_thread():
+        correction = F.interpolate(tensor, scale_factor=scale, mode="bilinear")[0].permute(1, 2, 0).numpy()
     corrected: NDArray[np.float32] = np.clip(sr + correction, 0, 255)
     return np.rint(corrected).astype(np.uint8)

@@ -18,6 +18,7 @@ from scipy.signal import fftconvolve
 from oars.alignment.seeds import derive_seed
 from oars.config.degradation import DegradationConfig, NoiseConfig, ResizeConfig, SharpenConfig, StageConfig
 from oars.imaging.kernels import Kernel, draw_final_sinc, draw_kernel, gaussian_kernel, squared_distance
+from oars.precision import in_one_thread
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -121,7 +122,8 @@ def resize(image: Floats, size: tuple[int, int], mode: str) -> Floats:
     """Resize to (height, width) by `area`, `bilinear` or `bicubic`, without antialiasing, as published."""
     if image.shape[:2] == size:
         return image
-    return _to_array(F.interpolate(_to_tensor(image), size=size, mode=mode))
+    with in_one_thread():  # bilinear takes another path in several
+        return _to_array(F.interpolate(_to_tensor(image), size=size, mode=mode))
 
 
 def add_noise(image: Floats, config: NoiseConfig, rng: np.random.Generator) -> Floats:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -62,6 +63,20 @@ def test_output_size_type_and_determinism(seed: int, config: DegradationConfig, 
     lr = degrade(gt, config, seed, 4)
     assert lr.shape == (size[0] // 4, size[1] // 4, 3) and lr.dtype == np.uint8
     np.testing.assert_array_equal(lr, degrade(gt, config, seed, 4))
+
+
+@pytest.mark.parametrize("mode", ["area", "bilinear", "bicubic"])
+def test_the_number_of_threads_changes_no_bit(mode: str) -> None:
+    image = np.random.default_rng(0).random((190, 230, 3), np.float32)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = resize(image, (150, 170), mode)
+        torch.set_num_threads(2)
+        np.testing.assert_array_equal(resize(image, (150, 170), mode), alone)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_seeds_differ() -> None:
