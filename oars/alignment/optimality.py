@@ -12,10 +12,13 @@ Rewards = NDArray[np.float64]
 def optimalities(groups: list[Rewards], config: OptimalityConfig) -> list[NDArray[np.float32]]:
     """r = 1/2 + 1/2 clip((R - group mean) / Z, -1, 1), Z = scale * (std + 1e-4), std over the whole batch (Edit-R1).
 
-    `groups` holds one float array of finite rewards [K_g] per group; a masked candidate is simply not in it.
+    `groups` holds one float array of finite rewards [K_g] per group; a masked candidate is simply not in it. With
+    `self_pull`, all of them lie higher by half that many standard deviations of the clipped differences (ours).
     """
     spread = config.scale * (np.std(np.concatenate(groups)) + 1e-4)
-    return [(0.5 + 0.5 * np.clip((r - r.mean()) / spread, -1.0, 1.0)).astype(np.float32) for r in groups]
+    advantages = [np.clip((r - r.mean()) / spread, -1.0, 1.0) for r in groups]
+    pull = config.self_pull * np.std(np.concatenate(advantages))
+    return [(0.5 + 0.5 * np.clip(a + pull, -1.0, 1.0)).astype(np.float32) for a in advantages]
 
 
 def is_degenerate(rewards: Rewards, config: GroupFilterConfig) -> bool:

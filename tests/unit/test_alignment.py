@@ -35,6 +35,21 @@ def test_optimality_by_hand() -> None:
     assert np.allclose(optimalities([rewards], OptimalityConfig())[0], [0.5 - 0.5 / spread, 0.5 + 0.5 / spread])
 
 
+def test_a_self_pull_raises_the_mean_and_keeps_the_order() -> None:
+    groups = [np.array([1.0, 3.0]), np.array([2.0, 2.0])]
+    published = optimalities(groups, OptimalityConfig())
+    pulled = optimalities(groups, OptimalityConfig(self_pull=0.5))
+    spread = np.std(np.concatenate(published))
+    for plain, raised in zip(published, pulled, strict=True):
+        assert np.allclose(raised - plain, 0.5 * spread)
+
+
+@given(reward_groups, st.floats(0, 10))
+def test_a_self_pull_stays_in_the_unit_interval(groups: list[np.ndarray], pull: float) -> None:
+    for r in optimalities(groups, OptimalityConfig(self_pull=pull)):
+        assert ((r >= 0) & (r <= 1)).all()
+
+
 def test_the_filter_drops_only_groups_that_are_good_and_alike() -> None:
     config = GroupFilterConfig()
     assert is_degenerate(np.array([4.9, 4.9, 4.95]), config)
