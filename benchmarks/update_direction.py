@@ -100,8 +100,8 @@ class Direction:
 
     def _points(self, group: Scored) -> Iterator[tuple[Tensor, Tensor]]:
         """x_t [K, N, C] and t [K], one training point of every candidate at a time."""
-        every, count = range(len(group.x0)), self._config.objective.timesteps
-        t = torch.stack([training_times(group.times, group.seed, k, count) for k in every])
+        every = range(len(group.x0))
+        t = training_times(group.times, group.seed, len(group.x0), self._config.objective)
         for j in range(t.shape[1]):
             yield torch.stack([training_point(group.x0[k], t[k, j], group.seed, k, j) for k in every]), t[:, j]
 

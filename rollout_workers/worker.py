@@ -123,8 +123,8 @@ class RolloutWorker:
     def _training_sample(
         self, order: GroupOrder, conditioning: Conditioning, x0: Tensor, times: Tensor, clock: "_Clock"
     ) -> TrainingSample:
-        objective, count = self._config.objective, len(x0)
-        t = torch.stack([training_times(times, order.seed, k, objective.timesteps) for k in range(count)])
+        objective = self._config.objective
+        t = training_times(times, order.seed, len(x0), objective)
         v_old = v_ref = None
         if objective.old_policy.at == "worker":
             with clock.phase("old_velocity"):

@@ -3,7 +3,7 @@
 For a candidate x_0 with optimality r, at x_t = (1 - t) x_0 + t noise:
   v+ = (1 - beta) v_old + beta v_theta          v- = (1 + beta) v_old - beta v_theta
 Each branch is a self-normalised x_0 regression, x^_0 = x_t - t v:
-  L = mean (x^_0 - x_0)^2 / stopgrad(max(mean |x^_0 - x_0|, floor)), the normaliser in float64
+  L = mean (x^_0 - x_0)^2 / stopgrad(max(mean |x^_0 - x_0|, floor)), the normaliser in float64, or t in its place (ours)
   loss = clip_max * (r L+ + (1 - r) L-) / beta + kl_weight * mean (v_theta - v_ref)^2
 At theta = old both branches coincide: the value does not depend on r, and the gradient is (2r - 1) times that at r = 1.
 """
@@ -39,14 +39,15 @@ def nft_loss(
 ) -> LossParts:
     """Velocities, x_t and x0 are float32 [B, N, C]; t and optimality float32 [B] in (0, 1] and [0, 1]."""
     beta = config.beta
-    positive = _branch(v_old + beta * (v_theta - v_old), x_t, x0, t, config.normaliser_floor)
-    negative = _branch(v_old - beta * (v_theta - v_old), x_t, x0, t, config.normaliser_floor)
+    positive = _branch(v_old + beta * (v_theta - v_old), x_t, x0, t, config)
+    negative = _branch(v_old - beta * (v_theta - v_old), x_t, x0, t, config)
     policy = config.clip_max * (optimality * positive + (1 - optimality) * negative) / beta
     kl = torch.zeros_like(policy) if v_ref is None else (v_theta - v_ref).square().flatten(1).mean(1)
     return LossParts(policy + config.kl_weight * kl, policy.detach(), positive.detach(), negative.detach(), kl.detach())
 
 
-def _branch(velocity: Tensor, x_t: Tensor, x0: Tensor, t: Tensor, floor: float) -> Tensor:
+def _branch(velocity: Tensor, x_t: Tensor, x0: Tensor, t: Tensor, config: ObjectiveConfig) -> Tensor:
     error = (x_t - t.view(-1, 1, 1) * velocity - x0).flatten(1)
-    normaliser = error.detach().double().abs().mean(1).clamp_min(floor)
+    own = error.detach().double().abs().mean(1).clamp_min(config.normaliser_floor)
+    normaliser = own if config.normaliser == "error" else t.double()
     return (error.square().mean(1) / normaliser).float()

@@ -8,14 +8,19 @@ from torch import Tensor
 
 from oars.alignment.flow_matching import interpolate
 from oars.alignment.seeds import derive_seed, seeded_noise
+from oars.config import ObjectiveConfig
 
 
-def training_times(times: Tensor, seed: int, candidate: int, count: int) -> Tensor:
-    """`count` distinct times out of the rollout's own [steps + 1] `times` (the final 0 excluded), descending."""
+def training_times(times: Tensor, seed: int, candidates: int, objective: ObjectiveConfig) -> Tensor:
+    """[K, T]: T = `objective.timesteps` distinct times a candidate, or as many as there are, descending, out of the
+    rollout's own [steps + 1] `times` (the final 0 excluded)."""
     own = times[:-1]
-    generator = torch.Generator().manual_seed(derive_seed(seed, "times", candidate))
-    picks = torch.randperm(len(own), generator=generator)[: min(count, len(own))]
-    return own[picks.sort().values]
+
+    def drawn(candidate: int) -> Tensor:
+        generator = torch.Generator().manual_seed(derive_seed(seed, "times", candidate))
+        return own[torch.randperm(len(own), generator=generator)[: objective.timesteps].sort().values]
+
+    return torch.stack([drawn(k if objective.normaliser == "error" else 0) for k in range(candidates)])
 
 
 def training_point(x0: Tensor, t: Tensor, seed: int, candidate: int, point: int) -> Tensor:

@@ -52,7 +52,12 @@ class ObjectiveConfig(Config):
     """Multiplies the policy loss (Edit-R1's adv_clip_max)."""
     timesteps: PositiveInt = 5
     """Training points per candidate, out of the rollout's own timesteps (5 of 6 in Edit-R1)."""
+    normaliser: Literal["error", "time"] = "error"
+    """What a candidate's squared error is divided by. error: its own mean error, at times of its own (as published).
+    time: t, at times that the group's candidates share (ours), so that what moves all of them alike cancels in a group
+    whatever its rewards (docs/alignment.md)."""
     normaliser_floor: PositiveFloat = 1e-5
+    """Least mean error that is divided by."""
     optimality: OptimalityConfig = OptimalityConfig()
     group_filter: GroupFilterConfig = GroupFilterConfig()
     old_policy: OldPolicyConfig = OldPolicyConfig()

@@ -112,7 +112,7 @@ def samples(config: RunConfig) -> list[TrainingSample]:
         clean = codec.encode(scene(g, SIDE)[None])
         x0 = clean + 0.2 * seeded_noise((K, *clean.shape[1:]), "candidates", g)
         times = flow_times(pipeline.scheduler, config.sampler.steps, clean.shape[1])
-        t = torch.stack([training_times(times, g, k, config.objective.timesteps) for k in range(K)])
+        t = training_times(times, g, K, config.objective)
         made.append(TrainingSample(f"group-{g}", g, 0, conditioning, x0, t, None, None))
     return made
 

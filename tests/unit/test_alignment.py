@@ -9,6 +9,7 @@ from oars.alignment.old_policy import old_policy_eta
 from oars.alignment.optimality import is_degenerate, optimalities
 from oars.alignment.seeds import derive_seed, seeded_noise
 from oars.alignment.training_points import training_point, training_times
+from oars.config import ObjectiveConfig
 from oars.config.alignment import GroupFilterConfig, OldPolicyConfig, OptimalityConfig
 
 reward_groups = st.lists(
@@ -73,14 +74,21 @@ def test_seeds_are_stable_and_distinct(seed: int, label: str, k: int) -> None:
     assert 0 <= derive_seed(seed, label, k) < 2**63
 
 
-@given(st.integers(0, 2**40), st.integers(0, 30), st.integers(1, 8))
-def test_training_times_are_distinct_rollout_times(seed: int, candidate: int, count: int) -> None:
+@given(st.integers(0, 2**40), st.integers(1, 8), st.integers(1, 8))
+def test_training_times_are_distinct_rollout_times(seed: int, candidates: int, count: int) -> None:
     times = torch.tensor([1.0, 0.9, 0.7, 0.5, 0.3, 0.02, 0.0])
-    chosen = training_times(times, seed, candidate, count)
-    assert len(chosen) == min(count, 6)
-    assert len(set(chosen.tolist())) == len(chosen)
-    assert set(chosen.tolist()) <= set(times[:-1].tolist())
+    chosen = training_times(times, seed, candidates, ObjectiveConfig(timesteps=count))
+    assert chosen.shape == (candidates, min(count, 6))
+    assert set(chosen.flatten().tolist()) <= set(times[:-1].tolist())
     assert (chosen.diff() < 0).all()
+
+
+def test_candidates_share_their_times_where_time_is_the_normaliser() -> None:
+    times = torch.linspace(1, 0, 9)
+    own = training_times(times, 7, 16, ObjectiveConfig(timesteps=3))
+    shared = training_times(times, 7, 16, ObjectiveConfig(timesteps=3, normaliser="time"))
+    assert len(own.unique(dim=0)) > 1
+    torch.testing.assert_close(shared, own[:1].expand(16, 3))
 
 
 def test_a_training_point_at_time_one_is_the_noise_that_the_seed_writes() -> None:

@@ -49,6 +49,16 @@ def test_beta_one_with_full_optimality_is_self_normalised_regression_to_the_data
     torch.testing.assert_close(parts.total, config.clip_max * error.square().mean(1) / error.abs().mean(1))
 
 
+def test_normalised_by_time_it_is_the_flow_matching_loss_weighted_by_time() -> None:
+    x0, noise, v_theta = (seeded_noise(SHAPE, name) for name in ("x0", "noise", "theta"))
+    t = torch.tensor([0.3, 0.6, 0.9])
+    x_t = (1 - t.view(-1, 1, 1)) * x0 + t.view(-1, 1, 1) * noise
+    config = ObjectiveConfig(beta=1.0, kl_weight=0.0, normaliser="time")
+    parts = nft_loss(v_theta, torch.zeros_like(x0), None, x_t, x0, t, torch.ones(3), config)
+    flow_matching = (v_theta - (noise - x0)).square().flatten(1).mean(1)
+    torch.testing.assert_close(parts.total, config.clip_max * t * flow_matching)
+
+
 def test_the_normaliser_has_a_floor() -> None:
     zeros = torch.zeros(SHAPE)
     parts = nft_loss(zeros, zeros, None, zeros, zeros, torch.full((3,), 0.5), torch.ones(3), ObjectiveConfig())
