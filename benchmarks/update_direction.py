@@ -2,8 +2,9 @@
 common to all groups.
 
 Groups are sampled from the profile's generator on training photos and scored as in FR-RL. The objective's gradient in
-the adapter is taken at the weights themselves, for several rewards, and that of a regression to the same candidates
-beside it. Then a step of one length along each is measured on the held-out crops, against no step (docs/alignment.md).
+the adapter is taken at the weights themselves, for both normalisers and several rewards, and that of a regression to
+the same candidates beside it. Then a step of one length along each is measured on the held-out crops, against no step
+(docs/alignment.md).
 """
 
 import argparse
@@ -22,7 +23,7 @@ from oars.alignment.seeds import derive_seed, seeded_noise
 from oars.alignment.training_points import training_point, training_times
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
-from oars.config import RunConfig, load_profile
+from oars.config import ObjectiveConfig, RunConfig, load_profile
 from oars.config.alignment import OptimalityConfig
 from oars.deployment import deploy_path
 from oars.evaluation.intervals import paired_difference
@@ -39,6 +40,7 @@ from reward_server.checkpoint import judge_directory
 from services.fidelity import judge_labels, measured_fidelity
 
 REWARDS = ("reward", "fidelity", "q_sr")
+NORMALISERS = ("error", "time")
 
 
 @dataclass(frozen=True)
@@ -84,26 +86,17 @@ class Direction:
         columns = (rewards, fidelity, [r.q_sr for r in read])
         return Scored(conditioning, x0, times, seed, dict(zip(REWARDS, map(np.array, columns), strict=True)))
 
-    def gradient(self, groups: list[Scored], optimality: list[np.ndarray]) -> Tensor:
+    def gradient(self, groups: list[Scored], optimality: list[np.ndarray], objective: ObjectiveConfig) -> Tensor:
         """Of the objective, over all training points of all groups, flat."""
         total = torch.zeros(sum(p.numel() for p in self._outer.values()))
         for group, r in zip(groups, optimality, strict=True):
-            for x_t, t in self._points(group):
+            for x_t, t in _points(group, objective):
                 v = self._policy.velocity(x_t, t, group.conditioning, "current")
-                loss = nft_loss(
-                    v, v.detach(), None, x_t, group.x0, t, torch.from_numpy(r), self._config.objective
-                ).total
+                loss = nft_loss(v, v.detach(), None, x_t, group.x0, t, torch.from_numpy(r), objective).total
                 # The last block's text stream reaches no output.
                 parts = torch.autograd.grad(loss.sum(), list(self._outer.values()), materialize_grads=True)
                 total += torch.cat([part.flatten() for part in parts])
         return total
-
-    def _points(self, group: Scored) -> Iterator[tuple[Tensor, Tensor]]:
-        """x_t [K, N, C] and t [K], one training point of every candidate at a time."""
-        every = range(len(group.x0))
-        t = training_times(group.times, group.seed, len(group.x0), self._config.objective)
-        for j in range(t.shape[1]):
-            yield torch.stack([training_point(group.x0[k], t[k, j], group.seed, k, j) for k in every]), t[:, j]
 
     @torch.no_grad()
     def step(self, direction: Tensor, length: float) -> None:
@@ -140,38 +133,50 @@ def main() -> None:
     direction, photos = Direction(config), find_photos(config.data.photos, "train")
     pairs = [training_pair(photos, config.data, config.seed, i) for i in range(given.groups)]
     groups = [direction.group(pair, derive_seed("update_direction", i)) for i, pair in enumerate(pairs)]
-    gradients = _gradients(direction, groups)
-    regression = gradients["regression"]
     held_out = evaluation_pairs(config.data, config.seed)
-    direction.step(regression, 0.0)
     before = direction.measured(held_out)
     details: dict[str, object] = {"groups": given.groups, "length": given.length, "before": _means(before)}
-    for name, gradient in gradients.items():
-        direction.step(gradient, given.length)
-        after = direction.measured(held_out)
-        changes = {m: paired_difference(after[m], before[m]).model_dump() for m in before}
-        details[name] = {"cosine_to_regression": _cosine(gradient, regression), "change": changes}
-        print(name, details[name])
-    pull = -float(gradients["reward"] @ regression / regression.square().sum()) / _spread(groups)
+    pulls = {}
+    for normaliser in NORMALISERS:
+        gradients = _gradients(direction, groups, config.objective.model_copy(update={"normaliser": normaliser}))
+        regression, rows = gradients["regression"], {}
+        for name, gradient in gradients.items():
+            direction.step(gradient, given.length)
+            after = direction.measured(held_out)
+            changes = {m: paired_difference(after[m], before[m]).model_dump() for m in before}
+            rows[name] = {"cosine_to_regression": _cosine(gradient, regression), "change": changes}
+            print(normaliser, name, rows[name], flush=True)
+        direction.step(regression, 0.0)
+        pulls[normaliser] = -float(gradients["reward"] @ regression / regression.square().sum()) / _spread(groups)
+        details[normaliser] = rows | {"pull": pulls[normaliser]}
     print(
         write_result(
             Result(
                 name="update_direction",
-                value=pull,
-                unit="objective.optimality.self_pull that cancels what lies along the regression",
-                baseline=0.0,
+                value=pulls["time"],
+                unit="objective.optimality.self_pull that cancels what lies along the regression, normalised by time",
+                baseline=pulls["error"],
                 details=details,
             )
         )
     )
 
 
-def _gradients(direction: Direction, groups: list[Scored]) -> dict[str, Tensor]:
+def _points(group: Scored, objective: ObjectiveConfig) -> Iterator[tuple[Tensor, Tensor]]:
+    """x_t [K, N, C] and t [K], one training point of every candidate at a time."""
+    t = training_times(group.times, group.seed, len(group.x0), objective)
+    for j in range(t.shape[1]):
+        x_t = [training_point(x0, t[k, j], group.seed, k, j) for k, x0 in enumerate(group.x0)]
+        yield torch.stack(x_t), t[:, j]
+
+
+def _gradients(direction: Direction, groups: list[Scored], objective: ObjectiveConfig) -> dict[str, Tensor]:
     plain = OptimalityConfig()
     ones = [np.ones(len(group.x0), np.float32) for group in groups]
-    gradients = {"regression": direction.gradient(groups, ones)}
+    gradients = {"regression": direction.gradient(groups, ones, objective)}
     for name in REWARDS:
-        gradients[name] = direction.gradient(groups, optimalities([g.scores[name] for g in groups], plain))
+        optimality = optimalities([g.scores[name] for g in groups], plain)
+        gradients[name] = direction.gradient(groups, optimality, objective)
     along = gradients["reward"] @ gradients["regression"] / gradients["regression"].square().sum()
     return gradients | {"reward_without_regression": gradients["reward"] - along * gradients["regression"]}
 
