@@ -32,7 +32,7 @@ Measured = dict[str, Any]
 
 def rollout(config: RunConfig, sizes: Sizes, group: GroupOrder) -> tuple[Measured, np.ndarray, TrainingSample]:
     """A worker installs version 0 and samples the group, after one that warms up."""
-    with patch("rollout_workers.worker.load_pipeline", lambda _: build_pipeline(sizes)):
+    with patch("rollout_workers.worker.load_pipeline", lambda *_: build_pipeline(sizes)):
         worker = RolloutWorker(config, "rollout-0")
     snapshot = worker._policy.snapshot("old", 0)
     held, seconds = timed(lambda: worker.install(snapshot))
@@ -46,7 +46,7 @@ def learning(config: RunConfig, sizes: Sizes, sample: TrainingSample, candidates
     from learner.engine import join
 
     join(0, 1, "127.0.0.1:29511")
-    with patch("learner.reinforcement.load_transformer", lambda _: build_transformer(sizes)):
+    with patch("learner.reinforcement.load_transformer", lambda *_: build_transformer(sizes)):
         learner = Reinforcement(config, 0, 1)
     learner.publish(0)
     scores = [k / candidates for k in range(candidates)]

@@ -34,9 +34,11 @@ class LearnerGroup(Ranks):
     """All ranks of one run; made by `start`."""
 
     @classmethod
-    async def start(cls, config: RunConfig) -> "LearnerGroup":
-        """Reserve, create and connect the ranks within `control.start_deadline_s`. Raises LearnerUnavailable."""
-        return await cls.of(LearnerRank, "learner", config.learner, config.control.start_deadline_s, config)
+    async def start(cls, config: RunConfig, rl_weights: Path | None = None) -> "LearnerGroup":
+        """Reserve, create and connect the ranks within `control.start_deadline_s`; `rl_weights` as `LearnerRank` takes
+        them. Raises LearnerUnavailable."""
+        deadline_s = config.control.start_deadline_s
+        return await cls.of(LearnerRank, "learner", config.learner, deadline_s, config, rl_weights)
 
     async def cold_start_step(self, pairs: list[Pair]) -> StepReport:
         """One optimiser step of flow-matching SFT on pairs of one size; the loss is averaged over all of them."""

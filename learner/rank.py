@@ -37,9 +37,11 @@ class Fenced(RuntimeError):
 class LearnerRank(RankProcess):
     """Runs as a Ray actor. DeepSpeed is imported inside methods, never by the driver, which imports this module too."""
 
-    def __init__(self, config: RunConfig, rank: int, world: int) -> None:
+    def __init__(self, config: RunConfig, rl_weights: Path | None, rank: int, world: int) -> None:
+        """`rl_weights`: a transformer directory for RL in place of the base's (`stages.rl_on`); it need not be there
+        before RL begins."""
         super().__init__(config.learner, rank, world)
-        self._config = config
+        self._config, self._rl_weights = config, rl_weights
         self._cold_start: ColdStart | None = None
         self._rl: Reinforcement | None = None
 
@@ -57,11 +59,11 @@ class LearnerRank(RankProcess):
             checkpoint.publish(path)
 
     def begin_rl(self) -> None:
-        """Leave the cold start: fresh base weights, three fresh adapters, `current` trained."""
+        """Leave the cold start: fresh weights, three fresh adapters, `current` trained."""
         from learner.reinforcement import Reinforcement
 
         self._leave_phase()
-        self._rl = Reinforcement(self._config, self._rank, self._world)
+        self._rl = Reinforcement(self._config, self._rank, self._world, self._rl_weights)
 
     def train(self, batch: Sequence[tuple[Any, int, Optimality]], version: int) -> StepReport:
         """One optimiser step on top of `version`, on a batch of groups: (TrainingSample or its ObjectRef, version that

@@ -1,4 +1,4 @@
-"""The RL stages on one rank: DiffusionNFT on a LoRA over the base weights (paper).
+"""The RL stages on one rank: DiffusionNFT on a LoRA, over the base weights (paper) or those in `weights`.
 
 Both stages train the same adapter. `current` is trained, `old` follows it by the schedule and is what gets published,
 `ema` is evaluated. Invariants: v_old is that of the version that sampled the group (learner/old_velocity.py), so the
@@ -35,11 +35,11 @@ _DRIFTS = ("trained_velocity_norm", "old_distance")
 class Reinforcement:
     """Owns the policy with its three adapters and the DeepSpeed engine over `current`."""
 
-    def __init__(self, config: RunConfig, rank: int, world: int) -> None:
+    def __init__(self, config: RunConfig, rank: int, world: int, weights: Path | None = None) -> None:
         self._config, self._rank, self._world = config, rank, world
         self._dtype = compute_dtype(config.generator.dtype)
-        self._policy = Policy(load_transformer(config.generator), config.generator, roles(config), config.seed)
-        transformer = self._policy.transformer
+        transformer = load_transformer(config.generator, weights)
+        self._policy = Policy(transformer, config.generator, roles(config), config.seed)
         if config.learner.gradient_checkpointing:
             transformer.enable_gradient_checkpointing()
         trained = list(self._policy.named_parameters("current").values())

@@ -9,6 +9,7 @@ policy that does not bind is an error that ends the run.
 import asyncio
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import ray
@@ -87,11 +88,10 @@ class RolloutPool:
             self._free.put_nowait(member)
 
     @classmethod
-    def create(cls, config: RunConfig) -> "RolloutPool":
-        """Workers that come up while the caller does something else."""
-        return cls(
-            config, [_Member(f"rollout-{i}", _actor(config, f"rollout-{i}")) for i in range(config.rollout.workers)]
-        )
+    def create(cls, config: RunConfig, weights: Path | None = None) -> "RolloutPool":
+        """Workers that come up while the caller does something else; `weights` as `RolloutWorker` takes them."""
+        names = [f"rollout-{i}" for i in range(config.rollout.workers)]
+        return cls(config, [_Member(name, _actor(config, name, weights)) for name in names])
 
     @classmethod
     async def start(cls, config: RunConfig) -> "RolloutPool":
@@ -229,7 +229,7 @@ class RolloutPool:
             ray.kill(member.actor)
 
 
-def _actor(config: RunConfig, name: str) -> Any:
+def _actor(config: RunConfig, name: str, weights: Path | None) -> Any:
     resources = config.rollout.resources
     # Ray titles a process after its actor's class, so each worker is of a class of its own name.
     titled = type(f"oars:{name}", (RolloutWorker,), {})
@@ -241,7 +241,7 @@ def _actor(config: RunConfig, name: str) -> Any:
         max_restarts=config.rollout.max_restarts,
         scheduling_strategy="SPREAD",
     )
-    return actor.remote(config, name)
+    return actor.remote(config, name, weights)
 
 
 async def _answer(ref: Any) -> Any:

@@ -1,15 +1,16 @@
 """One rollout worker: it draws a group's K candidates with the adapter that it holds and, by default, measures v_old.
 
-A worker holds the base weights and one adapter, `old`. Invariants: it samples only with a version that it installed
-whole and whose digest it recomputed from the model; what it returns follows from the order, the version and the
-config, so the same order gives the same bytes, today or after a crash. Results are returned, never `ray.put`: a value
-that a dead worker had put would be lost with it.
+A worker holds the weights that RL is on and one adapter, `old`. Invariants: it samples only with a version that it
+installed whole and whose digest it recomputed from the model; what it returns follows from the order, the version and
+the config, so the same order gives the same bytes, today or after a crash. Results are returned, never `ray.put`: a
+value that a dead worker had put would be lost with it.
 """
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import ray
@@ -47,11 +48,12 @@ class Installed:
 class RolloutWorker:
     """Runs as a Ray actor; every method but `ping` runs alone and in order."""
 
-    def __init__(self, config: RunConfig, name: str) -> None:
+    def __init__(self, config: RunConfig, name: str, weights: Path | None = None) -> None:
+        """`weights`: a transformer directory in place of the base's (`stages.rl_on`)."""
         compute_repeatably(config.rollout.resources.threads)
         self._config, self._name = config, name
         self._device = torch.device("cuda" if config.rollout.resources.num_gpus > 0 else "cpu")
-        pipeline = load_pipeline(config.generator)
+        pipeline = load_pipeline(config.generator, weights)
         self._scheduler = pipeline.scheduler
         self._policy = Policy(pipeline.transformer.to(self._device), config.generator, ("old",), config.seed)
         pipeline.text_encoder.to(self._device)

@@ -2,7 +2,7 @@
 or `--resume RUN` for one that was stopped or killed.
 
     cold start   flow-matching SFT of the whole transformer         -> SFT weights
-    FR-RL        DiffusionNFT on a LoRA over the base weights, F measured against GT
+    FR-RL        DiffusionNFT on a LoRA over the base weights (or SFT's, `stages.rl_on`), F measured against GT
     NR-RL        the same LoRA goes on, real low-quality inputs, COMPASS alone
     held-out     bicubic, base, SFT, aligned = SFT weights + the LoRA's evaluation average
 
@@ -70,12 +70,12 @@ async def align(run: Run) -> Results | None:
     stages, judge = run.config.stages, connect_compass(run.config, run.telemetry)
     source, store, samples = InputSource(run.config, run.id), PolicyStore(ray.put), Vault(run.directory / "experience")
     async with AsyncExitStack() as actors:
-        ranks = SteadyLearner.running(run, lambda: LearnerGroup.start(run.config), samples)
+        ranks = SteadyLearner.running(run, lambda: LearnerGroup.start(run.config, run.rl_weights), samples)
         learner = await actors.enter_async_context(ranks)
         sft = await cold_start(run, source, learner)
         if sft is None:
             return None
-        rollouts = RolloutPool.create(run.config)
+        rollouts = RolloutPool.create(run.config, run.rl_weights)
         actors.push_async_callback(rollouts.stop)
         life = GroupLife(run, rollouts, judge, store, samples)
         conductor = Conductor(run, source, rollouts, learner, store, life, samples)

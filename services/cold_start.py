@@ -20,7 +20,7 @@ async def cold_start(run: Run, source: InputSource, learner: SteadyLearner) -> P
 
     A requested stop ends it at a step boundary with a checkpoint, and returns None.
     """
-    path, steps = run.directory / "sft", run.config.stages.cold_start.steps
+    path, steps = run.sft, run.config.stages.cold_start.steps
     if not path.exists():
         done = await _train(run, source, learner)
         if done < steps:

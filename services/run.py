@@ -79,6 +79,16 @@ class Run:
         self.clocks = Clocks(self.now, self.ledger.clocks())
 
     @property
+    def sft(self) -> Path:
+        """The SFT weights, there once the cold start is done."""
+        return self.directory / "sft"
+
+    @property
+    def rl_weights(self) -> Path | None:
+        """What RL's LoRA is on; None: the base."""
+        return self.sft if self.config.stages.rl_on == "sft" else None
+
+    @property
     def checkpoints(self) -> Checkpoints:
         return Checkpoints(self.directory / "checkpoints", self.config.control.keep_checkpoints)
 

@@ -178,7 +178,7 @@ class SteadyLearner:
     async def _enter_rl(self, ranks: Ranks) -> None:
         path, self._safe_steps = self._run.checkpoints.newest("step"), 0
         if path is None:
-            await self._repeat("the base weights", ranks.begin_rl())
+            await self._repeat("the weights for RL", ranks.begin_rl())
             await self._repeat("version 0", ranks.publish(0))
         else:
             self._safe_steps = int((await self._load(ranks, path))["step"])

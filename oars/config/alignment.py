@@ -85,7 +85,7 @@ class ColdStartConfig(Config):
 
 
 class RLStageConfig(Config):
-    """One RL stage; both stages train the same LoRA on the base model."""
+    """One RL stage; both stages train the same LoRA."""
 
     steps: NonNegativeInt = 100
     groups: PositiveInt = 8
@@ -93,6 +93,9 @@ class RLStageConfig(Config):
 
 
 class StagesConfig(Config):
+    rl_on: Literal["base", "sft"] = "base"
+    """Weights under the LoRA that RL trains (both are in the paper's ablation). The aligned model is the SFT weights
+    plus the LoRA either way, so on `base` its change must carry over to weights that it was not trained on."""
     cold_start: ColdStartConfig = ColdStartConfig()
     fr_rl: RLStageConfig = RLStageConfig()
     nr_rl: RLStageConfig = RLStageConfig()

@@ -1,4 +1,4 @@
-"""The aligned model: the LoRA delta, trained on the base, added to the SFT weights (paper).
+"""The aligned model: the LoRA delta added to the SFT weights, wherever it was trained (paper: on the base).
 
 Invariant: every adapted layer gets scale * B @ A with scale = alpha / rank, and no other weight changes.
 """

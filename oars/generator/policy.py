@@ -1,9 +1,9 @@
-"""The policy: base transformer weights plus LoRA adapters by role.
+"""The policy: a transformer's weights plus LoRA adapters by role.
 
 Roles: `current` is trained, `old` samples and is what gets published, `ema` is evaluated, `past` holds whichever
-earlier version is being evaluated, and the reference is the base with every adapter off. Invariants: every adapter
-tensor that is installed is bound to a parameter of the model, or `AdapterMismatch` is raised and nothing changes;
-`digest` is computed from the tensors as they sit in the model.
+earlier version is being evaluated, and the reference is the transformer with every adapter off. Invariants: every
+adapter tensor that is installed is bound to a parameter of the model, or `AdapterMismatch` is raised and nothing
+changes; `digest` is computed from the tensors as they sit in the model.
 """
 
 import hashlib
@@ -31,8 +31,10 @@ class AdapterMismatch(RuntimeError):
     """An adapter did not bind to the model tensor by tensor, or is not the one that was announced."""
 
 
-def load_pipeline(config: GeneratorConfig, trained: bool = False) -> QwenImageEditPlusPipeline:
-    """The pipeline directory named by the config, on the CPU.
+def load_pipeline(
+    config: GeneratorConfig, weights: Path | None = None, trained: bool = False
+) -> QwenImageEditPlusPipeline:
+    """The pipeline directory named by the config, on the CPU, with its own transformer or the one in `weights`.
 
     What rests is held in the precision of its arithmetic, what is `trained` (the transformer) in float32; so is the
     VAE, whose rounding would show in the pictures.
@@ -43,7 +45,10 @@ def load_pipeline(config: GeneratorConfig, trained: bool = False) -> QwenImageEd
         "text_encoder": resting,
         "transformer": torch.float32 if trained else resting,
     }
-    return QwenImageEditPlusPipeline.from_pretrained(resolve_model(config.path, "generator"), torch_dtype=dtypes)
+    given = {"transformer": load_transformer(config, weights, dtypes["transformer"])} if weights else {}
+    return QwenImageEditPlusPipeline.from_pretrained(
+        resolve_model(config.path, "generator"), torch_dtype=dtypes, **given
+    )
 
 
 def load_transformer(

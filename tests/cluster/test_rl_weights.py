@@ -1,0 +1,83 @@
+"""RL on other weights than the base's: the sampling side and the training side hold the same ones."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import ray
+import torch
+from tiny import fresh_snapshot, order, tiny_config
+
+from learner.group import LearnerGroup
+from oars.alignment.group import TrainingSample
+from oars.config import RunConfig
+from oars.generator.miniature.tiny import build_tiny
+from oars.generator.policy import load_transformer
+from rollout_workers.pool import RolloutPool, Sampled
+
+
+@dataclass(frozen=True)
+class Published:
+    version: int
+    digest: str
+    tensors: int
+    ref: object
+
+
+@dataclass(frozen=True)
+class Group:
+    sample: TrainingSample
+    version: int = 0
+    optimality: tuple[float | None, ...] = (0.1, None, 0.9)
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
+    return tiny_config(build_tiny(tmp_path_factory.mktemp("tiny") / "generator"))
+
+
+@pytest.fixture(scope="module")
+def sft(config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base with every weight a little off."""
+    transformer, path = load_transformer(config.generator, dtype=torch.float32), tmp_path_factory.mktemp("run") / "sft"
+    with torch.no_grad():
+        for weight in transformer.parameters():
+            weight.mul_(1.05)
+    transformer.save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def sampled_on_sft(config: RunConfig, sft: Path, ray_cluster: None) -> TrainingSample:
+    """v_old and v_ref come from the worker."""
+
+    async def sample() -> TrainingSample:
+        pool, snapshot = RolloutPool.create(config, sft), fresh_snapshot(config)
+        try:
+            pool.publish(Published(0, snapshot.digest, len(snapshot.tensors), ray.put(snapshot)))
+            sampled = await pool.sample(order(), 150)
+            assert isinstance(sampled, Sampled)
+            result: TrainingSample = await sampled.sample
+            return result
+        finally:
+            await pool.stop()
+
+    return asyncio.run(sample())
+
+
+@pytest.mark.parametrize("on_sft", [True, False])
+def test_a_learner_on_the_same_weights_starts_where_the_rollout_was(
+    config: RunConfig, sft: Path, sampled_on_sft: TrainingSample, on_sft: bool
+) -> None:
+    async def distance() -> float:
+        group = await LearnerGroup.start(config, sft if on_sft else None)
+        try:
+            await group.begin_rl()
+            await group.publish(0)
+            return (await group.train([Group(sampled_on_sft)], 0)).drift["old_distance"]
+        finally:
+            group.stop()
+
+    apart = asyncio.run(distance())
+    assert apart < 1e-4 if on_sft else apart > 1e-2
