@@ -1,15 +1,15 @@
-"""`python -m benchmarks.update_direction`: which way one step of the objective moves the pictures, and what of it is
-common to all groups.
+"""`python -m benchmarks.update_direction [--weights RUN/sft]`: which way one step of the objective moves the pictures.
 
 Groups are sampled from the profile's generator on training photos and scored as in FR-RL. The objective's gradient in
 the adapter is taken at the weights themselves, for both normalisers and several rewards, and that of a regression to
-the same candidates beside it. Then a step of one length along each is measured on the held-out crops, against no step
-(docs/alignment.md).
+the same candidates beside it: what is common to all groups. Then a step of one length along each is measured on the
+held-out crops, against no step (docs/alignment.md).
 """
 
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -57,9 +57,9 @@ class Scored:
 class Direction:
     """The policy with one fresh adapter: groups, gradients and steps at its weights."""
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, weights: Path | None) -> None:
         self._config = config
-        self._pipeline = load_pipeline(config.generator)
+        self._pipeline = load_pipeline(config.generator, weights)
         self._policy = Policy(self._pipeline.transformer, config.generator, ("current",), config.seed)
         self._codec = Codec(self._pipeline.vae)
         self._conditioner = Conditioner(self._pipeline, config.generator, self._codec)
@@ -126,11 +126,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--groups", type=int, default=36)
     parser.add_argument("--length", type=float, default=0.15)
+    parser.add_argument("--weights", type=Path, help="transformer directory, such as a run's sft; default: the base")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     given = parser.parse_args()
     torch.set_num_threads(2)
     config = load_profile(deploy_path(), given.set)
-    direction, photos = Direction(config), find_photos(config.data.photos, "train")
+    direction, photos = Direction(config, given.weights), find_photos(config.data.photos, "train")
     pairs = [training_pair(photos, config.data, config.seed, i) for i in range(given.groups)]
     groups = [direction.group(pair, derive_seed("update_direction", i)) for i, pair in enumerate(pairs)]
     held_out = evaluation_pairs(config.data, config.seed)
@@ -152,7 +153,7 @@ def main() -> None:
     print(
         write_result(
             Result(
-                name="update_direction",
+                name="update_direction_sft" if given.weights else "update_direction",
                 value=pulls["time"],
                 unit="objective.optimality.self_pull that cancels what lies along the regression, normalised by time",
                 baseline=pulls["error"],
