@@ -54,8 +54,8 @@ class ObjectiveConfig(Config):
     """Training points per candidate, out of the rollout's own timesteps (5 of 6 in Edit-R1)."""
     normaliser: Literal["error", "time"] = "error"
     """What a candidate's squared error is divided by. error: its own mean error, at times of its own (as published).
-    time: t, at times that the group's candidates share (ours), so that what moves all of them alike cancels in a group
-    whatever its rewards (docs/alignment.md)."""
+    time: t, at times that the group's candidates share (ours): less is left in a step of what moves the pictures the
+    same way whatever is rewarded (docs/alignment.md)."""
     normaliser_floor: PositiveFloat = 1e-5
     """Least mean error that is divided by."""
     optimality: OptimalityConfig = OptimalityConfig()
