@@ -31,6 +31,7 @@ def profile(compass: CompassClient, sharp_judge: Path, tmp_path_factory: pytest.
         runs=str(folder / "runs"),
         data={"crop": 64, "evaluation_crop": 96, "evaluation_crops": 2},
         stages={
+            "rl_on": "sft",
             "cold_start": {"steps": 2, "batch": 2},
             "fr_rl": {"steps": 2, "groups": 2},
             "nr_rl": {"steps": 2, "groups": 2},
