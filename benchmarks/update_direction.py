@@ -147,7 +147,7 @@ def main() -> None:
             changes = {m: paired_difference(after[m], before[m]).model_dump() for m in before}
             rows[name] = {"cosine_to_regression": _cosine(gradient, regression), "change": changes}
             print(normaliser, name, rows[name], flush=True)
-        direction.step(regression, 0.0)
+        direction.step(regression, 0.0)  # back to the weights at which the next gradients are taken
         pulls[normaliser] = -float(gradients["reward"] @ regression / regression.square().sum()) / _spread(groups)
         details[normaliser] = rows | {"pull": pulls[normaliser]}
     print(

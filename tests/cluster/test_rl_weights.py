@@ -15,14 +15,7 @@ from oars.config import RunConfig
 from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import load_transformer
 from rollout_workers.pool import RolloutPool, Sampled
-
-
-@dataclass(frozen=True)
-class Published:
-    version: int
-    digest: str
-    tensors: int
-    ref: object
+from services.policy_store import PolicyStore
 
 
 @dataclass(frozen=True)
@@ -53,9 +46,9 @@ def sampled_on_sft(config: RunConfig, sft: Path, ray_cluster: None) -> TrainingS
     """v_old and v_ref come from the worker."""
 
     async def sample() -> TrainingSample:
-        pool, snapshot = RolloutPool.create(config, sft), fresh_snapshot(config)
+        pool = RolloutPool.create(config, sft)
         try:
-            pool.publish(Published(0, snapshot.digest, len(snapshot.tensors), ray.put(snapshot)))
+            pool.publish(PolicyStore(ray.put).publish(fresh_snapshot(config)))
             sampled = await pool.sample(order(), 150)
             assert isinstance(sampled, Sampled)
             result: TrainingSample = await sampled.sample
