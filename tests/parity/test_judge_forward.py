@@ -1,4 +1,9 @@
-"""Sharing pictures between prompts changes no score: against the class's own forward on the processor's output."""
+"""Sharing pictures between prompts changes no score: against the class's own forward on the processor's output.
+
+Nor does what a judge in training computes in another way.
+"""
+
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -7,8 +12,10 @@ from PIL import Image
 
 from oars.compass.judge import Judge
 from oars.compass.judge_model import build_judge
+from oars.compass.judge_parameters import load_trainable
 from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, read
 from oars.compass.views import judge_views
+from oars.config.judge_training import JudgeTrainingConfig
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (96, 128)])
@@ -26,6 +33,15 @@ def test_scores_equal_one_plain_forward_a_prompt(tmp_path, height, width):
         assert reading.q_lr == pytest.approx(q_lr, abs=1e-5)
         assert reading.fidelity == pytest.approx(read(judge.tokens.fidelity, row).value, abs=1e-5)
         assert reading.q_sr == pytest.approx(read(judge.tokens.quality, row).value, abs=1e-5)
+
+
+def test_a_judge_in_training_reads_what_it_will_when_served(tmp_path):
+    build_judge(tmp_path, seed=1)
+    served = Judge.load(tmp_path, dtype=torch.float32, device="cpu")
+    learning = replace(served, model=load_trainable(tmp_path, JudgeTrainingConfig(dtype="float32")))
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 64, 96, 3), dtype=np.uint8)
+    for ours, theirs in zip(learning.score(pictures[0], pictures), served.score(pictures[0], pictures), strict=True):
+        assert astuple(ours) == pytest.approx(astuple(theirs), abs=1e-5)
 
 
 @torch.inference_mode()
