@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 from compass_data import write_tiny_dataset
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oars.compass.dataset import read_groups
-from oars.compass.judge_examples import Batch, NoExamples, draw_batch, example_of, open_examples, pack
+from oars.compass.judge_examples import Batch, NoExamples, augmented, draw_batch, example_of, open_examples, pack
 from oars.compass.judge_model import build_processor, build_tokenizer, judge_config, new_judge
 from oars.compass.judge_objective import Counts, JudgeObjective
 from oars.config import BadConfig
@@ -71,6 +73,17 @@ def test_a_batch_derives_from_its_seed_and_treats_a_group_alike(packed):
     one, same, other = (draw_batch(examples, CONFIG, 4, seed) for seed in (1, 1, 2))
     assert np.array_equal(one.views, same.views) and not np.array_equal(one.views, other.views)
     assert one.views.shape == (4, 3, 32, 32, 3) and one.fidelity.shape == (4, 2)
+
+
+@given(seed=st.integers(0, 2**31))
+def test_augmented_pictures_stay_alike_and_keep_what_differs(seed):
+    """Shown twice, a picture is the same twice; an edge of a channel stays one, in the same direction."""
+    picture = np.zeros((6, 4, 3), np.uint8)
+    picture[..., :] = np.linspace(0, 255, 24, dtype=np.uint8).reshape(6, 4, 1)
+    first, second, flat = augmented(np.stack([picture, picture, 0 * picture]), np.random.default_rng(seed))
+    assert np.array_equal(first, second) and (flat == flat[0, 0]).all()
+    levels = np.sort(first.reshape(-1, 3), axis=0).astype(int)
+    assert (np.diff(levels, axis=0) > 0).all() and (levels[0] == flat[0, 0]).all()
 
 
 def test_windows_are_cut_where_asked_and_must_fit(packed):
