@@ -23,18 +23,19 @@ TOLERANCE = {"float32": (1e-3, 4e-3), "bfloat16": (0.03, 0.12)}
 
 
 def transitions() -> list[tuple[np.ndarray, np.ndarray]]:
-    """Three real crops: the LR by reduction; candidates from it, the crop itself, that with noise, and noise alone,
-    which keeps nothing of the LR: a low F."""
+    """Three real crops: the LR by a reduction of their own, so that Q_LR differs; candidates from it, the crop itself,
+    that with noise, and noise alone, which keeps nothing of the LR: a low F."""
     groups = []
-    for index, photo in enumerate(find_photos("packages", "evaluation")[:3]):
+    photos = find_photos("packages", "evaluation")
+    for index, (photo, scale) in enumerate(zip(photos, (2, 4, 12), strict=True)):
         pixels = photo.pixels()
         top, left = (length // 2 - SIDE // 2 for length in pixels.shape[:2])
         gt = pixels[top : top + SIDE, left : left + SIDE]
-        lr = gt.reshape(SIDE // 4, 4, SIDE // 4, 4, 3).mean((1, 3)).astype(np.uint8)
+        lr = gt.reshape(SIDE // scale, scale, SIDE // scale, scale, 3).mean((1, 3)).astype(np.uint8)
         rng = np.random.default_rng(index)
         noisy = np.clip(gt + rng.normal(0, 15, gt.shape), 0, 255).astype(np.uint8)
         noise = rng.integers(0, 256, gt.shape, dtype=np.uint8)
-        groups.append((lr, np.stack([lr.repeat(4, 0).repeat(4, 1), gt, noisy, noise])))
+        groups.append((lr, np.stack([lr.repeat(scale, 0).repeat(scale, 1), gt, noisy, noise])))
     return groups
 
 
