@@ -77,13 +77,13 @@ def test_a_batch_derives_from_its_seed_and_treats_a_group_alike(packed):
 
 @given(seed=st.integers(0, 2**31))
 def test_augmented_pictures_stay_alike_and_keep_what_differs(seed):
-    """Shown twice, a picture is the same twice; an edge of a channel stays one, in the same direction."""
+    """Shown twice, a picture is the same twice; a ramp keeps most of its 24 levels and its range, and black is even."""
     picture = np.zeros((6, 4, 3), np.uint8)
     picture[..., :] = np.linspace(0, 255, 24, dtype=np.uint8).reshape(6, 4, 1)
     first, second, flat = augmented(np.stack([picture, picture, 0 * picture]), np.random.default_rng(seed))
     assert np.array_equal(first, second) and (flat == flat[0, 0]).all()
-    levels = np.sort(first.reshape(-1, 3), axis=0).astype(int)
-    assert (np.diff(levels, axis=0) > 0).all() and (levels[0] == flat[0, 0]).all()
+    for channel, black in zip(first.reshape(-1, 3).T, flat[0, 0], strict=True):
+        assert channel.min() == black and len(np.unique(channel)) >= 16 and np.ptp(channel) > 160
 
 
 def test_windows_are_cut_where_asked_and_must_fit(packed):
@@ -108,7 +108,7 @@ def test_the_order_of_a_chain_is_learnt(packed, objective):
     model = copy.deepcopy(objective)
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
     losses = []
-    for _ in range(8):
+    for _ in range(16):
         loss = model(batch, Counts.of(batch)) - model(without_chains(batch), Counts.of(batch))
         optimiser.zero_grad()
         loss.backward()
