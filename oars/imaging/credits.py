@@ -10,6 +10,9 @@ class Credit(NamedTuple):
 
 _BY_FOLDER = Credit("of the folder", "of the folder")
 _OPENCV = Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause")
+_GNOME = Credit("GNOME contributors", "CC0")
+_WESATURATE = Credit("wesaturate contributors", "CC0")
+_LIBJXL = Credit("the JPEG XL project", "BSD-3-Clause")
 
 CREDITS: dict[str, Credit] = {
     "skimage/data/astronaut.png": Credit("NASA", "public domain"),
@@ -65,9 +68,7 @@ CREDITS: dict[str, Credit] = {
     "doc/libjs-jquery-backstretch/examples/dome.jpg": Credit("Scott Robbin", "MIT"),
     "doc/libjs-jquery-backstretch/examples/sample1_1920.jpg": Credit("Scott Robbin", "MIT"),
     "doc/libjs-jquery-backstretch/examples/sample2_1920.jpg": Credit("Scott Robbin", "MIT"),
-    "doc/opencv-doc/examples/alphamat/input_images/plant.jpg": Credit(
-        "OpenCV contributors", "Apache-2.0 and BSD-3-Clause"
-    ),
+    "doc/opencv-doc/examples/alphamat/input_images/plant.jpg": _OPENCV,
     "doc/opencv-doc/examples/data/aloeL.jpg": _OPENCV,
     "doc/opencv-doc/examples/data/board.jpg": _OPENCV,
     "doc/opencv-doc/examples/data/butterfly.jpg": _OPENCV,
@@ -78,6 +79,27 @@ CREDITS: dict[str, Credit] = {
     "doc/opencv-doc/examples/text/scenetext02.jpg": _OPENCV,
     "doc/opencv-doc/examples/text/scenetext04.jpg": _OPENCV,
     "doc/opencv-doc/examples/text/scenetext06.jpg": _OPENCV,
+    "palapeli/collection/castle-maintenon.jpg": Credit("Eric Pouhier", "GFDL"),
+    "palapeli/collection/cincinnati-bridge.jpg": Credit("Derek Jensen", "public domain"),
+    "palapeli/collection/citrus-fruits.jpg": Credit("US Department of Agriculture", "public domain"),
+    "palapeli/collection/european-honey-bee.jpg": Credit("John Severns", "public domain"),
+    "palapeli/collection/panther-chameleon-female.jpg": Credit("B. Navez and others", "GFDL"),
+    "pixmaps/faces/bicycle.jpg": _GNOME,
+    "pixmaps/faces/book.jpg": _GNOME,
+    "pixmaps/faces/calculator.jpg": _GNOME,
+    "pixmaps/faces/cat.jpg": _GNOME,
+    "pixmaps/faces/coffee2.jpg": _GNOME,
+    "pixmaps/faces/flower2.jpg": _GNOME,
+    "pixmaps/faces/guitar2.jpg": _GNOME,
+    "pixmaps/faces/hummingbird.jpg": _GNOME,
+    "pixmaps/faces/plane.jpg": _GNOME,
+    "pixmaps/faces/tomatoes.jpg": _GNOME,
+    "pixmaps/faces/tree.jpg": _GNOME,
+    "libjxl-testdata/external/wesaturate/500px/cvo9xd_keong_macan_srgb8.png": _WESATURATE,
+    "libjxl-testdata/external/wesaturate/500px/tmshre_riaphotographs_srgb8.png": _WESATURATE,
+    "libjxl-testdata/external/wesaturate/500px/u76c0g_bliznaca_srgb8.png": _WESATURATE,
+    "libjxl-testdata/jxl/flower/flower.png": _LIBJXL,
+    "libjxl-testdata/jxl/hdr_room.png": _LIBJXL,
     "lxqt/wallpapers/butterfly.png": Credit("stefonarch", "CC-BY-SA-3.0"),
     "lxqt/wallpapers/drop.png": Credit("stefonarch", "CC-BY-SA-3.0"),
     "doc/libjs-jquery-backstretch/examples/pot-holder.jpg": Credit("Scott Robbin", "MIT"),

@@ -54,7 +54,8 @@ WALLPAPER_PHOTOS: dict[str, Split] = {
 WALLPAPER_REDUCTION = 2
 
 # Debian packages lomiri-wallpapers-20.04, mate-backgrounds, plasma-workspace-wallpapers, lxqt-themes,
-# libjs-jquery-backstretch and opencv-doc: what is a photograph in them, of no person and not flat, below /usr/share.
+# libjs-jquery-backstretch, opencv-doc, palapeli-data, gnome-control-center-data and libjxl-testdata: what is a
+# photograph in them, of no person and not flat, below /usr/share.
 # The number is the reduction to pixels that are sharp, as seen (ours).
 BACKGROUND_DIR = Path("/usr/share")
 BACKGROUND_PHOTOS: dict[str, tuple[Split, int]] = {
@@ -95,6 +96,27 @@ BACKGROUND_PHOTOS: dict[str, tuple[Split, int]] = {
     "doc/opencv-doc/examples/text/scenetext02.jpg": ("train", 2),
     "doc/opencv-doc/examples/text/scenetext04.jpg": ("train", 2),
     "doc/opencv-doc/examples/text/scenetext06.jpg": ("train", 1),
+    "palapeli/collection/castle-maintenon.jpg": ("train", 1),
+    "palapeli/collection/cincinnati-bridge.jpg": ("train", 2),
+    "palapeli/collection/citrus-fruits.jpg": ("train", 2),
+    "palapeli/collection/european-honey-bee.jpg": ("train", 2),
+    "palapeli/collection/panther-chameleon-female.jpg": ("train", 2),
+    "pixmaps/faces/bicycle.jpg": ("train", 1),
+    "pixmaps/faces/book.jpg": ("train", 1),
+    "pixmaps/faces/calculator.jpg": ("train", 1),
+    "pixmaps/faces/cat.jpg": ("train", 1),
+    "pixmaps/faces/coffee2.jpg": ("train", 1),
+    "pixmaps/faces/flower2.jpg": ("train", 1),
+    "pixmaps/faces/guitar2.jpg": ("train", 1),
+    "pixmaps/faces/hummingbird.jpg": ("train", 1),
+    "pixmaps/faces/plane.jpg": ("train", 1),
+    "pixmaps/faces/tomatoes.jpg": ("train", 1),
+    "pixmaps/faces/tree.jpg": ("train", 1),
+    "libjxl-testdata/external/wesaturate/500px/cvo9xd_keong_macan_srgb8.png": ("train", 1),
+    "libjxl-testdata/external/wesaturate/500px/tmshre_riaphotographs_srgb8.png": ("train", 1),
+    "libjxl-testdata/external/wesaturate/500px/u76c0g_bliznaca_srgb8.png": ("train", 1),
+    "libjxl-testdata/jxl/flower/flower.png": ("train", 2),
+    "libjxl-testdata/jxl/hdr_room.png": ("train", 1),
     "backgrounds/Kleiber_by_Lukas_Baubkus.jpg": ("evaluation", 3),
     "backgrounds/mate/nature/LadyBird.jpg": ("evaluation", 2),
     "backgrounds/mate/nature/Wood.jpg": ("evaluation", 2),
