@@ -10,7 +10,7 @@ class Credit(NamedTuple):
 
 _BY_FOLDER = Credit("of the folder", "of the folder")
 _OPENCV = Credit("OpenCV contributors", "Apache-2.0 and BSD-3-Clause")
-_GNOME = Credit("GNOME contributors", "CC0")
+_GNOME = Credit("GNOME contributors", "GPL-2+ and CC0-1.0, not told apart")
 _WESATURATE = Credit("wesaturate contributors", "CC0")
 _LIBJXL = Credit("the JPEG XL project", "BSD-3-Clause")
 
