@@ -7,7 +7,6 @@ start clusters of their own; either way the session fails if a process that it s
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,13 +14,14 @@ import hypothesis
 import psutil
 import pytest
 
+from benchmarks.descendants import adopt_orphans, descendants
+
 TESTS = Path(__file__).parent
 LAYERS = ("unit", "parity", "cluster", "chaos", "gpu")
-_SESSION = uuid.uuid4().hex
 
-# Inherited by every process that a test starts. OARS_TEST_SESSION is how a forgotten one is recognised.
+adopt_orphans()
+# Inherited by every process that a test starts.
 os.environ |= {
-    "OARS_TEST_SESSION": _SESSION,
     "PYTHONPATH": os.pathsep.join(filter(None, [str(TESTS.parent), os.environ.get("PYTHONPATH")])),
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -56,16 +56,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(f"needs {wanted} CUDA device(s)")
 
 
-def _started_by_this_session() -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            ours = process.environ().get("OARS_TEST_SESSION") == _SESSION and not _is_tracker(process)
-        except psutil.Error:
-            continue  # ended meanwhile, or another user's
-        if ours and process.pid != os.getpid():
-            found.append(process)
-    return found
+def _left() -> list[psutil.Process]:
+    return [process for process in descendants() if not _is_tracker(process)]
 
 
 def _is_tracker(process: psutil.Process) -> bool:
@@ -77,13 +69,11 @@ def _is_tracker(process: psutil.Process) -> bool:
 def nothing_left_behind() -> Iterator[None]:
     """Set up first and torn down last: whatever the session started must have ended by itself."""
     yield
-    _, alive = psutil.wait_procs(_started_by_this_session(), timeout=20)
-    # A zombie has ended; whoever adopted it has not looked yet.
-    running = [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-    left = [f"{process.pid} {' '.join(process.cmdline())[:120]}" for process in running]
-    for process in alive:
+    psutil.wait_procs(_left(), timeout=20)
+    left = {process: f"{process.pid} {' '.join(process.cmdline())[:120]}" for process in _left()}
+    for process in left:
         process.kill()
-    assert not left, f"processes left behind: {left}"
+    assert not left, f"processes left behind: {list(left.values())}"
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.chaos.faults import ENGINE, FAULTS, REPLICA, Outcome
-from benchmarks.chaos.subject import Subject, attacked, processes, stored_objects
+from benchmarks.chaos.subject import Subject, attacked, stored_objects
+from benchmarks.descendants import descendants
 from benchmarks.result import RESULTS, Result, write_result
 
 NOTICED_S, WORKING_S = 30.0, 60.0
@@ -65,8 +66,8 @@ def finish(subject: Subject) -> dict[str, Any]:
         "repeated_steps_that_differ": _lines(subject, '"level": "warning", "run": "chaos", "event": "step_repeated"'),
         "objects_before": subject.objects_before,
         "objects_left": stored_objects(),
-        "engines": len(processes(ENGINE)),
-        "replicas": len(processes(REPLICA)),
+        "engines": len(descendants(ENGINE)),
+        "replicas": len(descendants(REPLICA)),
     }
 
 
@@ -126,9 +127,8 @@ def main() -> None:
         with attacked(Path(folder)) as subject:
             outcomes = attack(subject, given.minutes, given.faults.split(","), random.Random(given.seed))
             account = finish(subject)
-        psutil.wait_procs(processes(), timeout=_CLEAN_UP_S)
-        # Asked anew: a zombie that nobody has reaped is no orphan.
-        account["orphans"] = [process.name() for process in processes()]
+        psutil.wait_procs(descendants(), timeout=_CLEAN_UP_S)
+        account["orphans"] = [process.name() for process in descendants()]
     found = rows(outcomes)
     kept = sum(map(within, outcomes))
     details = {"promise_s": {"noticed": NOTICED_S, "working": WORKING_S}, "faults": found, "account": account}

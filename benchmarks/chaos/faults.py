@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from ray import serve
 
-from benchmarks.chaos.subject import Missed, Subject, compass_is_whole, processes, redeploy
+from benchmarks.chaos.subject import Missed, Subject, compass_is_whole, redeploy
+from benchmarks.descendants import descendants
 
 # Longer than any promise: what takes longer is reported as missed.
 PATIENCE_S = 300.0
@@ -106,9 +107,9 @@ FAULTS: dict[str, Callable[[Subject], Outcome]] = {
 def _kill(title: str) -> float:
     """kill -9 one process with this title; when."""
     deadline = time.monotonic() + PATIENCE_S
-    while not (found := processes(title)):
+    while not (found := descendants(title)):
         if time.monotonic() > deadline:
-            running = sorted({"".join(process.cmdline()[:1]) for process in processes() if process.is_running()})
+            running = sorted({process.name() for process in descendants() if process.is_running()})
             raise Missed(f"no process {title} in {PATIENCE_S:.0f} s; of this session run {running}")
         time.sleep(0.2)
     at = time.time()

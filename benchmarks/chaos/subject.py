@@ -7,16 +7,15 @@ import sqlite3
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psutil
 import ray
 from ray import serve
 
+from benchmarks.descendants import adopt_orphans
 from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
 from services.cluster import cluster, needed_cpus
@@ -25,8 +24,6 @@ from services.serving import deploy
 
 T = TypeVar("T")
 RUN_ID = "chaos"
-# Inherited by every process of the cluster: how an orphan is recognised.
-MARK = "OARS_CHAOS_SESSION"
 _LOOK_EVERY_S = 0.2
 # For a machine that runs much else.
 _START_S = 900.0
@@ -131,19 +128,6 @@ class Subject:
         self.until("an optimiser step", lambda: self.step_after(began), _START_S)
 
 
-def processes(title: str = "") -> list[psutil.Process]:
-    """Those of this session with this in their title, this one excepted."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            named = title in "".join(process.cmdline()[:1])
-            if named and process.pid != os.getpid() and process.environ().get(MARK) == os.environ[MARK]:
-                found.append(process)
-        except psutil.Error:
-            continue  # ended meanwhile, or another user's
-    return found
-
-
 def stored_objects() -> str:
     """The object store's own account."""
     from ray._private.internal_api import memory_summary
@@ -155,7 +139,7 @@ def stored_objects() -> str:
 @contextmanager
 def attacked(directory: Path, settings: tuple[str, ...] = SETTINGS) -> Iterator[Subject]:
     """A cluster of its own, COMPASS, and a driver that trains."""
-    os.environ.setdefault(MARK, uuid.uuid4().hex)
+    adopt_orphans()
     overrides = [*settings, f"runs={directory}"]
     config = load_profile(deploy_path(), overrides)
     with cluster(needed_cpus(config), None):

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 import ray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
 from tiny import fresh_snapshot, order, pairs, tiny_config
 
+from benchmarks.descendants import descendants
 from learner.group import LearnerGroup
 from learner.ranks import LearnerLost
 from oars.config import RunConfig
@@ -40,13 +40,10 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 async def kill(title: str) -> None:
     """kill -9 the process of this test session with this title, as soon as there is one."""
-    session = os.environ["OARS_TEST_SESSION"]
     for _ in range(1200):
-        for process in psutil.process_iter(["cmdline", "environ"]):
-            titled = title in "".join((process.info["cmdline"] or [""])[:1])
-            if titled and (process.info["environ"] or {}).get("OARS_TEST_SESSION") == session:
-                os.kill(process.pid, signal.SIGKILL)
-                return
+        if found := descendants(title):
+            os.kill(found[0].pid, signal.SIGKILL)
+            return
         await asyncio.sleep(0.05)
     raise AssertionError(f"no process titled {title}")
 

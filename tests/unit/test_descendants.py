@@ -1,0 +1,22 @@
+"""What a process started is known by descent: a new title and a dead parent do not hide it."""
+
+import subprocess
+import sys
+
+import psutil
+
+from benchmarks.descendants import descendants
+
+_TITLED = "import time; from setproctitle import setproctitle; setproctitle('oars:orphan'); time.sleep(600)"
+_PARENT = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {_TITLED!r}])"
+
+
+def test_an_orphan_with_a_new_title_is_still_known() -> None:
+    subprocess.run([sys.executable, "-c", _PARENT], check=True, timeout=60)
+    [orphan] = [process for process in descendants() if process.ppid() == psutil.Process().pid]
+    while not (found := descendants("oars:orphan")):
+        assert orphan.is_running()
+    assert found == [orphan]
+    orphan.kill()
+    psutil.wait_procs([orphan], timeout=60)
+    assert orphan not in descendants()
