@@ -20,7 +20,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ScoredGroup:
-    """One LR with its K candidates; arrays are float64 [K], labels NaN where there are none."""
+    """One LR with its K candidates; arrays are float64 [K], labels NaN where there are none that can be trusted."""
 
     input_id: str
     photo: str
@@ -46,8 +46,12 @@ class ScoredGroup:
 
 
 def scored_group(group: Group, judge: Judge) -> ScoredGroup:
-    """Let the judge read a group of a data set."""
-    readings = judge.score(group.lr, group.sr)
+    """Let the judge read a group of a data set.
+
+    Quality labels that the annotation did not keep are no labels: where ranks and anchors contradict each other, the
+    calibrated order can be the reverse of the compared one.
+    """
+    readings, trusted = judge.score(group.lr, group.sr), 1.0 if group.kept else np.nan
     return ScoredGroup(
         input_id=group.input_id,
         photo=group.photo,
@@ -59,8 +63,8 @@ def scored_group(group: Group, judge: Judge) -> ScoredGroup:
         q_sr=_column(readings, "q_sr"),
         mass=min(reading.mass for reading in readings),
         told_fidelity=group.fidelity,
-        told_q_lr=group.q_lr,
-        told_q_sr=group.q,
+        told_q_lr=group.q_lr * trusted,
+        told_q_sr=group.q * trusted,
         metrics=signed(group.metrics),
     )
 

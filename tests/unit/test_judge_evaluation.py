@@ -17,7 +17,7 @@ from oars.compass.judge_model import build_judge
 from oars.evaluation.judge_tables import agreements, calibration_error, pair_accuracies, worst_pairs
 from oars.evaluation.probes import CHANGES, STRENGTHS, ladder, probe, scenes_of
 from oars.evaluation.records import JudgeEvaluation
-from oars.evaluation.scored import ScoredGroup, signed
+from oars.evaluation.scored import ScoredGroup, scored_group, signed
 from oars.evaluation.sriqa import BadBenchmark, entries
 from services.judge_ablation import ablation_rows
 from services.judge_evaluation import evaluate_benchmark, evaluate_data_set
@@ -99,6 +99,20 @@ def test_agreement_is_taken_where_there_are_labels():
     by_output = {row.output: row for row in agreements(groups)}
     assert by_output["F"].srcc.mean == pytest.approx(1) and by_output["F"].srcc.count == 40
     assert by_output["Q_SR"].calibration_error.mean == pytest.approx(0) and by_output["Q_SR"].srcc.count == 44
+
+
+def test_labels_that_the_annotation_did_not_keep_are_no_reference(tmp_path, directory):
+    write_tiny_dataset(tmp_path)
+    kept = next(iter(read_groups(tmp_path)))
+    pairs = []
+    for one in (replace(kept, kept=True), replace(kept, kept=False)):
+        read = scored_group(one, Judge.load(directory))
+        rows = pair_accuracies([read], GAMMA, ())
+        pairs.append(
+            {row.reference: row.accuracy.count for row in rows if (row.subset, row.contender) == ("all", "judge")}
+        )
+        assert np.isnan(read.told_q_lr) == (not one.kept)
+    assert "labels" in pairs[0] and pairs[1] == {name: n for name, n in pairs[0].items() if name != "labels"}
 
 
 def test_calibration_error_of_a_constant_offset_is_the_offset():
