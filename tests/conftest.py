@@ -69,7 +69,7 @@ def _is_tracker(process: psutil.Process) -> bool:
 def nothing_left_behind() -> Iterator[None]:
     """Set up first and torn down last: whatever the session started must have ended by itself."""
     yield
-    psutil.wait_procs(_left(), timeout=20)
+    psutil.wait_procs(_left(), timeout=60)  # for a machine that runs much else
     left = {process: f"{process.pid} {' '.join(process.cmdline())[:120]}" for process in _left()}
     for process in left:
         process.kill()
