@@ -109,8 +109,8 @@ def _kill(title: str) -> float:
     deadline = time.monotonic() + PATIENCE_S
     while not (found := descendants(title)):
         if time.monotonic() > deadline:
-            running = sorted({process.name() for process in descendants() if process.is_running()})
-            raise Missed(f"no process {title} in {PATIENCE_S:.0f} s; of this session run {running}")
+            running = sorted({process.name() for process in descendants()})
+            raise Missed(f"no process {title} in {PATIENCE_S:.0f} s; there run {running}")
         time.sleep(0.2)
     at = time.time()
     os.kill(random.choice(found).pid, signal.SIGKILL)

@@ -1,7 +1,8 @@
 """The numbers of a judge's evaluation: pair accuracies against reference orders, agreement and calibration of outputs.
 
 The reference orders, where no person was asked:
-  labels     the data set's calibrated quality, which the judge was taught to imitate on other photos
+  labels     the data set's calibrated quality, which the judge was taught to imitate on other photos; of groups that
+             the annotation kept
   consensus  pairs on which ST-LPIPS and ColorVideoVDP agree; the other pairs are open. Both see the ground truth, which
              the judge does not, both were fitted to human judgements (of 2AFC choices between patches; of just
              noticeable differences), and they err differently: a network's features, a model of early vision
@@ -24,7 +25,7 @@ from oars.evaluation.scored import ScoredGroup
 JUDGE = "judge"
 REFERENCES = {
     "human": "what people said",
-    "labels": "the data set's calibrated quality labels",
+    "labels": "the data set's calibrated quality labels, of groups that the annotation kept",
     "consensus": "pairs on which ST-LPIPS and ColorVideoVDP agree: both see the ground truth, were fitted to human "
     "judgements, and err differently",
     "stlpips": "ST-LPIPS alone",

@@ -9,7 +9,10 @@ import psutil
 from benchmarks.descendants import descendants
 
 _TITLED = "import time; from setproctitle import setproctitle; setproctitle('oars:orphan'); time.sleep(600)"
-_PARENT = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {_TITLED!r}], stdout=2).pid)"
+_PARENT = f"""
+import subprocess, sys
+print(subprocess.Popen([sys.executable, "-c", {_TITLED!r}], stdout=subprocess.DEVNULL).pid)
+"""
 
 
 def test_an_orphan_with_a_new_title_is_still_known() -> None:
