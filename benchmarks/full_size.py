@@ -20,7 +20,7 @@ import torch
 from benchmarks.full_size_models import SIZES, Sizes, build_judge, build_pipeline, build_transformer
 from benchmarks.result import Result, write_result
 from learner.reinforcement import Reinforcement
-from oars.alignment.group import GroupOrder, TrainingSample
+from oars.alignment.messages import GroupOrder, TrainingSample
 from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
 from oars.generator.policy import Role

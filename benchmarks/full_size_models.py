@@ -21,7 +21,7 @@ from transformers import (
 )
 
 from oars.compass.judge import Judge
-from oars.compass.judge_model import build_processor, build_tokenizer, judge_config
+from oars.compass.miniature.judge_model import build_processor, build_tokenizer, judge_config
 from oars.compass.prompt import ScoreTokens
 from oars.config import GeneratorConfig
 from oars.generator.policy import load_pipeline

@@ -83,8 +83,8 @@ def _mib(processes: dict[str, psutil.Process]) -> dict[str, float]:
 
 
 def _served(options: argparse.Namespace) -> Result:
-    from services.cluster import cluster, needed_cpus
-    from services.serving import deploy, deploy_door
+    from services.launch.cluster import cluster, needed_cpus
+    from services.launch.serving import deploy, deploy_door
 
     # Every good request has to reach the engine.
     config = load_profile(deploy_path(DEFAULT_PROFILE), ["judge.known_answers=0"])

@@ -24,9 +24,9 @@ from reward_server.checkpoint import judge_directory
 from reward_server.client import CompassClient
 from services.bench.known_scores import Comparison
 from services.bench.load import Sample
-from services.cluster import cluster, needed_cpus
-from services.local_head import free_ports
-from services.serving import JUDGE, serve_config
+from services.launch.cluster import cluster, needed_cpus
+from services.launch.local_head import free_ports
+from services.launch.serving import JUDGE, serve_config
 
 SPARE_CPUS = 3  # logical ones, for the door and a second replica, and a third while the judge is exchanged
 # The autoscaler's delays of the shipped file are for judges that start in minutes.

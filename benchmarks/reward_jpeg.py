@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.result import Result, write_result
 from benchmarks.reward_peer import as_jpeg, of_jpeg
-from oars.alignment.seeds import derive_seed
+from oars.seeds import derive_seed
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
 from oars.config import RunConfig, load_profile

@@ -12,8 +12,8 @@ from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
 from services.bench.measure import Plan
 from services.bench.requests import Groups
-from services.cluster import cluster, needed_cpus
-from services.serving import deploy, deploy_door, door_config, endpoints
+from services.launch.cluster import cluster, needed_cpus
+from services.launch.serving import deploy, deploy_door, door_config, endpoints
 
 CANDIDATES = 8
 SPARE_CPUS = 2  # logical ones, for the door and a second replica

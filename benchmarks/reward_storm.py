@@ -24,7 +24,7 @@ from services.bench.account import Account
 from services.bench.known_scores import Comparison, compare
 from services.bench.load import Sample, closed_loop
 from services.bench.requests import Groups
-from services.scaling import reports, scale
+from services.launch.scaling import reports, scale
 
 KNOWN = 24  # different groups, asked about in turn
 CONCURRENCY = 6

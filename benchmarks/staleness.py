@@ -32,15 +32,15 @@ from rich.table import Table
 from benchmarks.result import Result, write_result
 from learner.engine import join
 from learner.reinforcement import Reinforcement
-from oars.alignment.group import GroupOrder, PolicySnapshot, TrainingSample
+from oars.alignment.messages import GroupOrder, PolicySnapshot, TrainingSample
 from oars.alignment.optimality import optimalities
-from oars.alignment.seeds import derive_seed
+from oars.seeds import derive_seed
 from oars.config import RunConfig, load_profile
 from oars.evaluation.intervals import paired_difference
 from oars.generator.miniature.tiny import build_tiny
 from oars.imaging.crops import Pair, evaluation_pairs
 from rollout_workers.worker import RolloutWorker
-from services.source import InputSource
+from services.control.source import InputSource
 
 STALENESS = (0, 1, 2, 4, 8)
 PRACTICES = {"exact": "learner", "moving": "moving"}

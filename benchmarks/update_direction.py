@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.result import Result, write_result
-from oars.alignment.group import Conditioning
+from oars.alignment.messages import Conditioning
 from oars.alignment.nft import nft_loss
 from oars.alignment.optimality import optimalities
-from oars.alignment.seeds import derive_seed, seeded_noise
+from oars.seeds import derive_seed, seeded_noise
 from oars.alignment.training_points import training_point, training_times
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
@@ -37,7 +37,7 @@ from oars.imaging.image_io import Pixels
 from oars.imaging.photos import find_photos
 from oars.metrics.panel import full_reference
 from reward_server.checkpoint import judge_directory
-from services.fidelity import judge_labels, measured_fidelity
+from services.control.measured_fidelity import judge_labels, measured_fidelity
 
 REWARDS = ("reward", "fidelity", "q_sr")
 NORMALISERS = ("error", "time")

@@ -10,7 +10,7 @@ from learner.plan import Optimality
 from learner.rank import LearnerRank
 from learner.ranks import Ranks
 from learner.report import StepReport
-from oars.alignment.group import PolicySnapshot
+from oars.alignment.messages import PolicySnapshot
 from oars.config import RunConfig
 from oars.imaging.crops import Pair
 

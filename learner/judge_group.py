@@ -4,7 +4,7 @@ from pathlib import Path
 
 from learner.judge_rank import JudgeRank, JudgeStep
 from learner.ranks import Ranks
-from oars.compass.judge_files import JudgeFiles
+from oars.compass.training.files import JudgeFiles
 from oars.config.judge_training import JudgeTrainingConfig
 
 

@@ -17,15 +17,15 @@ from torch import Tensor
 from learner import checkpoint
 from learner.plan import chunked, deal
 from learner.rank_process import RankProcess
-from oars.alignment.seeds import derive_seed
-from oars.compass.judge_examples import Batch, draw_batch, open_examples
-from oars.compass.judge_files import JudgeFiles
+from oars.seeds import derive_seed
+from oars.compass.training.examples import Batch, draw_batch, open_examples
+from oars.compass.training.files import JudgeFiles
 from oars.config import OptimiserConfig
 from oars.config.judge_training import JudgeOptimiserConfig, JudgeTrainingConfig
 from oars.precision import compute_dtype, computing_in
 
 if TYPE_CHECKING:
-    from oars.compass.judge_preparation import Preparation
+    from oars.compass.miniature.judge_preparation import Preparation
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class JudgeRank(RankProcess):
         """
         if self._rank:
             return 0
-        from oars.compass.judge_preparation import Preparation
+        from oars.compass.miniature.judge_preparation import Preparation
 
         if self._preparation is None:
             self._preparation = Preparation(open_examples(self._files.train), self._config, self._files.work)
@@ -106,8 +106,8 @@ class Tuning:
         from transformers import AutoProcessor
 
         from learner.engine import Engine
-        from oars.compass.judge_objective import JudgeObjective
-        from oars.compass.judge_parameters import load_trainable, rates
+        from oars.compass.training.objective import JudgeObjective
+        from oars.compass.training.parameters import load_trainable, rates
 
         self._config, self._files, self._rank, self._world = config, files, rank, world
         self._train, self._validation = (open_examples(path) for path in (files.train, files.validation))
@@ -133,7 +133,7 @@ class Tuning:
 
     def step(self) -> JudgeStep:
         """One optimiser step. Collective."""
-        from oars.compass.judge_objective import Counts
+        from oars.compass.training.objective import Counts
 
         start, config = time.monotonic(), self._config
         self._objective.train()
@@ -155,7 +155,7 @@ class Tuning:
 
     def measure(self) -> list[tuple[int, float]]:
         from oars.compass.judge import Judge
-        from oars.compass.judge_selection import held_out_accuracy
+        from oars.compass.training.selection import held_out_accuracy
 
         groups = list(range(min(len(self._validation), self._config.validation_groups)))
         judge = Judge(self._objective.model, self._objective.processor, self._objective.tokens)
@@ -170,7 +170,7 @@ class Tuning:
 
     def write(self, path: Path, beside: dict[str, str]) -> None:
         from learner.engine import barrier
-        from oars.compass.judge_parameters import write_judge
+        from oars.compass.training.parameters import write_judge
 
         with self._engine.whole(self._objective.parameters()):
             if self._rank == 0:

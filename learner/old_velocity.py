@@ -18,7 +18,7 @@ from torch import Tensor
 
 from learner.engine import Engine
 from learner.plan import Dealt, MicroBatch, version_passes
-from oars.alignment.group import PolicySnapshot, TrainingSample
+from oars.alignment.messages import PolicySnapshot, TrainingSample
 from oars.alignment.training_points import training_point
 from oars.config import RunConfig
 from oars.generator.policy import ROLES, Policy, Role, predict_velocity

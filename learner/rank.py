@@ -15,7 +15,7 @@ from learner import checkpoint
 from learner.plan import Optimality
 from learner.rank_process import RankProcess
 from learner.report import StepReport
-from oars.alignment.group import PolicySnapshot, TrainingSample
+from oars.alignment.messages import PolicySnapshot, TrainingSample
 from oars.config import RunConfig
 from oars.generator.policy import Role
 from oars.miniature import resolve_model

@@ -20,7 +20,7 @@ from learner.engine import Engine
 from learner.old_velocity import Frozen, OldVelocity, Samples, points, roles
 from learner.plan import MicroBatch, Optimality, deal, micro_batches
 from learner.report import StepReport
-from oars.alignment.group import PolicySnapshot, TrainingSample
+from oars.alignment.messages import PolicySnapshot, TrainingSample
 from oars.alignment.nft import LossParts, nft_loss
 from oars.alignment.old_policy import old_policy_eta
 from oars.config import RunConfig

@@ -20,7 +20,7 @@ from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
 from oars.config import JudgeConfig
 from reward_server.errors import BadJudge, EngineDied
 from reward_server.judgement import Judged, Logprobs, judged
-from reward_server.known_answers import KnownAnswers
+from reward_server.score_cache import KnownAnswers
 from reward_server.metrics import ReplicaMetrics
 from reward_server.pictures import Candidate, Group, View, prepare
 from reward_server.sentinel import Sentinel

@@ -15,10 +15,10 @@ from typing import Any, Protocol
 import ray
 from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
 
-from oars.alignment.group import GroupOrder, SampleEcho
+from oars.alignment.messages import GroupOrder, SampleEcho
 from oars.config import RunConfig
 from oars.generator.policy import AdapterMismatch
-from rollout_workers.canary import Canaries
+from rollout_workers.fingerprint import Canaries
 from rollout_workers.worker import Installed, RolloutWorker, WrongVersion
 
 # Ray brings an actor back in about two seconds; more often than this there is nothing new to see.

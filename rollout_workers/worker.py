@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from ray.util.metrics import Counter, Gauge
 from torch import Tensor
 
-from oars.alignment.group import Conditioning, GroupOrder, PolicySnapshot, SampleEcho, TrainingSample
-from oars.alignment.seeds import seeded_noise
+from oars.alignment.messages import Conditioning, GroupOrder, PolicySnapshot, SampleEcho, TrainingSample
+from oars.seeds import seeded_noise
 from oars.alignment.training_points import training_point, training_times
 from oars.config import RunConfig
 from oars.generator.codec import Codec
@@ -42,7 +42,7 @@ class Installed:
     digest: str
     bound_tensors: int
     canary: str
-    """Digest of a sample of fixed noise (rollout_workers/canary.py)."""
+    """Digest of a sample of fixed noise (rollout_workers/fingerprint.py)."""
 
 
 class RolloutWorker:

@@ -46,7 +46,7 @@ def profile(compass: CompassClient, sharp_judge: Path, tmp_path_factory: pytest.
 
 def start(*arguments: str) -> subprocess.Popen[str]:
     """The driver, as `ray job submit` would start it."""
-    command = [sys.executable, "-m", "services.align", *arguments]
+    command = [sys.executable, "-m", "services.launch.driver", *arguments]
     environment = os.environ | {"RAY_ADDRESS": ray.get_runtime_context().gcs_address}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

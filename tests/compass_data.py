@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from oars.compass.dataset import (
+from oars.compass.data.dataset import (
     LABELS_FILE,
     MANIFEST,
     SCHEMA_VERSION,
@@ -15,7 +15,7 @@ from oars.compass.dataset import (
     PhotoEntry,
     manifest_digest,
 )
-from oars.compass.tables import GROUPS, INPUTS, LABELS, LR, TRANSITIONS, Row, write_shard
+from oars.compass.data.tables import GROUPS, INPUTS, LABELS, LR, TRANSITIONS, Row, write_shard
 from oars.files import sha256, write_text
 from oars.imaging.image_io import encode_png
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from oars.alignment.group import GroupOrder, SampleEcho
+from oars.alignment.messages import GroupOrder, SampleEcho
 from oars.compass.outcome import CandidateOutcome, Scored
 from oars.imaging.crops import Pair
 from rollout_workers.pool import AttemptFailed, Sampled
-from services.policy_store import Published
-from services.roles import Judgement
-from services.source import AdmittedGroup
+from services.control.policy_store import Published
+from services.control.protocols import Judgement
+from services.control.source import AdmittedGroup
 
 K = 4
 PIXELS = np.zeros((4, 4, 3), np.uint8)

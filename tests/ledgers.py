@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from services.ledger_rules import violations
+from services.run.ledger_rules import violations
 
 
 def accounted_for(run: Path, final: bool = True) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oars.alignment.group import GroupOrder, PolicySnapshot
+from oars.alignment.messages import GroupOrder, PolicySnapshot
 from oars.config import RunConfig
 from oars.generator.policy import Policy, load_transformer
 from oars.imaging.crops import Pair

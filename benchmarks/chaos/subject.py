@@ -18,9 +18,9 @@ from ray import serve
 from benchmarks.descendants import adopt_orphans
 from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
-from services.cluster import cluster, needed_cpus
-from services.ledger_rules import violations
-from services.serving import deploy
+from services.launch.cluster import cluster, needed_cpus
+from services.run.ledger_rules import violations
+from services.launch.serving import deploy
 
 T = TypeVar("T")
 RUN_ID = "chaos"
@@ -68,7 +68,7 @@ class Subject:
         self.driver = self._drive("--resume", str(self.directory), *self._settings, *overrides)
 
     def _drive(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "services.align", *arguments]
+        command = [sys.executable, "-m", "services.launch.driver", *arguments]
         environment = os.environ | {"RAY_ADDRESS": self._address}
         return subprocess.Popen(command, env=environment, stdout=self._output, stderr=subprocess.STDOUT)
 

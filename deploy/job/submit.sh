@@ -16,4 +16,4 @@ if [[ -n ${OARS_HOME:-} ]]; then
 fi
 # One CPU for the driver, so that Ray does not put it on a head node that is already full.
 ray job submit --runtime-env "$environment" --working-dir . --entrypoint-num-cpus 1 \
-  -- python -m services.align "$@"
+  -- python -m services.launch.driver "$@"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from oars.alignment.flow_matching import interpolate
-from oars.alignment.seeds import derive_seed, seeded_noise
+from oars.seeds import derive_seed, seeded_noise
 from oars.config import ObjectiveConfig
 
 

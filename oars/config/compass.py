@@ -47,7 +47,7 @@ class RewardClientConfig(Config):
     """Candidates over which that share is taken."""
     slow_share: float = Field(default=0.5, gt=0, le=1)
     """An answer that takes longer than this share of `deadline_s`, or more than one attempt, is strained; when half of
-    them are, fewer groups are admitted (services/concurrency.py)."""
+    them are, fewer groups are admitted (services/control/concurrency.py)."""
 
 
 class JudgeConfig(Config):

@@ -46,7 +46,7 @@ class TargetConfig(Config):
     ranking_scale: PositiveFloat = 0.05
     """Difference of two candidates, as a share of the score's range, at which the odds of the better one are e."""
     chain_weight: NonNegativeFloat = 1.0
-    """Weight of the loss of the order along chains of ever more changed pictures (`oars/compass/changes.py`)."""
+    """Weight of the loss of the order along chains of ever more changed pictures (`oars/compass/training/perturbations.py`)."""
     explanation_weight: NonNegativeFloat = 0.2
     """Weight of the mean cross-entropy of the explanation's tokens, where a transition has one."""
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from oars.alignment.seeds import derive_seed
-from oars.compass.dataset import CuratedGroup
-from oars.compass.enhancers import blurred, sharpened, to_pixels
+from oars.seeds import derive_seed
+from oars.compass.data.dataset import CuratedGroup
+from oars.compass.data.artefacts import blurred, sharpened, to_pixels
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
 from oars.compass.views import lr_view

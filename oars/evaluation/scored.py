@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oars.compass.dataset import Group
+from oars.compass.data.dataset import Group
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge, Readings
-from oars.evaluation.pairs import Order
+from oars.compass.pairs import Order
 from oars.metrics.panel import HIGHER_IS_BETTER
 
 Values = NDArray[np.float64]

@@ -18,7 +18,7 @@ import numpy as np
 
 from oars.compass.judge import Judge
 from oars.errors import UserError
-from oars.evaluation.pairs import order_of
+from oars.compass.pairs import order_of
 from oars.evaluation.scored import ScoredGroup
 from oars.imaging.image_io import read_image
 

@@ -11,7 +11,7 @@ from diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus import calculate
 from numpy.typing import NDArray
 from PIL import Image
 
-from oars.alignment.group import Conditioning
+from oars.alignment.messages import Conditioning
 from oars.config import GeneratorConfig
 from oars.generator.codec import Codec
 

@@ -7,7 +7,7 @@ import torch
 from diffusers import QwenImageTransformer2DModel
 from torch import Tensor
 
-from oars.alignment.group import PolicySnapshot
+from oars.alignment.messages import PolicySnapshot
 from oars.config import LoraConfig
 from oars.generator.policy import AdapterMismatch
 

@@ -17,8 +17,8 @@ from diffusers import QwenImageEditPlusPipeline, QwenImageTransformer2DModel
 from peft import LoraConfig as PeftLoraConfig
 from torch import Tensor, nn
 
-from oars.alignment.group import Conditioning, PolicySnapshot
-from oars.alignment.seeds import derive_seed, seeded_noise
+from oars.alignment.messages import Conditioning, PolicySnapshot
+from oars.seeds import derive_seed, seeded_noise
 from oars.config import GeneratorConfig, LoraConfig
 from oars.miniature import resolve_model
 from oars.precision import compute_dtype, computing_in, computing_in_float32

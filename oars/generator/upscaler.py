@@ -8,8 +8,8 @@ import torch
 from diffusers import QwenImageEditPlusPipeline, QwenImageTransformer2DModel
 from numpy.typing import NDArray
 
-from oars.alignment.group import Conditioning
-from oars.alignment.seeds import seeded_noise
+from oars.alignment.messages import Conditioning
+from oars.seeds import seeded_noise
 from oars.config import GeneratorConfig, SamplerConfig
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner

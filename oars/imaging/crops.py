@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from oars.alignment.seeds import derive_seed
+from oars.seeds import derive_seed
 from oars.config.degradation import DegradationConfig
 from oars.config.run import DataConfig
 from oars.errors import UserError

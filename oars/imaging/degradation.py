@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.signal import fftconvolve
 
-from oars.alignment.seeds import derive_seed
+from oars.seeds import derive_seed
 from oars.config.degradation import DegradationConfig, NoiseConfig, ResizeConfig, SharpenConfig, StageConfig
 from oars.imaging.kernels import Kernel, draw_final_sinc, draw_kernel, gaussian_kernel, squared_distance
 from oars.precision import in_one_thread

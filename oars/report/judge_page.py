@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from oars.compass.dataset import Group
+from oars.compass.data.dataset import Group
 from oars.compass.views import lr_view
 from oars.evaluation.intervals import Interval
 from oars.evaluation.judge_tables import JUDGE

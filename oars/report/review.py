@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from oars.compass.annotation import Labelled
-from oars.compass.dataset import CuratedGroup, Manifest, read_shard_groups, shard_names
-from oars.compass.tables import LR, Row
+from oars.compass.annotation.stages import Labelled
+from oars.compass.data.dataset import CuratedGroup, Manifest, read_shard_groups, shard_names
+from oars.compass.data.tables import LR, Row
 from oars.compass.views import lr_view
 from oars.files import write_text
 from oars.imaging.image_io import encode_png

@@ -22,7 +22,7 @@ def connect(config: RewardClientConfig, judge: JudgeConfig) -> Transport:
     scheme, _, address = config.endpoint.partition("://")
     token = _token(config.token_file)
     if scheme in ("grpc", "grpcs"):
-        from reward_server.transports.grpc_door import GrpcTransport
+        from reward_server.transports.grpc_gateway import GrpcTransport
 
         roots = config.ca_file and _read(config.ca_file, "ca_file")
         return GrpcTransport(address.rstrip("/"), scheme == "grpcs", token, roots or None)
@@ -30,7 +30,7 @@ def connect(config: RewardClientConfig, judge: JudgeConfig) -> Transport:
         from reward_server.transports.openai_server import OpenAITransport
 
         return OpenAITransport(config.endpoint.removeprefix("openai+"), token, config.ca_file, judge)
-    from reward_server.transports.http_door import HttpTransport
+    from reward_server.transports.http_gateway import HttpTransport
 
     return HttpTransport(config.endpoint, token, config.ca_file)
 

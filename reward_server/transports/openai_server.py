@@ -33,7 +33,7 @@ from reward_server.judgement import Judged, Logprobs, judged
 from reward_server.pictures import View, prepare
 from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse, Unexplained, check_counts
 from reward_server.transports.base import pixels
-from reward_server.transports.http_door import JsonHttp
+from reward_server.transports.http_gateway import JsonHttp
 
 _ASK_S = 10.0
 """Deadline of the two questions about model and tokens."""

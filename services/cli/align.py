@@ -11,7 +11,7 @@ import typer
 
 from oars.config import load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
-from services.run_directory import CONFIG, find_run
+from services.run.run_directory import CONFIG, find_run
 
 Profile = Annotated[Path | None, typer.Option(help="Run profile, YAML. Default: the embedded miniature (tiny).")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one config field.")]
@@ -46,8 +46,8 @@ def align(
     config = load_profile(run / CONFIG if run else path, set_)
 
     # Ray takes a second to import: after the config is known to be good.
-    from services.cluster import cluster, deploy_compass, needed_cpus
-    from services.job import AlignJob, follow, submit
+    from services.launch.cluster import cluster, deploy_compass, needed_cpus
+    from services.launch.job import AlignJob, follow, submit
 
     with cluster(needed_cpus(config), None if fresh else address or "auto", config.control.start_deadline_s) as joined:
         deploy_compass(config)

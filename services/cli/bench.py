@@ -52,7 +52,7 @@ def reward(
     if endpoint:
         measured = asyncio.run(measure(plan))
     else:
-        from services.cluster import cluster, deploy_compass, needed_cpus
+        from services.launch.cluster import cluster, deploy_compass, needed_cpus
 
         with cluster(needed_cpus(config), address):
             deploy_compass(config)

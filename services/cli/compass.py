@@ -54,10 +54,10 @@ def curate(
         typer.echo(f"{settings.name}: {len(settings.enhancers)} enhancers, config and sources are good")
         return
     # Ray takes seconds to import: after the input is known to be good.
-    from services.cluster import cluster
-    from services.curation import curate as run
-    from services.curation import export_inputs
-    from services.progress import progress
+    from services.launch.cluster import cluster
+    from services.reward_modeling.curation import curate as run
+    from services.reward_modeling.curation import export_inputs
+    from services.run.progress import progress
 
     with cluster(_cpus(settings), None if fresh else address or "auto"), progress() as shown:
         if export is not None:
@@ -88,9 +88,9 @@ def annotate(
     settings = load_annotation(config or deploy_path(ANNOTATION), set_)
     if unknown := set(stage or ()) - set(STAGES):
         raise BadConfig(f"--stage {min(unknown)}: expected one of {', '.join(STAGES)}")
-    from services.annotation import Annotation
-    from services.cluster import cluster
-    from services.progress import progress
+    from services.reward_modeling.annotation import Annotation
+    from services.launch.cluster import cluster
+    from services.run.progress import progress
 
     with progress() as shown:
         annotation = Annotation(settings, directory, shown, [name for name in STAGES if name in (stage or STAGES)])
@@ -103,8 +103,8 @@ def annotate(
 
 
 def _check(settings: "CurationConfig") -> None:
-    from oars.compass.curation import check_photos, plan_inputs
-    from oars.compass.methods import check_enhancer
+    from oars.compass.data.curation import check_photos, plan_inputs
+    from oars.compass.data.enhancers import check_enhancer
 
     check_photos(settings, plan_inputs(settings))
     for enhancer in settings.enhancers:

@@ -15,7 +15,7 @@ def doctor(
 
     from oars.config import load_profile
     from oars.deployment import DEFAULT_PROFILE, deploy_path
-    from services.checks import check_all
+    from services.launch.checks import check_all
 
     config = load_profile(profile or deploy_path(DEFAULT_PROFILE), set_)
     typer.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))

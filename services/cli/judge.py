@@ -9,7 +9,7 @@ from oars.deployment import deploy_path
 
 if TYPE_CHECKING:
     from oars.evaluation.records import AblationRow
-    from services.progress import Progress
+    from services.run.progress import Progress
 
 DEFAULT = "compass/train-continue.yaml"
 
@@ -37,7 +37,7 @@ def train(
     fresh: Fresh = False,
 ) -> None:
     """Fine-tune a Qwen3-VL judge with DeepSpeed on Ray; leaves the best one in OUT/judge."""
-    from oars.compass.dataset import read_manifest
+    from oars.compass.data.dataset import read_manifest
     from oars.config.judge_training import load_training
 
     overrides = [*(set_ or []), *([f"init={init}"] if init else [])]
@@ -46,10 +46,10 @@ def train(
     # Ray and torch take seconds to import: after the input is known to be good.
     import asyncio
 
-    from oars.compass.judge_files import JudgeFiles
-    from services.cluster import cluster
-    from services.judge_training import keep_config, train_judge, training_cpus
-    from services.progress import progress
+    from oars.compass.training.files import JudgeFiles
+    from services.launch.cluster import cluster
+    from services.reward_modeling.training import keep_config, train_judge, training_cpus
+    from services.run.progress import progress
 
     files = JudgeFiles(out.absolute(), data.absolute())
     keep_config(settings, files)
@@ -83,8 +83,8 @@ def evaluate(
     """Pair accuracy, correlations, calibration and probes of a judge on photos that it never saw."""
     import torch
 
-    from services.judge_evaluation import PAGE, accuracy_lines, evaluate_benchmark, evaluate_data_set
-    from services.progress import progress
+    from services.reward_modeling.evaluation import PAGE, accuracy_lines, evaluate_benchmark, evaluate_data_set
+    from services.run.progress import progress
 
     torch.set_num_threads(threads)
     with progress() as shown:
@@ -103,9 +103,9 @@ def _ablation(data: Path, out: Path, config: Path | None, seeds: int, shown: "Pr
     import asyncio
 
     from oars.config.judge_training import load_training
-    from services.cluster import cluster
-    from services.judge_ablation import ablate
-    from services.judge_training import training_cpus
+    from services.launch.cluster import cluster
+    from services.reward_modeling.ablation import ablate
+    from services.reward_modeling.training import training_cpus
 
     settings = load_training(config or deploy_path(DEFAULT))
     with cluster(training_cpus(settings), "auto"):

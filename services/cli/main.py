@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from services.cli import align, bench, compass, doctor, miniature, runs, score, serve, simulate, upscale
-from services.errors import BAD_INPUT, one_line
+from services.run.errors import BAD_INPUT, one_line
 
 
 class _OneLineErrors(TyperGroup):

@@ -36,7 +36,7 @@ def build(
 
     from oars.generator.miniature.build import build_generator
     from oars.miniature import write_manifest
-    from services.miniature_judge import build_judge
+    from services.reward_modeling.miniature import build_judge
 
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)

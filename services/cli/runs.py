@@ -18,8 +18,8 @@ def list_(runs: Runs = Path("runs")) -> None:
     from rich.table import Column, Table
 
     from oars.report.summary import read_summary
-    from services.run_directory import list_runs
-    from services.tables import reward_of
+    from services.run.run_directory import list_runs
+    from services.results.tables import reward_of
 
     table = Table(
         Column("run", overflow="fold", min_width=16), "status", "seconds", "trained groups", "reward: sft", "aligned"
@@ -48,9 +48,9 @@ def show(
     from rich.console import Console
 
     from oars.report.summary import read_summary
-    from services.history import History
-    from services.run_directory import find_run
-    from services.tables import groups_line, held_out_table, phase_table
+    from services.run.history import History
+    from services.run.run_directory import find_run
+    from services.results.tables import groups_line, held_out_table, phase_table
 
     directory, console = find_run(runs, run), Console()
     with History.of(directory) as history:
@@ -76,8 +76,8 @@ def show(
 def check(run: RunName, runs: Runs = Path("runs")) -> None:
     """Hold the ledger against its rules: exit code 1 if a group was lost, left twice, or got a score from nobody."""
     from oars.report.summary import read_summary
-    from services.history import History
-    from services.run_directory import find_run
+    from services.run.history import History
+    from services.run.run_directory import find_run
 
     directory = find_run(runs, run)
     final = (directory / "summary.json").exists() and read_summary(directory).status == "succeeded"
@@ -93,6 +93,6 @@ def check(run: RunName, runs: Runs = Path("runs")) -> None:
 def report(run: RunName, runs: Runs = Path("runs")) -> None:
     """Write a run's report.html anew."""
     from oars.report.page import write_report
-    from services.run_directory import find_run
+    from services.run.run_directory import find_run
 
     typer.echo(write_report(find_run(runs, run)))

@@ -13,7 +13,7 @@ from oars.deployment import DEFAULT_PROFILE, deploy_path
 from reward_server.errors import NoCompass
 
 if TYPE_CHECKING:
-    from services.transition import Scorer
+    from services.results.transition import Scorer
 
 # Two pictures of one scene may differ this much in aspect ratio, from rounding their sides.
 _ASPECT_TOLERANCE = 0.05
@@ -44,7 +44,7 @@ def score(
 ) -> None:
     """Judge the transition LR -> SR: fidelity, both qualities, and the reward."""
     from oars.imaging.image_io import read_image
-    from services.transition import Verdict, verdict
+    from services.results.transition import Verdict, verdict
 
     pictures = read_image(lr), read_image(sr)
     _check_same_scene((lr, sr), [pixels.shape for pixels in pictures])
@@ -66,8 +66,8 @@ def _scorer(judge: str | None, profile: Path | None, endpoint: RewardClientConfi
 
     Raises BadJudge, BadConfig, BadSetting, NoCompass.
     """
-    from services.serving import local_endpoint
-    from services.transition import LocalScorer, ServedScorer
+    from services.launch.serving import local_endpoint
+    from services.results.transition import LocalScorer, ServedScorer
 
     overrides = None if judge is None else [f"judge.path={judge}"]
     config = load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides).judge

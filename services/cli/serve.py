@@ -16,7 +16,7 @@ from oars.config import JudgeConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
 from oars.miniature import MINIATURE
 from reward_server.errors import BadSetting
-from services.serving import check_door, check_judge, check_ports_free, deploy, deploy_door, door_config, endpoints
+from services.launch.serving import check_door, check_judge, check_ports_free, deploy, deploy_door, door_config, endpoints
 
 app = typer.Typer(help="Deploy COMPASS, or act on the one that is deployed.")
 
@@ -57,7 +57,7 @@ def serve(
     check_door(door)
 
     # Ray takes a second to import: after the input is known to be good.
-    from services.cluster import cluster, needed_cpus
+    from services.launch.cluster import cluster, needed_cpus
 
     with cluster(needed_cpus(config), None if fresh else address, config.control.start_deadline_s) as joined:
         if joined.own:  # in a cluster that was there, an earlier door is expected
@@ -80,8 +80,8 @@ def scale(
     """Change the number of replicas while COMPASS serves; replicas that stay are not touched."""
     if most is not None and most < least:
         raise BadSetting(f"at most {most} replicas: fewer than the least, {least}")
-    from services import scaling
-    from services.cluster import connected
+    from services.launch import scaling
+    from services.launch.cluster import connected
 
     with connected(address):
         scaling.scale(name, least, most or least)
@@ -97,8 +97,8 @@ def replace(
     """Serve another judge, replica by replica: the new one is warm before the old one leaves."""
     judge = judge if judge == MINIATURE else str(Path(judge).absolute())
     check_judge(JudgeConfig(path=judge))
-    from services import scaling
-    from services.cluster import connected
+    from services.launch import scaling
+    from services.launch.cluster import connected
 
     with connected(address):
         scaling.replace_judge(name, judge)

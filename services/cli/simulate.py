@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from services.simulate.alone import Pace
+    from services.bench.single_role import Pace
 
 Name = Annotated[str, typer.Argument(metavar="SCENARIO", help="paper, fleet, fleet-faults, tiny, or a YAML file.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one field.")]
@@ -49,7 +49,7 @@ def _rehearse(name: str, overrides: list[str], keep: Path | None) -> int:
 
     from rich.console import Console
 
-    from services.progress import progress
+    from services.run.progress import progress
     from services.simulate.rehearsal import rehearse
     from services.simulate.table import rehearsal_table
 
@@ -68,8 +68,8 @@ def _alone(profile: Path, overrides: list[str], count: int, run: Path | None) ->
 
     config = load_profile(profile, overrides)
 
-    from services.cluster import cluster, needed_cpus
-    from services.simulate.alone import replay_learner, sample_alone, saved_groups
+    from services.launch.cluster import cluster, needed_cpus
+    from services.bench.single_role import replay_learner, sample_alone, saved_groups
 
     if run:
         saved_groups(run)

@@ -47,7 +47,7 @@ def _weights(run: str | None, runs: Path) -> Path | None:
     """The run's aligned transformer; None is the base. Raises BadRun naming the run."""
     if run is None:
         return None
-    from services.run_directory import BadRun, find_run
+    from services.run.run_directory import BadRun, find_run
 
     weights = find_run(runs, run) / "aligned"
     if not (weights / "config.json").is_file():

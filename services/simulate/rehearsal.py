@@ -11,20 +11,20 @@ from oars.alignment.drops import DropReason
 from oars.compass.outcome import FailureReason
 from oars.config import RunConfig
 from oars.config.alignment import RLStageConfig
-from services.conductor import Conductor
-from services.group_life import GroupLife
-from services.ledger import Ledger
-from services.policy_store import PolicyStore
-from services.progress import Progress
-from services.run import Run
+from services.control.conductor import Conductor
+from services.control.group_life import GroupLife
+from services.run.ledger import Ledger
+from services.control.policy_store import PolicyStore
+from services.run.progress import Progress
+from services.run.run import Run
 from services.simulate.scenario import Scenario
 from services.simulate.stand_in_judge import Judge
 from services.simulate.stand_ins import Inputs, Ranks, Samples, Work, Workers
 from services.simulate.virtual_time import run_virtual
-from services.steady_learner import SteadyLearner
-from services.stopping import StopRequest
-from services.telemetry import Telemetry
-from services.watchdog import Watchdog
+from services.control.resilient_learner import SteadyLearner
+from services.run.stopping import StopRequest
+from services.run.telemetry import Telemetry
+from services.run.watchdog import Watchdog
 
 
 @dataclass(frozen=True)

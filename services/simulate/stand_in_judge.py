@@ -17,7 +17,7 @@ from reward_server.client import CompassClient
 from reward_server.errors import Unavailable
 from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse
 from reward_server.transports.base import Transport
-from services.roles import Judgement
+from services.control.protocols import Judgement
 from services.simulate.scenario import Scenario
 from services.simulate.stand_ins import Work
 
@@ -125,7 +125,7 @@ class _Client(CompassClient):
 
 
 class Judge:
-    """Satisfies `services.roles.Judge`."""
+    """Satisfies `services.control.protocols.Judge`."""
 
     def __init__(self, scenario: Scenario, work: Work, chance: random.Random) -> None:
         self._client = _Client(scenario.reward, Served(scenario, work, chance), chance.random)

@@ -17,15 +17,15 @@ import torch
 
 from learner.ranks import LearnerLost
 from learner.report import StepReport
-from oars.alignment.group import GroupOrder, PolicySnapshot, SampleEcho
-from oars.alignment.seeds import derive_seed
+from oars.alignment.messages import GroupOrder, PolicySnapshot, SampleEcho
+from oars.seeds import derive_seed
 from oars.config import StageName
 from oars.imaging.crops import Pair
 from rollout_workers.pool import AttemptFailed, Sampled
-from services.policy_store import Published
-from services.roles import TrainingGroup
+from services.control.policy_store import Published
+from services.control.protocols import TrainingGroup
 from services.simulate.scenario import Scenario
-from services.source import AdmittedGroup
+from services.control.source import AdmittedGroup
 
 # Nobody looks at them, but they are shown and resized.
 _PICTURE = np.zeros((2, 2, 3), np.uint8)

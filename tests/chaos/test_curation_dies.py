@@ -13,10 +13,10 @@ import ray
 import yaml
 from PIL import Image
 
-from oars.compass.dataset import Manifest, read_curated, read_manifest
+from oars.compass.data.dataset import Manifest, read_curated, read_manifest
 from oars.config.curation import load_curation
-from services.curation import curate
-from services.progress import Lines
+from services.reward_modeling.curation import curate
+from services.run.progress import Lines
 
 PATIENCE_S = 240.0
 

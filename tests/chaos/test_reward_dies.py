@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
 from served_judge import judge_config, sharp_judge
 
 from benchmarks.reward_storm import Storm, through_storm
@@ -15,7 +14,7 @@ from oars.config import DataConfig, RewardClientConfig
 from reward_server.client import CompassClient
 from services.bench.account import Account
 from services.bench.requests import Groups
-from services.serving import deploy
+from services.launch.serving import deploy
 
 __all__ = ["sharp_judge"]  # fixture
 APP = "stormy"

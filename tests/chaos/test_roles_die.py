@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import ray
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "cluster"))
 from tiny import fresh_snapshot, order, pairs, tiny_config
 
 from benchmarks.descendants import descendants

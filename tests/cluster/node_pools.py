@@ -59,7 +59,7 @@ def place_of_the_judge() -> str:
     """COMPASS deployed into its pool, and asked from here, which is another node."""
     from ray.serve.context import _get_global_client
 
-    from services.serving import JUDGE, deploy
+    from services.launch.serving import JUDGE, deploy
 
     resources = {"num_cpus": 1, "label_selector": {"oars-pool": "judge"}}
     judge = judge_config(miniature_path("judge"))

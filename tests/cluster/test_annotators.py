@@ -6,9 +6,9 @@ import numpy as np
 from compass_data import write_tiny_dataset
 from served_judge import judge_config, sharp_judge  # noqa: F401
 
-from oars.compass.dataset import read_manifest, shard_names
+from oars.compass.data.dataset import read_manifest, shard_names
 from oars.config.annotation import VlmConfig
-from services.annotators import anchors_of, ask_all, comparisons_of
+from services.reward_modeling.annotators import anchors_of, ask_all, comparisons_of
 
 
 def test_a_data_set_is_asked_shard_by_shard_and_every_answer_is_read(

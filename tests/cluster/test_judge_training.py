@@ -12,12 +12,12 @@ from compass_data import write_tiny_dataset
 from safetensors.torch import load_file
 
 from oars.compass.judge import Judge
-from oars.compass.judge_examples import open_examples
-from oars.compass.judge_files import JudgeCard, JudgeFiles
-from oars.compass.judge_selection import held_out_accuracy
+from oars.compass.training.examples import open_examples
+from oars.compass.training.files import JudgeCard, JudgeFiles
+from oars.compass.training.selection import held_out_accuracy
 from oars.config.judge_training import JudgeTrainingConfig
-from services.judge_training import TrainingSummary, train_judge
-from services.progress import Lines
+from services.reward_modeling.training import TrainingSummary, train_judge
+from services.run.progress import Lines
 
 BASE: dict[str, Any] = {
     "steps": 4,
@@ -112,11 +112,11 @@ def test_training_stops_when_nothing_gets_better(ray_cluster: None, data: Path, 
 KILLED = """
 import asyncio, sys
 from pathlib import Path
-from oars.compass.judge_files import JudgeFiles
+from oars.compass.training.files import JudgeFiles
 from oars.config.judge_training import JudgeTrainingConfig
-from services.cluster import cluster
-from services.judge_training import train_judge
-from services.progress import Lines
+from services.launch.cluster import cluster
+from services.reward_modeling.training import train_judge
+from services.run.progress import Lines
 config = JudgeTrainingConfig.model_validate_json(sys.argv[1])
 with cluster(4, None):
     asyncio.run(train_judge(config, JudgeFiles(Path(sys.argv[2]), Path(sys.argv[3])), Lines(0)))

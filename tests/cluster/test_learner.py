@@ -14,7 +14,7 @@ from tiny import order, pairs, tiny_config
 from learner.checkpoint import BadCheckpoint
 from learner.group import LearnerGroup
 from learner.rank import Fenced
-from oars.alignment.group import PolicySnapshot, TrainingSample
+from oars.alignment.messages import PolicySnapshot, TrainingSample
 from oars.config import RunConfig
 from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import load_transformer

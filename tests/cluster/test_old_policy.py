@@ -14,7 +14,7 @@ from tiny import order, tiny_config
 from learner.group import LearnerGroup
 from learner.old_velocity import UnknownVersion
 from learner.report import StepReport
-from oars.alignment.group import PolicySnapshot, TrainingSample
+from oars.alignment.messages import PolicySnapshot, TrainingSample
 from oars.config import RunConfig
 from oars.generator.miniature.tiny import build_tiny
 from rollout_workers.worker import RolloutWorker

@@ -7,7 +7,7 @@ from pathlib import Path
 
 STARTS = """
 import ray
-from services.cluster import cluster
+from services.launch.cluster import cluster
 
 with cluster(1, None):
     print("ADDRESS", ray.get_runtime_context().gcs_address, flush=True)
@@ -17,7 +17,7 @@ LOSES = """
 import os, time
 os.environ["RAY_gcs_rpc_server_reconnect_timeout_s"] = "5"  # Ray's minute, until it ends the driver
 import psutil
-from services.cluster import cluster
+from services.launch.cluster import cluster
 
 with cluster(1, None):
     [gcs] = [child for child in psutil.Process().children(recursive=True) if child.name() == "gcs_server"]
@@ -27,7 +27,7 @@ with cluster(1, None):
 # A streamed answer comes back through a server in the process that asked, as every answer of a Serve handle does.
 ASKS = """
 import sys, ray
-from services.cluster import connected
+from services.launch.cluster import connected
 
 @ray.remote
 def count():

@@ -17,8 +17,8 @@ from reward_server.statistics import EngineStatistics
 from services.bench.known_scores import compare
 from services.bench.load import Sample, closed_loop
 from services.bench.target import replica_reports, total
-from services.scaling import replace_judge, reports
-from services.serving import deploy
+from services.launch.scaling import replace_judge, reports
+from services.launch.serving import deploy
 
 __all__ = ["sharp_judge"]  # fixture
 APP = "exchange"

@@ -15,7 +15,7 @@ from reward_server.checkpoint import judge_digest
 from reward_server.client import CompassClient
 from reward_server.errors import BadJudge, BadRequest
 from reward_server.schema import ScoreResponse
-from services.serving import deploy
+from services.launch.serving import deploy
 
 __all__ = ["compass", "sharp_judge"]  # fixtures
 

@@ -10,12 +10,12 @@ import torch
 from tiny import fresh_snapshot, order, tiny_config
 
 from learner.group import LearnerGroup
-from oars.alignment.group import TrainingSample
+from oars.alignment.messages import TrainingSample
 from oars.config import RunConfig
 from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import load_transformer
 from rollout_workers.pool import RolloutPool, Sampled
-from services.policy_store import PolicyStore
+from services.control.policy_store import PolicyStore
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import ray
 import torch
 from tiny import SIDE, K, fresh_snapshot, order, tiny_config
 
-from oars.alignment.group import PolicySnapshot, TrainingSample
+from oars.alignment.messages import PolicySnapshot, TrainingSample
 from oars.config import RunConfig
 from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import AdapterMismatch

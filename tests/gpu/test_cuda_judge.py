@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from transformers import AutoProcessor
 
 from oars.compass.judge import Judge, Readings
-from oars.compass.judge_examples import Batch
-from oars.compass.judge_objective import Counts, JudgeObjective
-from oars.compass.judge_parameters import load_trainable
+from oars.compass.training.examples import Batch
+from oars.compass.training.objective import Counts, JudgeObjective
+from oars.compass.training.parameters import load_trainable
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.miniature import miniature_path
 from oars.precision import computing_in

@@ -19,8 +19,8 @@ from cuda_device import DEVICE, MIB, cosine, peak_bytes, scene
 from numpy.typing import NDArray
 from tiny import tiny_config
 
-from oars.alignment.group import TrainingSample
-from oars.alignment.seeds import seeded_noise
+from oars.alignment.messages import TrainingSample
+from oars.seeds import seeded_noise
 from oars.alignment.training_points import training_times
 from oars.config import RunConfig
 from oars.generator.codec import Codec

@@ -19,11 +19,11 @@ ray = pytest.importorskip("ray")
 from learner.group import LearnerGroup  # noqa: E402
 from learner.judge_group import JudgeGroup  # noqa: E402
 from learner.judge_rank import JudgeStep  # noqa: E402
-from oars.alignment.group import GroupOrder, PolicySnapshot  # noqa: E402
-from oars.compass.dataset import read_groups  # noqa: E402
+from oars.alignment.messages import GroupOrder, PolicySnapshot  # noqa: E402
+from oars.compass.data.dataset import read_groups  # noqa: E402
 from oars.compass.judge import Judge  # noqa: E402
-from oars.compass.judge_examples import example_of, pack  # noqa: E402
-from oars.compass.judge_files import JudgeFiles  # noqa: E402
+from oars.compass.training.examples import example_of, pack  # noqa: E402
+from oars.compass.training.files import JudgeFiles  # noqa: E402
 from oars.config import RunConfig  # noqa: E402
 from oars.config.judge_training import JudgeTrainingConfig  # noqa: E402
 from oars.imaging.crops import Pair  # noqa: E402

@@ -5,7 +5,7 @@ import pytest
 import torch
 from cuda_device import DEVICE, MIB, peak_bytes, scene
 
-from oars.alignment.seeds import seeded_noise
+from oars.seeds import seeded_noise
 from oars.alignment.training_points import training_point
 from oars.config import GeneratorConfig, SamplerConfig
 from oars.config.base import Precision

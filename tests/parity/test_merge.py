@@ -6,8 +6,8 @@ import pytest
 import torch
 from tiny import SIDE, fresh_snapshot, tiny_config
 
-from oars.alignment.group import Conditioning, PolicySnapshot
-from oars.alignment.seeds import seeded_noise
+from oars.alignment.messages import Conditioning, PolicySnapshot
+from oars.seeds import seeded_noise
 from oars.config import RunConfig
 from oars.generator.merge import add_delta, lora_deltas
 from oars.generator.miniature.tiny import build_tiny

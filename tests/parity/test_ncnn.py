@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from scipy.signal import correlate2d
 
-from oars.compass.ncnn import BadNetwork, NcnnNetwork
-from oars.compass.networks import NetworkUpscaler, load_network
+from oars.compass.data.ncnn import BadNetwork, NcnnNetwork
+from oars.compass.data.networks import NetworkUpscaler, load_network
 from oars.imaging.photos import find_photos
 from oars.metrics.pixel import psnr
 

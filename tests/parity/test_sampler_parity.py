@@ -10,7 +10,7 @@ from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus as edit_p
 from PIL import Image
 from tiny import SIDE, picture
 
-from oars.alignment.seeds import seeded_noise
+from oars.seeds import seeded_noise
 from oars.config import GeneratorConfig
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner

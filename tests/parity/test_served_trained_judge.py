@@ -43,7 +43,7 @@ def transitions() -> list[tuple[np.ndarray, np.ndarray]]:
 def served(ray_cluster: None, request: pytest.FixtureRequest) -> Iterator[tuple[str, CompassClient]]:
     from ray import serve
 
-    from services.serving import deploy
+    from services.launch.serving import deploy
 
     config = judge_config(miniature_path("judge")).model_copy(update={"dtype": request.param})
     deploy(config, APP)

@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from oars.alignment.flow_matching import flow_matching_loss, interpolate, uniform_times
-from oars.alignment.group import Conditioning
-from oars.alignment.seeds import derive_seed
+from oars.alignment.messages import Conditioning
+from oars.seeds import derive_seed
 from oars.files import write_whole
 from oars.generator.codec import Codec
 from oars.generator.miniature.batches import Pictures, training_pictures

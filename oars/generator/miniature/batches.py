@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from oars.alignment.seeds import derive_seed
+from oars.seeds import derive_seed
 from oars.config import DataConfig
 from oars.config.degradation import DegradationConfig
 from oars.generator.conditioning import resize

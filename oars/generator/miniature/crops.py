@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from oars.alignment.seeds import derive_seed
+from oars.seeds import derive_seed
 from oars.imaging.photos import Photo
 
 

@@ -1,0 +1,1 @@
+"""The three-stage annotation: anchors, ranks, calibration."""

@@ -1,0 +1,1 @@
+"""COMPASS-20K: inputs, enhancers, the curated tables."""

@@ -1,0 +1,1 @@
+"""Training a judge: examples, targets, objective, selection."""

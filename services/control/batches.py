@@ -1,0 +1,45 @@
+"""Scored groups on their way to the learner: as training groups, as numbers, and back from disk after a crash."""
+
+import numpy as np
+
+from oars.alignment.optimality import optimalities
+from oars.compass.outcome import Scored
+from oars.config.alignment import OptimalityConfig
+from services.control.experience import ScoredGroup
+from services.run.ledger import Finished
+from services.control.protocols import Samples, TrainingGroup
+
+# Rewards closer than this are the same picture to the judge.
+_NO_SPREAD = 1e-6
+
+
+def training_groups(batch: list[ScoredGroup], config: OptimalityConfig) -> list[TrainingGroup]:
+    """Rewards to optimality over the whole batch; a candidate without a score has none."""
+    groups = []
+    for group, values in zip(batch, optimalities([group.rewards for group in batch], config), strict=True):
+        left = iter(values.tolist())
+        optimality = tuple(next(left) if isinstance(outcome, Scored) else None for outcome in group.outcomes)
+        groups.append(TrainingGroup(group.group_id, group.sample, group.version, optimality))
+    return groups
+
+
+async def restored(finished: list[Finished], samples: Samples) -> list[ScoredGroup]:
+    """Groups as they were before their driver, or the learner, was lost. Raises BadSample."""
+    return [
+        ScoredGroup(f.group_id, f.ordinal, f.version, await samples.restore(f.group_id), f.outcomes) for f in finished
+    ]
+
+
+def batch_numbers(batch: list[ScoredGroup]) -> dict[str, float]:
+    """What the batch's scores were: means over candidates; spreads within groups, averaged over groups."""
+    scored = [outcome for group in batch for outcome in group.scored]
+    spreads = [float(group.rewards.std()) for group in batch]
+    means = {
+        name: float(np.mean([getattr(s, name) for s in scored])) for name in ("fidelity", "q_lr", "q_sr", "confidence")
+    }
+    return {
+        "reward_mean": float(np.mean([outcome.reward for outcome in scored])),
+        "reward_std": float(np.mean(spreads)),
+        "zero_spread_ratio": float(np.mean([spread < _NO_SPREAD for spread in spreads])),
+        **means,
+    }

@@ -1,0 +1,63 @@
+"""The first stage: flow-matching SFT of the whole transformer on LR-GT pairs."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Literal
+
+from oars.imaging.crops import Pair
+from oars.report.summary import Stage
+from services.run.progress import ProgressLine
+from services.run.run import Run
+from services.control.source import InputSource
+from services.control.resilient_learner import SteadyLearner
+from services.run.telemetry import step_numbers
+
+_STAGE: Literal["cold_start"] = "cold_start"
+
+
+async def cold_start(run: Run, source: InputSource, learner: SteadyLearner) -> Path | None:
+    """Train, save, and return the directory of the SFT weights, which is there once the stage is done.
+
+    A requested stop ends it at a step boundary with a checkpoint, and returns None.
+    """
+    path, steps = run.sft, run.config.stages.cold_start.steps
+    if not path.exists():
+        done = await _train(run, source, learner)
+        if done < steps:
+            return None
+        await learner.save_sft(path)
+        run.checkpoints.prune("cold_start", keep=0)
+    run.clocks.lap(_STAGE)
+    run.stages.append(Stage(name=_STAGE, steps=steps, seconds=run.clocks[_STAGE]))
+    return path
+
+
+async def _train(run: Run, source: InputSource, learner: SteadyLearner) -> int:
+    """From the last checkpoint on; returns the steps done."""
+    config, every = run.config.stages.cold_start, run.config.control.cold_start_checkpoint_every
+    run.telemetry.phase(_STAGE)
+
+    async def batch(step: int) -> list[Pair]:
+        return await asyncio.to_thread(source.pairs, _STAGE, step * config.batch, config.batch)
+
+    done = await learner.begin_cold_start(batch)
+    async with asyncio.TaskGroup() as ahead:
+        # The next batch is cropped and degraded in a thread while the learner trains on this one.
+        upcoming = ahead.create_task(batch(done))
+        while done < config.steps and not run.stop.requested:
+            pairs, upcoming = await upcoming, ahead.create_task(batch(done + 1))
+            numbers = step_numbers(await learner.cold_start_step(pairs))
+            done += 1
+            run.telemetry.step(_STAGE, done, numbers)
+            run.progress.update(ProgressLine(_STAGE, done, config.steps, f"loss {numbers['loss']:.4f}"))
+            if done < config.steps and (done % every == 0 or run.stop.requested):
+                await _checkpoint(run, learner, done)
+    return done
+
+
+async def _checkpoint(run: Run, learner: SteadyLearner, step: int) -> None:
+    meta: dict[str, Any] = {"step": step}
+    await learner.save(run.checkpoints.path(_STAGE, step), meta)
+    run.clocks.lap(_STAGE)
+    run.ledger.record_clocks(run.clocks.seconds())
+    run.checkpoints.prune(_STAGE)

@@ -1,0 +1,219 @@
+"""The learner across the deaths of its ranks: the conductor calls it as if it never died.
+
+When a rank is lost, new ranks load the newest checkpoint and repeat, bit for bit, what was done since: cold-start steps
+from the inputs that their numbers name, RL steps with the very batches that the ledger leased to them, whose samples
+are on disk. Then the call that failed is made again. Invariants: one call at a time; a repeated step is no new step,
+so the version that workers know never falls and no group is trained twice.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from learner.ranks import LearnerLost
+from learner.report import StepReport
+from oars.alignment.messages import PolicySnapshot
+from oars.imaging.crops import Pair
+from services.control.batches import restored, training_groups
+from services.control.protocols import Samples, TrainingGroup
+from services.run.run import Run
+
+T = TypeVar("T")
+Pairs = Callable[[int], Awaitable[list[Pair]]]
+"""The batch of a cold-start step, counted from 0."""
+
+
+class Ranks(Protocol):
+    """A LearnerGroup. Every method raises LearnerLost once a rank has died."""
+
+    async def cold_start_step(self, pairs: list[Pair]) -> StepReport: ...
+    async def save_sft(self, path: Path) -> None: ...
+    async def begin_rl(self) -> None: ...
+    async def train(self, groups: Sequence[TrainingGroup], version: int) -> StepReport: ...
+    async def publish(self, version: int) -> PolicySnapshot: ...
+    async def snapshot(self, version: int) -> PolicySnapshot: ...
+    async def save(self, path: Path, meta: dict[str, Any]) -> None: ...
+    async def load(self, path: Path) -> dict[str, Any]: ...
+    async def ping(self) -> list[int]: ...
+    def stop(self) -> None: ...
+
+
+class SteadyLearner:
+    """Satisfies `services.control.protocols.Learner`; made by `running`."""
+
+    def __init__(self, run: Run, start: Callable[[], Awaitable[Ranks]], samples: Samples) -> None:
+        self._run, self._start, self._samples = run, start, samples
+        self._ranks: Ranks | None = None
+        self._enter: Callable[[Ranks], Awaitable[None]] | None = None
+        self._pairs: Pairs | None = None
+        self._cold_steps = self._safe_steps = self._losses = 0
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls, run: Run, start: Callable[[], Awaitable[Ranks]], samples: Samples
+    ) -> AsyncIterator["SteadyLearner"]:
+        """Inside, the ranks are up or on their way back, and watched; afterwards they are gone."""
+        learner = cls(run, start, samples)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                heartbeat = tasks.create_task(learner._watch())
+                yield learner
+                heartbeat.cancel()
+        finally:
+            if learner._ranks:
+                learner._ranks.stop()
+
+    async def begin_cold_start(self, pairs: Pairs) -> int:
+        """Go on from the newest checkpoint; returns the steps that are done."""
+        self._pairs, self._enter = pairs, self._enter_cold_start
+        async with self._turn:
+            await self._present()
+        return self._cold_steps
+
+    async def cold_start_step(self, pairs: list[Pair]) -> StepReport:
+        report = await self._call("a cold-start step", lambda ranks: ranks.cold_start_step(pairs))
+        self._cold_steps += 1
+        return report
+
+    async def save_sft(self, path: Path) -> None:
+        await self._call("the SFT weights", lambda ranks: ranks.save_sft(path))
+
+    async def begin_rl(self) -> int:
+        """Leave the cold start, and go on from the newest checkpoint and the ledger; returns the checkpoint's step."""
+        async with self._turn:
+            cold, self._enter = self._ranks, self._enter_rl
+            if cold:
+                try:
+                    await self._enter_rl(cold)
+                except LearnerLost as error:
+                    self._lost(error)
+            await self._present()
+        return self._safe_steps
+
+    async def train(self, groups: Sequence[TrainingGroup], version: int) -> StepReport:
+        """One step on the samples in the object store, or, for new ranks, on those on disk."""
+        first = self._ranks
+
+        async def work(ranks: Ranks) -> StepReport:
+            return await ranks.train(groups if ranks is first else await self._from_disk(groups), version)
+
+        report = await self._call("its optimiser step", work)
+        self._losses = 0
+        return report
+
+    async def publish(self, version: int) -> PolicySnapshot:
+        return await self._call(f"version {version}", lambda ranks: ranks.publish(version))
+
+    async def snapshot(self, version: int) -> PolicySnapshot:
+        """The evaluation average (`ema`)."""
+        return await self._call("the evaluation average", lambda ranks: ranks.snapshot(version))
+
+    async def save(self, path: Path, meta: dict[str, Any]) -> None:
+        await self._call("a checkpoint", lambda ranks: ranks.save(path, meta))
+
+    # Losses
+
+    async def _call(self, what: str, work: Callable[[Ranks], Awaitable[T]]) -> T:
+        """The answer of whichever ranks live to give it."""
+        deadline = self._run.config.control.step_deadline_s
+        async with self._turn:
+            while True:
+                ranks = await self._present()
+                try:
+                    return await self._run.wait("learner", what, work(ranks), deadline)
+                except LearnerLost as error:
+                    self._lost(error)
+
+    async def _present(self) -> Ranks:
+        """The ranks, in the state that the ledger says; new ones if there are none."""
+        run, began = self._run, self._run.now()
+        while self._ranks is None:
+            try:
+                deadline = 2 * run.config.control.start_deadline_s
+                self._ranks = ranks = await run.wait("conductor", "the learner", self._start(), deadline)
+                if self._enter:
+                    await self._enter(ranks)
+            except LearnerLost as error:
+                self._lost(error)
+            else:
+                run.telemetry.event("learner_up", seconds=run.now() - began)
+        return self._ranks
+
+    def _lost(self, error: LearnerLost) -> None:
+        """Raises the error once too many ranks were lost without a step in between."""
+        self._ranks = None
+        self._losses += 1
+        self._run.telemetry.warning("learner_lost", error=str(error), losses=self._losses)
+        if self._losses > self._run.config.control.learner_restarts:
+            raise error
+
+    async def _watch(self) -> None:
+        """Notice a death while nobody calls; a call that is out notices by itself."""
+        control = self._run.config.control
+        while True:
+            await asyncio.sleep(control.heartbeat_s)
+            if self._turn.locked():
+                continue
+            async with self._turn:
+                if self._ranks and (error := await _silence(self._ranks, control.step_deadline_s)):
+                    self._lost(error)
+                    await self._present()
+
+    # The way back
+
+    async def _enter_cold_start(self, ranks: Ranks) -> None:
+        path, done = self._run.checkpoints.newest("cold_start"), 0
+        if path:
+            done = int((await self._load(ranks, path))["step"])
+        assert self._pairs is not None
+        for step in range(done, self._cold_steps):
+            await self._repeat(f"cold-start step {step + 1} again", ranks.cold_start_step(await self._pairs(step)))
+        self._cold_steps = max(done, self._cold_steps)
+
+    async def _enter_rl(self, ranks: Ranks) -> None:
+        path, self._safe_steps = self._run.checkpoints.newest("step"), 0
+        if path is None:
+            await self._repeat("the weights for RL", ranks.begin_rl())
+            await self._repeat("version 0", ranks.publish(0))
+        else:
+            self._safe_steps = int((await self._load(ranks, path))["step"])
+        for batch in self._run.ledger.trained_after(self._safe_steps):
+            scored = await restored(batch.groups, self._samples)
+            groups = training_groups(scored, self._run.config.objective.optimality)
+            await self._repeat(f"step {batch.step} again", ranks.train(groups, batch.step - 1))
+            snapshot = await self._repeat(f"version {batch.step} again", ranks.publish(batch.step))
+            self._compare(snapshot)
+
+    def _compare(self, snapshot: PolicySnapshot) -> None:
+        """Deterministic kernels repeat a step bit for bit; others may differ by rounding, which is worth a warning."""
+        known = self._run.ledger.digest(snapshot.version)
+        event = self._run.telemetry.event if known in (None, snapshot.digest) else self._run.telemetry.warning
+        event("step_repeated", version=snapshot.version, digest=snapshot.digest, first_digest=known)
+
+    async def _load(self, ranks: Ranks, path: Path) -> dict[str, Any]:
+        return await self._repeat(f"checkpoint {path.name}", ranks.load(path))
+
+    async def _repeat(self, what: str, answer: Awaitable[T]) -> T:
+        return await self._run.wait("learner", what, answer, self._run.config.control.step_deadline_s)
+
+    async def _from_disk(self, groups: Sequence[TrainingGroup]) -> list[TrainingGroup]:
+        return [replace(group, sample=await self._samples.restore(group.group_id)) for group in groups]
+
+
+async def _silence(ranks: Ranks, deadline_s: float) -> LearnerLost | None:
+    """None if every rank answers."""
+    try:
+        # Not Run.wait: a sign of life is no progress.
+        async with asyncio.timeout(deadline_s):
+            await ranks.ping()
+    except LearnerLost as error:
+        return error
+    except TimeoutError:
+        ranks.stop()
+        return LearnerLost(f"no sign of life from the learner within {deadline_s:.0f} s")
+    return None

@@ -1,0 +1,1 @@
+"""How a run and COMPASS start: job, cluster, driver, serving, checks."""

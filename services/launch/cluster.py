@@ -1,0 +1,171 @@
+"""A Ray cluster for one command: the one that is there, or a local one that ends with the command."""
+
+import logging
+import math
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private.authentication.authentication_token_setup import (
+    enable_token_auth_by_default,
+    ensure_token_if_auth_enabled,
+    maybe_enable_token_auth_if_token_available,
+)
+from ray._private.utils import read_ray_address
+
+from oars.config import RunConfig
+from oars.errors import UserError
+from services.launch.local_head import LocalHead
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMESPACE = "oars"
+
+# Serve's controller and proxy, the Ray tasks that measure metrics, and this command's own driver.
+_OTHER_CPUS = 3
+_ASK_EVERY_S = 1.0
+_PROBE_S = 1.0
+START_DEADLINE_S = 600.0
+"""Seconds that a local cluster may take to come up."""
+
+
+class NoCluster(UserError, RuntimeError):
+    """There is no Ray cluster to run on; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that this process is connected to."""
+
+    dashboard: str
+    """Address of the job server, http://host:port."""
+    own: bool
+    """Started here, on this machine, with this Python."""
+
+
+@contextmanager
+def cluster(cpus: int, address: str | None, start_deadline_s: float = START_DEADLINE_S) -> Iterator[Cluster]:
+    """Join `address` (`auto`: whichever runs on this machine, if any), or start a local one of `cpus` for None.
+
+    Raises NoCluster if a named cluster does not answer.
+    """
+    quiet_ray()
+    context, head = _join(address), None
+    if context is None:
+        head, context = _start(cpus, start_deadline_s)
+    try:
+        yield Cluster(head.dashboard if head else f"http://{context.dashboard_url}", own=head is not None)
+    finally:
+        if head:
+            _stop_serve()
+        ray.shutdown()
+        if head:
+            head.stop()
+
+
+@contextmanager
+def connected(address: str) -> Iterator[None]:
+    """Join the cluster at `address` (`auto`: the one on this machine); none is started. Raises NoCluster."""
+    quiet_ray()
+    if _join(address) is None:
+        raise NoCluster("no Ray cluster runs on this machine; start COMPASS with `oars serve`")
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def quiet_ray() -> None:
+    """Serve and the job client narrate at INFO, to stderr; their log files keep it. So does the choice of a token."""
+    os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
+    logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)
+
+
+def _join(address: str | None) -> Any:
+    """The context of a cluster that answers; None if there is none to join. Raises NoCluster."""
+    if address is None:
+        return None
+    # As `ray.init("auto")` does and `ray.init(ADDRESS)` does not: unlike modes turn each other's answers away.
+    maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+    context = _connect(address) if address != "auto" or _some_head_listens() else None
+    if context is None and address != "auto":
+        raise NoCluster(f"no Ray cluster answers at {address!r}")
+    return context
+
+
+def _some_head_listens() -> bool:
+    """Ray remembers the last cluster of this machine even after it died, and then asks it for minutes."""
+    remembered = read_ray_address()
+    if remembered is None:
+        return False
+    host, _, port = remembered.rpartition(":")
+    with socket.socket() as probe:
+        probe.settimeout(_PROBE_S)
+        return port.isdigit() and probe.connect_ex((host, int(port) % 2**16)) == 0
+
+
+def _connect(address: str) -> Any:
+    try:
+        return ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level="warning")
+    except ConnectionError:
+        return None
+
+
+def _start(cpus: int, deadline_s: float) -> tuple[LocalHead, Any]:
+    """CPUs are only Ray's accounting, so what is asked for always fits. Raises NoCluster."""
+    print("starting a local Ray cluster", flush=True)
+    head = LocalHead(max(os.cpu_count() or 1, cpus), _environment())
+    deadline = time.monotonic() + deadline_s
+    while head.alive and time.monotonic() < deadline:
+        time.sleep(_ASK_EVERY_S)
+        if (context := _connect(head.address)) is not None:
+            head.watch()
+            return head, context
+    words = head.last_words()
+    head.stop()
+    raise NoCluster(f"a local Ray cluster did not start: {words}")
+
+
+def _environment() -> dict[str, str]:
+    """Of the head and, through it, of every worker."""
+    # As `ray.init()` does for a cluster of its own: with this user's token, which is made where there is none, unless
+    # RAY_AUTH_MODE says otherwise. Other users of this machine stay out, and every command of this one gets in.
+    enable_token_auth_by_default()
+    ensure_token_if_auth_enabled()
+    # Workers must find the packages of a checkout that is not installed, and this Python's console scripts.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return dict(os.environ)
+
+
+def needed_cpus(config: RunConfig) -> int:
+    """Logical CPUs that all roles of a run reserve together."""
+    rollouts = config.rollout.workers * config.rollout.resources.num_cpus
+    ranks = config.learner.ranks * config.learner.resources.num_cpus
+    return math.ceil(rollouts + ranks + config.judge.resources.num_cpus) + _OTHER_CPUS
+
+
+def _stop_serve() -> None:
+    from ray import serve
+
+    serve.shutdown()
+
+
+def deploy_compass(config: RunConfig) -> None:
+    """Deploy COMPASS and wait until it is ready, unless it is there or elsewhere (`endpoint`). Raises BadJudge."""
+    if config.reward.endpoint is not None:
+        return
+    from ray import serve
+
+    from services.launch.serving import deploy
+
+    if config.reward.app not in serve.status().applications:
+        print("deploying COMPASS (the judge loads and warms up)", flush=True)
+        deploy(config.judge, config.reward.app)

@@ -1,0 +1,137 @@
+"""The alignment as a Ray job: what is submitted, and how it is followed to its end."""
+
+import asyncio
+import os
+import shlex
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+from oars.config import RunConfig
+from oars.deployment import deploy_path
+from services.launch.cluster import ROOT, Cluster, NoCluster
+from services.run.progress import Progress, ProgressLine, progress
+from services.run.run_directory import new_run_id, runs_folder
+
+# The recipe that `ray job submit` takes, too: exclusions, stop wait, offline switches.
+RUNTIME_ENV = "job/runtime-env.yaml"
+# How long a job may take to leave the queue and print its first line before its status is looked at again.
+_POLL_S = 0.5
+_SERVER_WAIT_S = 60.0
+
+
+@dataclass(frozen=True)
+class AlignJob:
+    """One submission."""
+
+    name: str
+    entrypoint: str
+    runtime_env: dict[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def begin(
+        cls, profile: Path, overrides: list[str], run_id: str | None, config: RunConfig, where: Cluster
+    ) -> "AlignJob":
+        """A new run, whose id is the job's name."""
+        run_id = run_id or new_run_id(config.name)
+        profile = profile.resolve()
+        if where.own:
+            overrides = [*overrides, *_absolute_paths(config)]
+        elif profile.is_relative_to(ROOT):
+            profile = profile.relative_to(ROOT)
+        return cls._of(run_id, ["--profile", str(profile), "--run-id", run_id], overrides, where)
+
+    @classmethod
+    def resume(cls, run: Path, overrides: list[str], where: Cluster) -> "AlignJob":
+        """Go on with the run in this directory, which the driver's node sees under the same path."""
+        return cls._of(new_run_id(run.name), ["--resume", str(run)], overrides, where)
+
+    @classmethod
+    def _of(cls, name: str, what: list[str], overrides: list[str], where: Cluster) -> "AlignJob":
+        """On a cluster of our own the job uses this Python and these files; elsewhere the code travels with it."""
+        words = [sys.executable if where.own else "python", "-m", "services.launch.driver", *what]
+        words += [word for override in overrides for word in ("--set", override)]
+        recipe = yaml.safe_load(deploy_path(RUNTIME_ENV).read_text())
+        env = {"env_vars": recipe["env_vars"]} if where.own else recipe | {"working_dir": str(ROOT)}
+        return cls(name, shlex.join(words), env)
+
+
+def _absolute_paths(config: RunConfig) -> list[str]:
+    """The job's current directory is not the user's."""
+    absolute = {"runs": runs_folder(config.runs)}
+    if (photos := Path(config.data.photos)).is_dir():
+        absolute["data.photos"] = photos.absolute()
+    return [f"{name}={path}" for name, path in absolute.items()]
+
+
+def submit(where: Cluster, job: AlignJob) -> str:
+    """The submission id, which is the job's name. Raises NoCluster if the job server does not answer."""
+    client = _client(where)
+    token = " (it asks for what `ray get-auth-token` prints)" if os.environ.get("RAY_AUTH_MODE") == "token" else ""
+    print(f"job {job.name}; dashboard and job server: {where.dashboard}{token}", flush=True)
+    return client.submit_job(
+        entrypoint=job.entrypoint,
+        submission_id=job.name,
+        runtime_env=job.runtime_env,
+        metadata={"name": job.name},
+    )
+
+
+def _client(where: Cluster) -> JobSubmissionClient:
+    """The dashboard of a new head answers seconds after the head does."""
+    deadline = time.monotonic() + _SERVER_WAIT_S
+    while True:
+        try:
+            return JobSubmissionClient(where.dashboard)
+        except ConnectionError as error:
+            if time.monotonic() > deadline:
+                raise NoCluster(f"no job server answers at {where.dashboard}") from error
+            time.sleep(_POLL_S)
+
+
+def follow(where: Cluster, job_id: str) -> int:
+    """Show the job's output until it ends; its exit code. Ctrl-C stops the job, which saves a checkpoint first."""
+    client = _client(where)
+    try:
+        with progress() as shown:
+            asyncio.run(_show(client, job_id, shown))
+    except KeyboardInterrupt:
+        print("stopping at the next step boundary", flush=True)
+        client.stop_job(job_id)
+        asyncio.run(_ended(client, job_id))
+    info = client.get_job_info(job_id)
+    print(f"job {job_id}: {info.status}", flush=True)
+    if info.driver_exit_code is not None:
+        return int(info.driver_exit_code)
+    return 0 if info.status == JobStatus.SUCCEEDED else 1
+
+
+async def _show(client: JobSubmissionClient, job_id: str, shown: Progress) -> None:
+    async for line in _lines(client.tail_job_logs(job_id)):
+        if parsed := ProgressLine.parse(line):
+            shown.update(parsed)
+        else:
+            print(line, flush=True)
+    await _ended(client, job_id)
+
+
+async def _lines(chunks: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Whole lines out of arbitrary chunks."""
+    rest = ""
+    async for chunk in chunks:
+        *whole, rest = (rest + chunk).split("\n")
+        for line in whole:
+            yield line
+    if rest:
+        yield rest
+
+
+async def _ended(client: JobSubmissionClient, job_id: str) -> None:
+    """The log ends shortly before the status says so."""
+    while not client.get_job_status(job_id).is_terminal():
+        await asyncio.sleep(_POLL_S)

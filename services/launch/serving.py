@@ -1,0 +1,147 @@
+"""Deploys COMPASS and its doors into the cluster that this process is connected to: deploy/serve/compass.yaml."""
+
+import hashlib
+import logging
+import os
+import socket
+from contextlib import suppress
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from oars.compass.prompt import PROMPT_VERSION
+from oars.config import BadConfig, DoorConfig, JudgeConfig
+from oars.deployment import deploy_path
+from reward_server.errors import BadJudge, BadSetting
+from reward_server.schema import API_VERSION, REWARD_FORMULA
+
+SERVE_CONFIG = "serve/compass.yaml"
+DOOR_APP = "compass-door"
+_PORTS_S = 30.0
+_PROBE_S = 1.0
+JUDGE, _DOOR = "Compass", "CompassDoor"  # deployments
+# What replicas raise for a reason that is the user's to mend.
+_MENDABLE = ("BadJudge: ", "BadSetting: ")
+
+
+def deploy(judge: JudgeConfig, app: str = "compass") -> None:
+    """Deploy or update the judge's application; return when it is warm. Deployment handles reach it, nobody else.
+
+    Replicas that hold this very judge, under these settings, stay. Raises BadJudge with one line.
+    """
+    from reward_server.checkpoint import judge_digest, judge_directory
+
+    redeploy(judge, judge_digest(judge_directory(judge.path)), app)
+
+
+def redeploy(judge: JudgeConfig, digest: str, app: str, least: int | None = None, most: int | None = None) -> None:
+    """The same for a judge that need not lie on this machine; `least` and `most` replace the file's replicas.
+
+    Raises BadJudge with one line.
+    """
+    from reward_server.app import application
+
+    options = _options(JUDGE)
+    bounds = {"min_replicas": least, "max_replicas": most}
+    options["autoscaling_config"] |= {name: value for name, value in bounds.items() if value is not None}
+    try:
+        _run(application(judge, version_of(judge, digest), **options), app)
+    except RuntimeError as error:
+        raise BadJudge(f"judge {judge.path!r} cannot be served: {_reason(app, error)}") from error
+
+
+def version_of(judge: JudgeConfig, digest: str) -> str:
+    """Of a deployment: all that decides what its replicas are. Serve starts them anew where it changes."""
+    parts = API_VERSION, PROMPT_VERSION, REWARD_FORMULA, digest, judge.model_dump_json()
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def deploy_door(config: DoorConfig) -> tuple[int | None, int | None]:
+    """Open COMPASS to callers outside the cluster; returns the HTTP and the gRPC port. Raises BadSetting."""
+    check_door(config)
+    from reward_server.gateway.app import application
+
+    try:
+        handle = _run(application(config, **_options(_DOOR)), DOOR_APP)
+    except RuntimeError as error:
+        raise BadSetting(f"the door cannot be opened: {_reason(DOOR_APP, error)}") from error
+    return handle.ports.remote().result(timeout_s=_PORTS_S)
+
+
+def check_judge(judge: JudgeConfig) -> None:
+    """Raises BadJudge if the judge is not on this machine: before a cluster is started for it."""
+    from reward_server.checkpoint import judge_directory
+
+    judge_directory(judge.path)
+
+
+def check_door(config: DoorConfig) -> None:
+    """Raises BadSetting: before a cluster is started for it."""
+    from reward_server.gateway.gateway import check_settings
+
+    check_settings(config, os.environ)
+
+
+def check_ports_free(config: DoorConfig) -> None:
+    """Raises BadSetting if somebody listens there: a door would share the port with it, and the callers too."""
+    for field in ("http_port", "grpc_port"):
+        port = getattr(config, field)
+        if port:
+            with suppress(OSError), socket.create_connection((config.host, port), _PROBE_S):
+                raise BadSetting(f"{field}: another process listens at {config.host}:{port}")
+
+
+def door_config(**overrides: Any) -> DoorConfig:
+    """The door of deploy/serve/compass.yaml, with other values where they are not None. Raises BadConfig."""
+    [args] = [app["args"] for app in serve_config()["applications"] if app["name"] == DOOR_APP]
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return DoorConfig.model_validate(args | given)
+    except ValidationError as error:
+        raise BadConfig("; ".join(entry["msg"] for entry in error.errors())) from error
+
+
+def endpoints(config: DoorConfig, ports: tuple[int | None, int | None]) -> list[str]:
+    """What a client's `endpoint` says to reach the doors that listen at these ports."""
+    secure = "s" if config.certificate else ""
+    listening = zip(("http", "grpc"), ports, strict=True)
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return [f"{scheme}{secure}://{host}:{port}" for scheme, port in listening if port is not None]
+
+
+def local_endpoint() -> str:
+    """Where the door of deploy/serve/compass.yaml listens, on this machine."""
+    config = door_config()
+    return endpoints(config, (config.http_port, config.grpc_port))[0]
+
+
+def serve_config() -> dict[str, Any]:
+    return yaml.safe_load(deploy_path(SERVE_CONFIG).read_text())
+
+
+def _options(name: str) -> dict[str, Any]:
+    """Of one deployment in deploy/serve/compass.yaml."""
+    deployments = [deployment for app in serve_config()["applications"] for deployment in app["deployments"]]
+    [options] = [deployment for deployment in deployments if deployment["name"] == name]
+    return {key: value for key, value in options.items() if key != "name"}
+
+
+def _run(application: Any, name: str) -> Any:
+    from ray import serve
+
+    # Serve reports its own steps at INFO.
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    serve.start(proxy_location=serve_config()["proxy_location"])
+    return serve.run(application, name=name, route_prefix=None)
+
+
+def _reason(app: str, error: RuntimeError) -> str:
+    """The last line of the traceback that the replica's constructor left in the application's status."""
+    from ray import serve
+
+    status = serve.status().applications.get(app)
+    messages = [deployment.message for deployment in status.deployments.values()] if status else []
+    lines = [line.strip() for message in [str(error), *messages] for line in message.splitlines()]
+    raised = [line for line in lines if "Error: " in line or any(kind in line for kind in _MENDABLE)]
+    return (raised or lines)[-1]

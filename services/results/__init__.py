@@ -1,0 +1,1 @@
+"""What a run leaves: held-out evaluation, merged weights, summary."""

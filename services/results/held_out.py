@@ -1,0 +1,177 @@
+"""The held-out evaluation: bicubic, base, SFT and aligned on the same crops, with the same initial noise.
+
+`restore` and `measure` run as streaming Ray tasks with the resources of a rollout worker; COMPASS scores come from
+the Serve app. Every difference between two models is taken crop by crop, so its interval is that of a paired test.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+import ray
+import torch
+from numpy.typing import NDArray
+
+from oars.seeds import derive_seed
+from oars.compass.outcome import CandidateOutcome, Scored
+from oars.config import RunConfig
+from oars.evaluation.intervals import Interval, bootstrap_mean, paired_difference
+from oars.generator.conditioning import resize
+from oars.generator.policy import load_pipeline, load_transformer
+from oars.generator.upscaler import Upscaler
+from oars.imaging.crops import Pair, evaluation_pairs
+from oars.metrics.panel import full_reference, no_reference
+from oars.report.summary import HeldOut
+from services.run.progress import ProgressLine
+from services.control.protocols import Judge
+from services.run.run import Run
+from services.results.pictures import write_samples
+
+ModelName = Literal["bicubic", "base", "sft", "aligned"]
+MODELS: tuple[ModelName, ...] = ("bicubic", "base", "sft", "aligned")
+PAIRED: tuple[tuple[ModelName, ModelName], ...] = (("aligned", "sft"), ("sft", "bicubic"), ("sft", "base"))
+
+# Requests to COMPASS at a time: enough to fill the engine's batch, few enough to meet the deadline.
+_REQUESTS = 4
+# Crops shown in TensorBoard.
+_SHOWN = 8
+
+Pixels = NDArray[np.uint8]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One model on all crops, in the order of the pairs."""
+
+    images: list[Pixels]
+    metrics: list[dict[str, float]]
+    """Of each crop: the panel, and reward, fidelity, q_sr where COMPASS scored it."""
+
+
+def restore(config: RunConfig, weights: Path | None, pairs: list[Pair]) -> Iterator[Pixels]:
+    """Sample one output a pair with `sampler.inference_steps`; the noise depends on the run's seed and the image.
+
+    `weights` is a transformer directory; None is the base.
+    """
+    torch.set_num_threads(config.rollout.resources.threads)
+    transformer = load_transformer(config.generator, weights)
+    upscaler = Upscaler(load_pipeline(config.generator), transformer, config.generator, config.sampler)
+    for pair in pairs:
+        yield upscaler.sample(pair.lr, config.data.scale, derive_seed(config.seed, "held_out", pair.image_id))
+
+
+def measure(images: list[Pixels], pairs: list[Pair]) -> Iterator[dict[str, float]]:
+    """The metric panel of each image."""
+    torch.set_num_threads(1)
+    for image, pair in zip(images, pairs, strict=True):
+        assert pair.gt is not None
+        yield _panel(image, pair.gt)
+
+
+def _panel(sr: Pixels, gt: Pixels) -> dict[str, float]:
+    """A metric that has no finite value (PSNR of equal images) is left out."""
+    return {name: value for name, value in (full_reference(sr, gt) | no_reference(sr)).items() if math.isfinite(value)}
+
+
+@dataclass(frozen=True)
+class Results:
+    """`held_out` and `paired` of summary.json."""
+
+    held_out: dict[str, HeldOut]
+    paired: dict[str, dict[str, Interval]]
+
+
+async def evaluate(run: Run, judge: Judge, sft: Path, aligned: Path) -> Results:
+    """Evaluate every model; also writes samples/."""
+    run.telemetry.phase("evaluating")
+    pairs = await asyncio.to_thread(evaluation_pairs, run.config.data, run.config.seed)
+    weights: dict[ModelName, Path | None] = {"base": None, "sft": sft, "aligned": aligned}
+    evaluated: dict[str, Evaluated] = {}
+    for name in MODELS:
+        evaluated[name] = await _evaluated(run, judge, name, weights.get(name), pairs)
+        run.telemetry.event("evaluated", model=name)
+        run.progress.update(ProgressLine("evaluating", len(evaluated), len(MODELS), name))
+    _show(run, pairs, evaluated)
+    write_samples(run.directory, pairs, {name: (e.images, e.metrics) for name, e in evaluated.items()})
+    seed = derive_seed(run.config.seed, "bootstrap")
+    held_out = {name: _summarised(e, seed) for name, e in evaluated.items()}
+    return Results(held_out, {f"{a}-{b}": _difference(evaluated[a], evaluated[b], seed) for a, b in PAIRED})
+
+
+def _show(run: Run, pairs: list[Pair], evaluated: dict[str, Evaluated]) -> None:
+    """Bicubic, base, SFT, aligned and GT side by side in TensorBoard."""
+    for number, pair in enumerate(pairs[:_SHOWN]):
+        row = [evaluated[name].images[number] for name in MODELS]
+        run.telemetry.image(f"held_out/{number}", 0, np.concatenate([*row, pair.gt], axis=1))
+
+
+async def _evaluated(run: Run, judge: Judge, name: ModelName, weights: Path | None, pairs: list[Pair]) -> Evaluated:
+    if name == "bicubic":
+        images = [resize(pair.lr, *pair.gt.shape[:2]) for pair in pairs if pair.gt is not None]
+    else:
+        images = await _each(run, f"outputs of {name}", restore, run.config, weights, pairs)
+    deadline = run.config.control.evaluation_deadline_s
+    scores = run.wait("evaluation", f"scores of {name}", _scores(judge, f"{run.id}.{name}", images, pairs), deadline)
+    metrics, outcomes = await asyncio.gather(_each(run, f"metrics of {name}", measure, images, pairs), scores)
+    return Evaluated(images, [m | _columns(o) for m, o in zip(metrics, outcomes, strict=True)])
+
+
+async def _each(run: Run, what: str, generator: Callable[..., Iterator[T]], *args: object) -> list[T]:
+    """All values of a generator that runs as a Ray task; each one that arrives is progress."""
+    resources = run.config.rollout.resources
+    task = ray.remote(generator).options(
+        num_returns="streaming",
+        num_cpus=resources.num_cpus,
+        num_gpus=resources.num_gpus if generator is restore else 0,
+        label_selector=resources.label_selector or None,
+        name=f"oars.{generator.__name__}",
+    )
+    values: list[T] = []
+
+    async def collect() -> list[T]:
+        async for reference in task.remote(*args):
+            values.append(await reference)
+            run.watchdog.beat()
+        return values
+
+    return await run.wait("evaluation", what, collect(), run.config.control.evaluation_deadline_s)
+
+
+async def _scores(judge: Judge, request: str, images: list[Pixels], pairs: list[Pair]) -> list[CandidateOutcome]:
+    turn = asyncio.Semaphore(_REQUESTS)
+
+    async def one(image: Pixels, pair: Pair) -> CandidateOutcome:
+        async with turn:
+            return await judge.score_one(f"{request}.{pair.image_id}", pair, image)
+
+    return await asyncio.gather(*(one(image, pair) for image, pair in zip(images, pairs, strict=True)))
+
+
+def _columns(outcome: CandidateOutcome) -> dict[str, float]:
+    if not isinstance(outcome, Scored):
+        return {}
+    return {"reward": outcome.reward, "fidelity": outcome.fidelity, "q_sr": outcome.q_sr}
+
+
+def _summarised(evaluated: Evaluated, seed: int) -> HeldOut:
+    names = dict.fromkeys(name for crop in evaluated.metrics for name in crop)
+    columns = {name: [crop[name] for crop in evaluated.metrics if name in crop] for name in names}
+    scored = len(columns.get("reward", []))
+    intervals = {name: bootstrap_mean(values, seed) for name, values in columns.items()}
+    return HeldOut(metrics=intervals, images=scored, failed=len(evaluated.metrics) - scored)
+
+
+def _difference(a: Evaluated, b: Evaluated, seed: int) -> dict[str, Interval]:
+    """a - b, crop by crop, for the crops where both have the metric."""
+    rows = list(zip(a.metrics, b.metrics, strict=True))
+    differences = {}
+    for name in dict.fromkeys(name for crop in a.metrics for name in crop):
+        both = [(x[name], y[name]) for x, y in rows if name in x and name in y]
+        if both:
+            differences[name] = paired_difference([x for x, _ in both], [y for _, y in both], seed)
+    return differences

@@ -1,0 +1,62 @@
+"""From a run that has ended, however it ended, to summary.json and report.html."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from oars.metrics.panel import HIGHER_IS_BETTER
+from oars.report.page import write_report
+from oars.report.summary import Candidates, Groups, Seconds, Staleness, Status, Summary, write_summary
+from services.results.held_out import Results
+from services.run.run import Run
+
+# What of a score's provenance is the same for the whole run.
+_IDENTITY = ("judge_digest", "prompt_version", "gamma")
+
+
+def summarise(run: Run, status: Status, reason: str, results: Results | None, peak_memory_gib: float) -> Summary:
+    """Counts come from the ledger, which is the truth; times from the run's clocks."""
+    counts, behind, clocks = run.ledger.counts(), run.ledger.staleness(), run.clocks
+    started, provenance = run.ledger.started(), run.ledger.provenance()
+    workers = run.config.rollout.workers
+    idle = {"rollout": max(0.0, workers * clocks.rl - clocks["rollout"]), "learner": clocks["learner_idle"]}
+    return Summary(
+        run_id=run.id,
+        name=run.config.name,
+        status=status,
+        reason=reason,
+        labels=run.config.labels,
+        started_at=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        seconds_total=time.time() - started,
+        stages=run.stages,
+        groups=Groups(
+            admitted=counts.admitted,
+            generated=counts.sampled,
+            scored=counts.scored,
+            trained=counts.trained,
+            dropped=counts.dropped,
+            in_flight=counts.in_flight,
+        ),
+        candidates=Candidates(scored=counts.candidates_scored, failed=counts.candidates_failed),
+        staleness=Staleness(mean=sum(behind) / len(behind), max=max(behind)) if behind else Staleness(),
+        versions_published=run.ledger.versions(),
+        images_per_second=counts.candidates_scored / clocks.rl if clocks.rl else 0.0,
+        seconds=Seconds(
+            rollout=clocks["rollout"],
+            score=clocks["score"],
+            train=clocks["train"],
+            publish=clocks["publish"],
+            idle=idle,
+        ),
+        held_out=results.held_out if results else {},
+        paired=results.paired if results else {},
+        lower_is_better=[name for name, higher in HIGHER_IS_BETTER.items() if not higher],
+        judge={name: str(provenance[name]) for name in _IDENTITY if name in provenance},
+        peak_memory_gib=peak_memory_gib,
+    )
+
+
+def write_up(summary: Summary, directory: Path) -> Path:
+    """Write both; returns the report's path."""
+    write_summary(summary, directory)
+    return write_report(directory)

@@ -1,0 +1,1 @@
+"""Making a judge: curation, annotation, training, evaluation, on Ray."""

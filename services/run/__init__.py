@@ -1,0 +1,1 @@
+"""One run's records: directory, ledger, telemetry, clocks, errors."""

@@ -1,0 +1,208 @@
+"""The doors as deployed, before the real Serve, vLLM and judge: what comes in by any of them is judged alike."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+import trustme
+from served_judge import APP, compass, group, judge_config, sharp_judge
+
+from benchmarks.fuzz.run import Fuzz, Target
+from benchmarks.fuzz_reward import door_settings
+from oars.compass.outcome import Failed, FailureReason, Scored
+from oars.config import DoorConfig, RewardClientConfig, RolloutConfig, RunConfig
+from oars.imaging.crops import Pair
+from reward_server.checkpoint import judge_digest
+from reward_server.client import CompassClient, SyncCompassClient
+from reward_server.errors import Unauthenticated
+from services.control.compass import CompassJudge
+from services.launch.serving import deploy_door, endpoints
+
+__all__ = ["compass", "sharp_judge"]  # fixtures
+TOKEN, EXPIRED = "alice-0123456789abcdef", "earlier-0123456789abcdef"
+FIELDS = {"fidelity", "q_lr", "q_sr", "reward", "confidence"}
+
+
+@pytest.fixture(scope="module")
+def doors(compass: CompassClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RewardClientConfig]]:
+    """Both doors with TLS and tokens; how a client that may come in reaches each."""
+    from ray import serve
+
+    folder = tmp_path_factory.mktemp("doors")
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    files = {
+        "chain": b"".join(pem.bytes() for pem in certificate.cert_chain_pems),
+        "key": certificate.private_key_pem.bytes(),
+        "ca": authority.cert_pem.bytes(),
+        "stranger": trustme.CA().cert_pem.bytes(),
+        "tokens": f"alice {TOKEN}\nearlier {EXPIRED} 2020-01-01\n".encode(),
+        **{name: token.encode() for name, token in {"good": TOKEN, "expired": EXPIRED, "wrong": "w" * 20}.items()},
+    }
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    config = DoorConfig(
+        app=APP,
+        http_port=0,
+        grpc_port=0,
+        tokens=folder / "tokens",
+        certificate=folder / "chain",
+        key=folder / "key",
+    )
+    urls = endpoints(config, deploy_door(config))
+    yield {url.split(":")[0]: _client_config(url, folder) for url in urls}
+    serve.delete("compass-door")
+
+
+def _client_config(url: str, folder: Path) -> RewardClientConfig:
+    return RewardClientConfig(
+        endpoint=url, token_file=folder / "good", ca_file=folder / "ca", deadline_s=60, attempts=1, patience_s=5
+    )
+
+
+def values(outcome: Any) -> dict[str, float]:
+    assert isinstance(outcome, Scored), outcome
+    return outcome.model_dump(include=FIELDS)
+
+
+@pytest.mark.parametrize("scheme", ["https", "grpcs"])
+def test_a_door_answers_as_the_handle_does(
+    compass: CompassClient, sharp_judge: Path, doors: dict[str, RewardClientConfig], scheme: str
+) -> None:
+    lr, candidates = group(21, 4)
+    by_handle = asyncio.run(compass.score("handle", lr, candidates, gamma=3.0))
+    with SyncCompassClient(doors[scheme]) as client:
+        by_door = client.score("door", lr, candidates, gamma=3.0, explain=True)
+        assert client.describe().judge_digest == judge_digest(sharp_judge)
+    for one, other in zip(by_handle.outcomes, by_door.outcomes, strict=True):
+        assert values(one) == pytest.approx(values(other), abs=1e-4)
+    assert by_handle.provenance is not None and by_door.provenance is not None
+    assert by_handle.provenance.replica == by_door.provenance.replica
+    assert by_door.provenance.gamma == 3.0 and by_door.provenance.door_s is not None
+    assert by_door.explanations is not None and len(by_door.explanations) == 4
+
+
+@pytest.mark.parametrize("scheme", ["https", "grpcs"])
+@pytest.mark.parametrize("token", ["wrong", "expired", None])
+def test_a_wrong_expired_or_missing_token_is_refused(
+    doors: dict[str, RewardClientConfig], scheme: str, token: str | None
+) -> None:
+    lr, candidates = group(22, 1)
+    good = doors[scheme]
+    assert good.token_file is not None
+    offered = good.model_copy(update={"token_file": token and good.token_file.with_name(token)})
+    with SyncCompassClient(offered) as client, pytest.raises(Unauthenticated):
+        client.score("a", lr, candidates)
+
+
+@pytest.mark.parametrize("scheme", ["https", "grpcs"])
+def test_who_trusts_another_authority_does_not_talk(doors: dict[str, RewardClientConfig], scheme: str) -> None:
+    lr, candidates = group(23, 1)
+    good = doors[scheme]
+    assert good.ca_file is not None
+    stranger = good.model_copy(update={"ca_file": good.ca_file.with_name("stranger"), "patience_s": 0.01})
+    with SyncCompassClient(stranger) as client:
+        [outcome] = client.score("a", lr, candidates, deadline_s=10.0).outcomes
+    assert isinstance(outcome, Failed) and outcome.reason in {FailureReason.UNAVAILABLE, FailureReason.DEADLINE}
+
+
+@pytest.mark.parametrize("scheme", ["https", "grpcs"])
+def test_a_deadline_is_kept_and_the_next_group_is_judged(doors: dict[str, RewardClientConfig], scheme: str) -> None:
+    lr, candidates = group(24, 8)
+    with SyncCompassClient(doors[scheme]) as client:
+        late = client.score("late", lr, candidates, deadline_s=0.002)
+        assert [getattr(outcome, "reason", None) for outcome in late.outcomes] == [FailureReason.DEADLINE] * 8
+        values(client.score("next", lr, candidates).outcomes[0])
+
+
+@pytest.mark.parametrize("scheme", ["https", "grpcs"])
+def test_the_conductor_may_use_an_endpoint_in_place_of_the_handle(
+    doors: dict[str, RewardClientConfig], scheme: str
+) -> None:
+    lr, candidates = group(26, 3)
+    config = RunConfig(reward=doors[scheme], rollout=RolloutConfig(candidates=3))
+    reference = ray.put(candidates)
+
+    async def run() -> None:
+        judge = CompassJudge(CompassClient(config.reward), config)
+        judgement = await judge.score("a", Pair("photo", lr, None), reference)
+        alone = await judge.score_one("b", Pair("photo", lr, None), candidates[0])
+        assert values(judgement.outcomes[0]) == pytest.approx(values(alone), abs=1e-4)
+        assert len(judgement.outcomes) == 3
+
+    asyncio.run(run())
+
+
+def test_bad_inputs_break_nothing(compass: CompassClient, tmp_path: Path) -> None:
+    from ray import serve
+
+    (tmp_path / "tokens").write_text(f"alice {TOKEN}\n")
+    (tmp_path / "token").write_text(TOKEN)
+    settings = door_settings(tmp_path / "tokens")
+    http_port, grpc_port = deploy_door(settings)
+    assert http_port is not None and grpc_port is not None
+    target = Target(settings.host, http_port, grpc_port, settings.read_timeout_s, TOKEN)
+
+    async def run() -> None:
+        report = await Fuzz(target, tmp_path / "token", 1).run(300)
+        assert report.faults == [] and report.good > 10
+
+    try:
+        asyncio.run(run())
+    finally:
+        serve.delete("compass-door")
+
+
+def test_cancelled_work_leaves_the_engine_and_the_self_test_tells_judges_apart(
+    ray_cluster: None, sharp_judge: Path, tmp_path: Path
+) -> None:
+    """In a process of its own, because an engine sets its process's environment."""
+    directory = tmp_path / "judge"
+    directory.mkdir()
+    for path in sharp_judge.iterdir():
+        (directory / path.name).symlink_to(path)
+    config = judge_config(directory)
+
+    def work() -> tuple[list[int], int, str]:
+        from oars.compass.self_test import FILE, read_self_test, write_self_test
+        from reward_server.engine import JudgeEngine
+        from reward_server.errors import BadJudge
+        from reward_server.metrics import ReplicaMetrics
+        from reward_server.self_test import check_known_transitions
+
+        async def run() -> tuple[list[int], int, str]:
+            engine = JudgeEngine(directory, config, judge_digest(directory), ReplicaMetrics())
+            unfinished = engine._llm.output_processor.get_num_unfinished_requests
+            task = asyncio.create_task(engine.score("a", *big))
+            while not unfinished():
+                await asyncio.sleep(0.001)
+            before = unfinished()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            counts = [before, unfinished()]
+            write_self_test(directory)
+            passed = await check_known_transitions(engine, directory)
+            test = read_self_test(directory)
+            assert test is not None
+            other = {k: tuple(one.model_copy(update={"q_sr": 5.0}) for one in v) for k, v in test.groups.items()}
+            (directory / FILE).write_text(test.model_copy(update={"groups": other}).model_dump_json())
+            try:
+                await check_known_transitions(engine, directory)
+                refusal = ""
+            except BadJudge as error:
+                refusal = str(error)
+            engine.shutdown()
+            return counts, passed, refusal
+
+        lr, candidates = pictures
+        big = (lr, list(candidates))
+        return asyncio.run(run())
+
+    pictures = group(25, 8, 128)
+    counts, passed, refusal = ray.get(ray.remote(num_cpus=1)(work).remote(), timeout=300)
+    assert counts[0] > 0 and counts[1] == 0
+    assert passed == 2
+    assert "self-test, group 0, candidate 0: q_sr is" in refusal

@@ -1,0 +1,98 @@
+"""Optimality, group filter, old-policy schedules, seeds and training points."""
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oars.alignment.old_policy import old_policy_eta
+from oars.alignment.optimality import is_degenerate, optimalities
+from oars.seeds import derive_seed, seeded_noise
+from oars.alignment.training_points import training_point, training_times
+from oars.config import ObjectiveConfig
+from oars.config.alignment import GroupFilterConfig, OldPolicyConfig, OptimalityConfig
+
+reward_groups = st.lists(
+    st.lists(st.floats(-0.45, 5), min_size=1, max_size=8).map(lambda r: np.array(r)), min_size=1, max_size=5
+)
+
+
+@given(reward_groups)
+def test_optimality_is_in_the_unit_interval_and_ordered_as_the_rewards(groups: list[np.ndarray]) -> None:
+    for rewards, r in zip(groups, optimalities(groups, OptimalityConfig()), strict=True):
+        assert r.shape == rewards.shape
+        assert ((r >= 0) & (r <= 1)).all()
+        order = np.argsort(rewards)
+        assert (np.diff(r[order]) >= 0).all()
+
+
+def test_a_group_of_equal_rewards_is_neither_good_nor_bad() -> None:
+    assert np.allclose(optimalities([np.full(4, 3.0)], OptimalityConfig())[0], 0.5)
+
+
+def test_optimality_by_hand() -> None:
+    rewards = np.array([1.0, 3.0])
+    spread = 5 * (1.0 + 1e-4)
+    assert np.allclose(optimalities([rewards], OptimalityConfig())[0], [0.5 - 0.5 / spread, 0.5 + 0.5 / spread])
+
+
+def test_a_self_pull_raises_the_mean_and_keeps_the_order() -> None:
+    groups = [np.array([1.0, 3.0]), np.array([2.0, 2.0])]
+    published = optimalities(groups, OptimalityConfig())
+    pulled = optimalities(groups, OptimalityConfig(self_pull=0.5))
+    spread = np.std(np.concatenate(published))
+    for plain, raised in zip(published, pulled, strict=True):
+        assert np.allclose(raised - plain, 0.5 * spread)
+
+
+@given(reward_groups, st.floats(0, 10))
+def test_a_self_pull_stays_in_the_unit_interval(groups: list[np.ndarray], pull: float) -> None:
+    for r in optimalities(groups, OptimalityConfig(self_pull=pull)):
+        assert ((r >= 0) & (r <= 1)).all()
+
+
+def test_the_filter_drops_only_groups_that_are_good_and_alike() -> None:
+    config = GroupFilterConfig()
+    assert is_degenerate(np.array([4.9, 4.9, 4.95]), config)
+    assert not is_degenerate(np.array([3.0, 3.0, 3.0]), config)
+    assert not is_degenerate(np.array([5.0, 5.0, 4.0, 5.0]), config)
+
+
+@given(st.integers(1, 5000))
+def test_old_policy_schedules(step: int) -> None:
+    assert old_policy_eta(step, OldPolicyConfig()) == min(0.001 * step, 0.5)
+    assert old_policy_eta(step, OldPolicyConfig(schedule="copy")) == 0.0
+    delayed = old_policy_eta(step, OldPolicyConfig(schedule="delayed_linear"))
+    assert (delayed == 0.0) == (step <= 75)
+    assert delayed <= 0.999
+
+
+@given(st.integers(0, 2**40), st.text(max_size=8), st.integers(0, 100))
+def test_seeds_are_stable_and_distinct(seed: int, label: str, k: int) -> None:
+    assert derive_seed(seed, label, k) == derive_seed(seed, label, k)
+    assert derive_seed(seed, label, k) != derive_seed(seed, label, k + 1)
+    assert 0 <= derive_seed(seed, label, k) < 2**63
+
+
+@given(st.integers(0, 2**40), st.integers(1, 8), st.integers(1, 8))
+def test_training_times_are_distinct_rollout_times(seed: int, candidates: int, count: int) -> None:
+    times = torch.tensor([1.0, 0.9, 0.7, 0.5, 0.3, 0.02, 0.0])
+    chosen = training_times(times, seed, candidates, ObjectiveConfig(timesteps=count))
+    assert chosen.shape == (candidates, min(count, 6))
+    assert set(chosen.flatten().tolist()) <= set(times[:-1].tolist())
+    assert (chosen.diff() < 0).all()
+
+
+def test_candidates_share_their_times_where_time_is_the_normaliser() -> None:
+    times = torch.linspace(1, 0, 9)
+    own = training_times(times, 7, 16, ObjectiveConfig(timesteps=3))
+    shared = training_times(times, 7, 16, ObjectiveConfig(timesteps=3, normaliser="time"))
+    assert len(own.unique(dim=0)) > 1
+    torch.testing.assert_close(shared, own[:1].expand(16, 3))
+
+
+def test_a_training_point_at_time_one_is_the_noise_that_the_seed_writes() -> None:
+    x0 = torch.full((4, 2), 9.0)
+    noise = seeded_noise((4, 2), 5, "train", 1, 2)
+    torch.testing.assert_close(training_point(x0, torch.tensor(1.0), 5, 1, 2), noise)
+    torch.testing.assert_close(training_point(x0, torch.tensor(0.25), 5, 1, 2), 0.75 * x0 + 0.25 * noise)

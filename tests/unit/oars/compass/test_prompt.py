@@ -1,0 +1,59 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oars.compass.miniature.judge_model import SPECIAL_TOKENS, build_tokenizer
+from oars.compass.prompt import FIDELITY_LEVELS, INPUT_PROMPT, QUALITY_LEVELS, TRANSITION_PROMPT, ScoreTokens, read
+
+LEVELS = {10: 1.0, 11: 2.0, 12: 3.0}
+
+
+@given(st.lists(st.floats(-20, 0), min_size=3, max_size=3))
+def test_a_reading_is_the_expectation_renormalised_to_the_set(logits):
+    weights = [math.exp(x) for x in logits]
+    reading = read(LEVELS, {token: x - 1 for token, x in zip(LEVELS, logits, strict=True)})
+    assert reading.value == pytest.approx(
+        sum(v * w for v, w in zip(LEVELS.values(), weights, strict=True)) / sum(weights)
+    )
+    assert reading.mass == pytest.approx(sum(weights) / math.e)
+
+
+def test_a_missing_token_is_an_error_and_not_a_partial_reading():
+    with pytest.raises(KeyError):
+        read(LEVELS, {10: -1.0, 11: -2.0})
+
+
+def test_no_mass_at_all_reads_as_nan():
+    assert math.isnan(read(LEVELS, dict.fromkeys(LEVELS, -math.inf)).value)
+
+
+def test_every_score_level_is_one_token_and_the_sets_are_disjoint():
+    tokens = ScoreTokens.of(build_tokenizer())
+    assert sorted(tokens.quality.values()) == sorted(QUALITY_LEVELS.values())
+    assert sorted(tokens.fidelity.values()) == sorted(FIDELITY_LEVELS.values())
+    assert len(set(tokens.ids)) == len(QUALITY_LEVELS) + len(FIDELITY_LEVELS)
+
+
+def test_a_level_of_several_tokens_is_refused():
+    class Spelling:
+        def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
+            return [1, 2]
+
+    with pytest.raises(ValueError, match="score level '1' is 2 tokens"):
+        ScoreTokens.of(Spelling())
+
+
+def test_qwens_special_tokens_are_single_and_prompts_are_short():
+    tokenizer = build_tokenizer()
+    assert all(len(tokenizer.encode(token, add_special_tokens=False)) == 1 for token in SPECIAL_TOKENS)
+    assert len(tokenizer.encode(TRANSITION_PROMPT)) < 48
+    assert tokenizer.decode(tokenizer.encode(INPUT_PROMPT, add_special_tokens=False)) == INPUT_PROMPT
+
+
+def test_both_prompts_begin_with_the_same_tokens_up_to_the_end_of_the_lr():
+    tokenizer = build_tokenizer()
+    rows = [tokenizer.encode(prompt, add_special_tokens=False) for prompt in (INPUT_PROMPT, TRANSITION_PROMPT)]
+    end = rows[0].index(tokenizer.convert_tokens_to_ids("<|vision_end|>"))
+    assert rows[0][: end + 1] == rows[1][: end + 1]

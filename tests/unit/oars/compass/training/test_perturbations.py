@@ -1,0 +1,63 @@
+"""Chains of ever more changed pictures: what the judge is taught about them is true."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oars.compass.training.perturbations import FALLS, Change, draw_chain
+from oars.imaging.masks import disc_at, random_disc
+
+CHANGES = pytest.mark.parametrize("change", FALLS, ids=lambda change: change.__name__)
+
+
+def pictures(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two pictures of random shapes, uint8 [40, 48, 3]."""
+    rng = np.random.default_rng(seed)
+    first, second = (np.kron(rng.integers(0, 256, (10, 12, 3)), np.ones((4, 4, 1))) for _ in range(2))
+    return first.astype(np.uint8), second.astype(np.uint8)
+
+
+def changed(change: Change, strength: float, seed: int) -> np.ndarray:
+    picture, foreign = (image.astype(np.float32) for image in pictures(seed))
+    return change(picture, foreign, strength, np.random.default_rng(seed)) - picture
+
+
+@CHANGES
+@given(st.integers(0, 2**32 - 1))
+def test_more_strength_changes_more(change, seed):
+    weak, strong = (np.sqrt(np.square(changed(change, strength, seed)).mean()) for strength in (0.2, 1.0))
+    assert weak < strong
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 6))
+def test_a_chain_begins_unchanged_and_never_rises(seed, length):
+    picture, foreign = pictures(seed)
+    chain = draw_chain(picture, foreign, length, np.random.default_rng(seed))
+    assert chain.pictures.shape == (length, *picture.shape) and np.array_equal(chain.pictures[0], picture)
+    assert (chain.falls[0] == 0).all() and (chain.falls[1:] > 0).all()
+    assert (np.diff(chain.falls, axis=0) >= 0).all() and chain.falls.max() <= 0.3
+
+
+@CHANGES
+def test_what_cannot_be_seen_counts_nothing(change, monkeypatch):
+    monkeypatch.setattr("oars.compass.training.perturbations.FALLS", {change: (0.3, 0.3)})
+    sky = np.full((32, 32, 3), 120, np.uint8)
+    chain = draw_chain(sky, sky, 4, np.random.default_rng(0))
+    seen = (chain.pictures != sky).any((1, 2, 3))
+    assert (chain.falls[~seen] == 0).all() and (chain.falls[seen] > 0).all()
+    assert seen.any() == (change.__name__ in ("cast", "texture", "grid", "grain"))
+
+
+def test_exchanged_places_keep_every_pixel_outside_them():
+    change = next(change for change in FALLS if change.__name__ == "exchange")
+    difference = np.abs(changed(change, 0.5, 3)).max(-1)
+    assert 0.02 < (difference > 0).mean() < 2 * np.pi * 6**2 / (40 * 48)
+
+
+def test_a_disc_lies_inside_and_is_empty_without_radius():
+    rng = np.random.default_rng(0)
+    for radius in (0.1, 0.3, 0.49):
+        mask = random_disc((40, 60), radius, rng)
+        assert mask.shape == (40, 60, 1) and mask.sum() == pytest.approx(np.pi * (radius * 40) ** 2, rel=0.05)
+    assert disc_at((40, 60), 10.5, 10.5, -1).max() == 0

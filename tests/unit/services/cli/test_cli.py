@@ -1,0 +1,130 @@
+"""The command line: help at once, and one clear line for whatever the user got wrong."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from oars.config import RunConfig
+from oars.report.summary import Summary, write_summary
+from reward_server.gateway.tokens import parse_tokens
+from services.cli.main import app
+from services.run.ledger import Ledger
+from services.run.run_directory import create_run
+
+runner = CliRunner()
+
+
+def fails_with(*arguments: str) -> str:
+    """The one line of an error that is the user's to mend."""
+    result = runner.invoke(app, list(arguments))
+    assert result.exit_code == 2, result.output
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), result.output
+    return lines[0]
+
+
+@pytest.mark.parametrize("command", ["align", "doctor"])
+def test_a_bad_profile_is_one_line_naming_file_and_field(command: str, tmp_path: Path) -> None:
+    profile = tmp_path / "p.yaml"
+    assert str(profile) in fails_with(command, "--profile", str(profile))
+    profile.write_text("control: {max_stalenes: 0}\n")
+    assert "control.max_stalenes" in fails_with(command, "--profile", str(profile))
+    profile.write_text("a: [1\n")
+    assert "not YAML" in fails_with(command, "--profile", str(profile))
+
+
+def test_a_bad_override_is_one_line(tmp_path: Path) -> None:
+    profile = tmp_path / "p.yaml"
+    profile.write_text("{}\n")
+    assert "seed" in fails_with("align", "--profile", str(profile), "--set", "seed=-1")
+    assert "expected field=value" in fails_with("align", "--profile", str(profile), "--set", "seed")
+
+
+def test_a_missing_run_is_one_line(tmp_path: Path) -> None:
+    assert "ghost" in fails_with("runs", "show", "ghost", "--runs", str(tmp_path))
+    assert "ghost" in fails_with("report", "ghost", "--runs", str(tmp_path))
+
+
+def test_a_run_without_a_summary_is_listed_and_its_ledger_is_shown(tmp_path: Path) -> None:
+    directory = create_run(RunConfig(runs=tmp_path), "unfinished-run")
+    assert "no ledger" in fails_with("runs", "show", "unfinished-run", "--runs", str(tmp_path))
+    Ledger(directory / "ledger.sqlite").close()
+    assert "unfinished-run" in runner.invoke(app, ["runs", "list", "--runs", str(tmp_path)]).output
+    shown = runner.invoke(app, ["runs", "show", "unfinished-run", "--runs", str(tmp_path)])
+    assert shown.exit_code == 0 and "no summary.json" in shown.output and "admitted 0" in shown.output
+
+
+def test_check_tells_a_ledger_in_order_from_one_that_is_not(tmp_path: Path) -> None:
+    directory = create_run(RunConfig(runs=tmp_path), "r1")
+    ledger = Ledger(directory / "ledger.sqlite")
+    ledger.admit("a", 0, "fr_rl", 0, "photo", seed=1, version=0)
+    check = ["runs", "check", "r1", "--runs", str(tmp_path)]
+    assert runner.invoke(app, check).exit_code == 0
+    write_summary(Summary(run_id="r1", name="n", status="succeeded", started_at=""), directory)
+    done = runner.invoke(app, check)
+    assert done.exit_code == 1 and "group a: admitted but never left" in done.output
+    ledger.close()
+
+
+def test_a_run_is_listed_and_shown(tmp_path: Path) -> None:
+    directory = create_run(RunConfig(runs=tmp_path), "r1")
+    Ledger(directory / "ledger.sqlite").close()
+    write_summary(Summary(run_id="r1", name="n", status="stopped", reason="SIGTERM received", started_at=""), directory)
+    assert "stopped" in runner.invoke(app, ["runs", "list", "--runs", str(tmp_path)]).output
+    shown = runner.invoke(app, ["runs", "show", "r1", "--runs", str(tmp_path)])
+    assert shown.exit_code == 0 and "SIGTERM received" in shown.output
+
+
+def test_help_loads_neither_torch_nor_ray() -> None:
+    script = (
+        "import sys; from services.cli.main import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'ray', 'vllm', 'diffusers', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "align" in done.stdout and done.stdout.strip().endswith("[]")
+
+
+def test_a_door_that_would_be_open_to_the_world_does_not_open(tmp_path: Path) -> None:
+    assert "host: 0.0.0.0 is open to others and needs tokens" in fails_with("serve", "--host", "0.0.0.0")
+    assert "certificate and key: give both or neither" in fails_with("serve", "--key", str(tmp_path / "k"))
+    assert "tokens: " in fails_with("serve", "--tokens", str(tmp_path / "gone"))
+
+
+def test_a_new_token_fits_a_token_file() -> None:
+    line = runner.invoke(app, ["serve", "token", "alice", "--days", "1"]).stdout
+    [token] = parse_tokens(line, "line").known
+    assert token.name == "alice" and token.expires is not None
+    assert 0 < token.expires - time.time() <= 86_400
+
+
+def test_a_wrong_endpoint_is_one_line(tmp_path: Path) -> None:
+    picture = str(tmp_path / "a.png")
+    Image.new("RGB", (64, 64)).save(picture)
+    assert "endpoint: 'ftp://x'" in fails_with("score", picture, picture, "--endpoint", "ftp://x")
+    nobody = "grpc://127.0.0.1:9"
+    assert nobody in fails_with("score", picture, picture, "--endpoint", nobody)
+    assert nobody in fails_with("bench", "reward", "--endpoint", nobody)
+    gone = str(tmp_path / "gone")
+    assert "token_file: " in fails_with("score", picture, picture, "--endpoint", nobody, "--token-file", gone)
+
+
+def test_the_service_commands_say_what_is_wrong_before_they_look_for_a_cluster(tmp_path: Path) -> None:
+    assert "fewer than the least" in fails_with("serve", "scale", "2", "1")
+    assert "no model in" in fails_with("serve", "replace", "--judge", str(tmp_path))
+    assert "reward.endpoint" in fails_with("bench", "reward", "--endpoint", "ftp://somewhere")
+
+
+def test_a_data_set_that_cannot_be_made_or_labelled_is_one_line(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("enhancers: [{name: a, kind: classical, method: cubic}, {name: b, kind: classical}]\n")
+    assert "enhancers.0" in fails_with("compass", "curate", "--config", str(config))
+    assert "curate" in fails_with("compass", "annotate", str(tmp_path))
+    assert "--stage anchor:" in fails_with("compass", "annotate", str(tmp_path), "--stage", "anchor")
+    assert "anchors.vlm" in fails_with("compass", "annotate", str(tmp_path), "--set", "anchors.source=vlm")

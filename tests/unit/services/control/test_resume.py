@@ -1,0 +1,273 @@
+"""Whatever dies, and whenever: every group leaves once, trained groups are trained once, and the weights come out.
+
+Drivers are killed between any two writes to the ledger, and ranks in any call; then another driver goes on with what is
+on disk. The fake learner's weights are the history of what it trained on, so equal digests mean equal training.
+"""
+
+import asyncio
+import hashlib
+import json
+import random
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fake_roles import Judge, K, Rollouts, Samples, Silent, Source, scored
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from learner.ranks import LearnerLost
+from learner.report import StepReport
+from oars.alignment.messages import GroupOrder, PolicySnapshot
+from oars.compass.outcome import CandidateOutcome
+from oars.config import RunConfig
+from oars.config.alignment import RLStageConfig
+from oars.imaging.crops import Pair
+from rollout_workers.pool import AttemptFailed, Sampled
+from services.control.conductor import Conductor
+from services.control.group_life import GroupLife
+from services.run.ledger import Ledger
+from services.control.policy_store import PolicyStore, Published
+from services.control.retry import Retry
+from services.control.protocols import TrainingGroup
+from services.run.run import Run
+from services.control.resilient_learner import SteadyLearner
+from services.run.stopping import StopRequest
+from services.run.telemetry import Telemetry
+from services.run.watchdog import Watchdog
+
+NEVER = 10**9
+STAGES = {"fr_rl": RLStageConfig(steps=3, groups=2), "nr_rl": RLStageConfig(steps=2, groups=3)}
+
+
+class Killed(BaseException):
+    """kill -9 of the driver."""
+
+
+@dataclass
+class MortalConnection:
+    """Takes so many writes; a transaction that is under way then is lost, as with a process that is killed."""
+
+    db: sqlite3.Connection
+    writes: int
+
+    def execute(self, query: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        if not query.startswith("SELECT"):
+            self.writes -= 1
+            if self.writes < 0:
+                raise Killed
+        return self.db.execute(query, values)
+
+    def __enter__(self) -> None:
+        self.db.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self.db.__exit__(*error)
+
+    def close(self) -> None:
+        self.db.close()
+
+
+@dataclass
+class Ranks:
+    """Ranks whose weights are their history."""
+
+    dies: Callable[[], bool]
+    history: list[Any] = field(default_factory=list)
+    version: int = -1
+    dead: bool = False
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(0)
+        self.dead = self.dead or self.dies()
+        if self.dead:
+            raise LearnerLost("killed")
+
+    async def begin_rl(self) -> None:
+        await self._answer()
+
+    async def train(self, groups: Sequence[TrainingGroup], version: int) -> StepReport:
+        await self._answer()
+        assert version == self.version
+        self.history.append([[group.sample, list(group.optimality)] for group in groups])
+        await self._answer()
+        return StepReport(len(self.history), version, {"total": 1.0}, 0.5, {}, 0.1)
+
+    async def publish(self, version: int) -> PolicySnapshot:
+        await self._answer()
+        self.version = version
+        return PolicySnapshot(version, self.digest(), {"a": torch.zeros(1)})
+
+    async def save(self, path: Path, meta: dict[str, Any]) -> None:
+        await self._answer()
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "state.json").write_text(json.dumps([self.history, self.version, meta]))
+
+    async def load(self, path: Path) -> dict[str, Any]:
+        await self._answer()
+        self.history, self.version, meta = json.loads((path / "state.json").read_text())
+        return dict(meta)
+
+    async def ping(self) -> list[int]:
+        await self._answer()
+        return []
+
+    def digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.history).encode()).hexdigest()
+
+    def stop(self) -> None: ...
+    async def snapshot(self, version: int) -> PolicySnapshot:
+        raise NotImplementedError
+
+    async def cold_start_step(self, pairs: list[Pair]) -> StepReport:
+        raise NotImplementedError
+
+    async def save_sft(self, path: Path) -> None: ...
+
+
+class WatchfulRollouts(Rollouts):
+    """Samples are named after the group and the policy that drew them; publications are remembered."""
+
+    def __init__(self, chance: random.Random, failures: float, seen: list[int]) -> None:
+        super().__init__(chance, pause_s=0.001, fate=self._end)
+        self._failures, self._seen = failures, seen
+
+    def publish(self, policy: Published) -> None:
+        super().publish(policy)
+        self._seen.append(policy.version)
+
+    def _end(self, order: GroupOrder, sampled: Sampled) -> Sampled | AttemptFailed:
+        if self.chance.random() < self._failures:
+            return AttemptFailed("killed", timed_out=False)
+        return Sampled(sampled.echo, sampled.images, f"{order.group_id}@{sampled.echo.digest}", 0.0)
+
+
+def outcomes(request: str) -> list[CandidateOutcome]:
+    """Every fourth group is degenerate; a group's scores follow from its number."""
+    number = int(request.split("-")[1].split(".")[0])
+    return [scored(4.8 if number % 4 == 0 else float((number * 7 + k * k) % 5)) for k in range(K)]
+
+
+@dataclass
+class Disk:
+    """What outlives a driver."""
+
+    directory: Path
+    config: RunConfig
+    samples: Samples = field(default_factory=Samples)
+    published: list[int] = field(default_factory=list)
+    history: list[Any] = field(default_factory=list)
+
+    @property
+    def ledger(self) -> Path:
+        return self.directory / "ledger.sqlite"
+
+
+def drive(disk: Disk, writes: int, chance: random.Random, failures: float, losses: float) -> bool:
+    """One driver; True if it lived to the end of both stages."""
+    ledger = Ledger(disk.ledger)
+    ledger._db.execute("PRAGMA synchronous=OFF")  # drivers die here, machines do not
+    ledger._db = MortalConnection(ledger._db, writes)  # type: ignore[assignment]
+    telemetry = Telemetry(disk.directory, "run", None)
+    run = Run("run", disk.directory, disk.config, ledger, telemetry, Watchdog(60), StopRequest(), Silent())
+    ranks: list[Ranks] = []
+
+    async def start() -> Ranks:
+        ranks.append(Ranks(lambda: chance.random() < losses))
+        return ranks[-1]
+
+    async def life() -> None:
+        rollouts = WatchfulRollouts(chance, failures, disk.published)
+        store = PolicyStore(lambda snapshot: snapshot)
+        async with SteadyLearner.running(run, start, disk.samples) as learner:
+            group_life = GroupLife(run, rollouts, Judge(outcomes), store, disk.samples)
+            conductor = Conductor(run, Source(), rollouts, learner, store, group_life, disk.samples)  # type: ignore[arg-type]
+            await conductor.begin()
+            for name, config in STAGES.items():
+                await conductor.run_stage(name, config)  # type: ignore[arg-type]
+            await conductor.checkpoint()
+
+    try:
+        asyncio.run(life())
+    except (Killed, BaseExceptionGroup) as error:
+        group = error if isinstance(error, BaseExceptionGroup) else BaseExceptionGroup("", [error])
+        if (others := group.split(Killed)[1]) is not None:
+            raise others from error
+        return False
+    finally:
+        telemetry.close()
+        ledger.close()
+    disk.history = ranks[-1].history
+    return True
+
+
+def align(
+    directory: Path, max_staleness: int | str, kills: list[int], seed: int, failures: float, losses: float
+) -> Disk:
+    control = {
+        "max_staleness": max_staleness,
+        "checkpoint_every": 2,
+        "learner_restarts": 1000,
+        "group_attempts": 1000,
+        "heartbeat_s": 0.003,
+    }
+    disk, chance = Disk(directory, RunConfig.model_validate({"control": control})), random.Random(seed)
+    for writes in kills:
+        if drive(disk, writes, chance, failures, losses):
+            return disk
+    assert drive(disk, NEVER, chance, failures, losses)
+    return disk
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_waits() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("services.control.group_life.after_failure", lambda attempt, *rest: Retry(0.0))
+        yield
+
+
+@settings(max_examples=30)
+@given(
+    max_staleness=st.sampled_from([0, 1, 2, 4, 8, "unbounded"]),
+    kills=st.lists(st.integers(1, 150), max_size=4),
+    seed=st.integers(0, 10**6),
+    failures=st.sampled_from([0.0, 0.2]),
+    losses=st.sampled_from([0.0, 0.05]),
+)
+def test_every_group_leaves_once_and_is_trained_once(
+    tmp_path_factory: pytest.TempPathFactory,
+    max_staleness: int | str,
+    kills: list[int],
+    seed: int,
+    failures: float,
+    losses: float,
+) -> None:
+    disk = align(tmp_path_factory.mktemp("run"), max_staleness, kills, seed, failures, losses)
+    ledger = Ledger(disk.ledger)
+    counts, wanted = ledger.counts(), sum(stage.steps * stage.groups for stage in STAGES.values())
+    assert ledger.violations(final=True) == []
+    assert counts.trained == wanted and counts.admitted == wanted + sum(counts.dropped.values())
+    trained = [sample.split("@")[0] for batch in disk.history for sample, _ in batch]
+    assert len(set(trained)) == len(trained) == wanted, "in the weights, too, each group is once"
+    assert max(ledger.staleness()) <= disk.config.control.staleness_bound
+    assert disk.published == sorted(disk.published), "the version that workers know never falls"
+    assert disk.samples.kept == {}
+    ledger.close()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """What an undisturbed synchronous run trains on."""
+    return align(tmp_path_factory.mktemp("whole"), 0, [], 0, 0.0, 0.0).history
+
+
+@settings(max_examples=12)
+@given(st.lists(st.integers(1, 120), max_size=3), st.integers(0, 10**6), st.sampled_from([0.0, 0.05]))
+def test_synchronous_weights_do_not_know_what_died(
+    tmp_path_factory: pytest.TempPathFactory, whole: list[Any], kills: list[int], seed: int, losses: float
+) -> None:
+    assert align(tmp_path_factory.mktemp("broken"), 0, kills, seed, 0.2, losses).history == whole

@@ -1,0 +1,63 @@
+"""What comes back from disk is, bit for bit, what was put there."""
+
+import asyncio
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from oars.alignment.messages import Conditioning, TrainingSample
+from services.control.sample_store import BadSample, Vault, read_sample, write_sample
+
+
+def sample() -> TrainingSample:
+    conditioning = Conditioning(torch.randn(5, 8).bfloat16(), torch.randn(4, 3), (2, 2))
+    x0, t = torch.randn(2, 4, 3), torch.rand(2, 3)
+    # A view that is neither contiguous nor alone in its storage, as a worker may return one.
+    velocities = torch.randn(2, 2, 3, 4, 3)
+    return TrainingSample("g1", 2**62, 7, conditioning, x0, t, velocities[:, 0], velocities[:, 1])
+
+
+def equal(one: TrainingSample, other: TrainingSample) -> bool:
+    for field in fields(TrainingSample):
+        a, b = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(a, Conditioning):
+            same = torch.equal(a.prompt_embeds, b.prompt_embeds) and torch.equal(a.image_latents, b.image_latents)
+            same = same and a.prompt_embeds.dtype == b.prompt_embeds.dtype and a.grid == b.grid
+        else:
+            same = torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+        if not same:
+            return False
+    return True
+
+
+def test_a_sample_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    written = sample()
+    for one in (written, replace(written, v_ref=None)):
+        write_sample(tmp_path / "g1.safetensors", one)
+        assert equal(read_sample(tmp_path / "g1.safetensors"), one)
+    assert [path.name for path in tmp_path.iterdir()] == ["g1.safetensors"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"torn"])
+def test_a_sample_that_is_missing_or_torn_is_one_line_naming_the_file(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "g1.safetensors").write_bytes(content)
+    with pytest.raises(BadSample, match=r"g1\.safetensors: the sample of a finished group cannot be read"):
+        read_sample(tmp_path / "g1.safetensors")
+
+
+def test_only_what_somebody_may_ask_for_is_kept(tmp_path: Path) -> None:
+    vault = Vault(tmp_path / "experience")
+
+    async def keep() -> None:
+        for group in ("a", "b", "c"):
+            value = asyncio.get_running_loop().create_future()
+            value.set_result(sample())
+            await vault.keep(group, value)
+
+    asyncio.run(keep())
+    vault.forget(["a", "unknown"])
+    vault.forget_all_but(["c", "not kept"])
+    assert [path.name for path in (tmp_path / "experience").iterdir()] == ["c.safetensors"]
