@@ -20,7 +20,7 @@ import torch
 from benchmarks.full_size_models import SIZES, Sizes, build_judge, build_pipeline, build_transformer
 from benchmarks.result import Result, write_result
 from learner.reinforcement import Reinforcement
-from oars.alignment.messages import GroupOrder, TrainingSample
+from oars.alignment.messages import RolloutRequest, TrainingSample
 from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
 from oars.generator.policy import Role
@@ -30,15 +30,15 @@ _GB = 1e9
 Measured = dict[str, Any]
 
 
-def rollout(config: RunConfig, sizes: Sizes, group: GroupOrder) -> tuple[Measured, np.ndarray, TrainingSample]:
+def rollout(config: RunConfig, sizes: Sizes, group: RolloutRequest) -> tuple[Measured, np.ndarray, TrainingSample]:
     """A worker installs version 0 and samples the group, after one that warms up."""
     with patch("rollout_workers.worker.load_pipeline", lambda *_: build_pipeline(sizes)):
         worker = RolloutWorker(config, "rollout-0")
     snapshot = worker._policy.snapshot("old", 0)
     held, seconds = timed(lambda: worker.install(snapshot))
     worker.sample(replace(group, candidates=config.sampler.batch))
-    (echo, images, sample), _ = timed(lambda: worker.sample(group))
-    return {**memory(), "install_s": seconds, "bound_tensors": held.bound_tensors, **echo.seconds}, images, sample
+    (receipt, images, sample), _ = timed(lambda: worker.sample(group))
+    return {**memory(), "install_s": seconds, "bound_tensors": held.bound_tensors, **receipt.seconds}, images, sample
 
 
 def learning(config: RunConfig, sizes: Sizes, sample: TrainingSample, candidates: int) -> Measured:
@@ -103,7 +103,7 @@ def main() -> None:
     args = parser.parse_args()
     config, sizes = load_profile(deploy_path("profiles/one-gpu.yaml")), SIZES[args.sizes]
     lr = np.random.default_rng(0).integers(0, 256, (args.side // 4, args.side // 4, 3), dtype=np.uint8)
-    group = GroupOrder("full-size", 0, "nr_rl", lr, None, 1, config.rollout.candidates, 0)
+    group = RolloutRequest("full-size", 0, "nr_rl", lr, None, 1, config.rollout.candidates, 0)
     details: Measured = {"device": torch.cuda.get_device_name(), "output": [args.side] * 2}
     details["rollout"], images, sample = rollout(config, sizes, group)
     forget()

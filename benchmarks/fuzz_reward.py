@@ -1,8 +1,8 @@
 """`python -m benchmarks.fuzz_reward`: bad inputs against a served COMPASS, with good requests in between.
 
-Starts a cluster of its own with the judge on vLLM and both doors, behind a token. Everything is seeded. Exit code 1 for
-any fault: a 5xx that is no honest overload, a code that says the server broke, a connection held open, a good request
-that was not answered right, or a process that had to be replaced.
+Starts a cluster of its own with the judge on vLLM and both gateways, behind a token. Everything is seeded. Exit code 1
+for any fault: a 5xx that is no honest overload, a code that says the server broke, a connection held open, a good
+request that was not answered right, or a process that had to be replaced.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from benchmarks.fuzz.openapi import run_schemathesis
 from benchmarks.fuzz.report import Report
 from benchmarks.fuzz.run import Fuzz, Target
 from benchmarks.result import Result, write_result
-from oars.config import DoorConfig, load_profile
+from oars.config import GatewayConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
 
 _READ_TIMEOUT_S = 3.0
@@ -31,9 +31,9 @@ _ROUND = 2000
 """Inputs between two looks at the clock."""
 
 
-def door_settings(tokens: Path) -> DoorConfig:
+def gateway_settings(tokens: Path) -> GatewayConfig:
     """Small limits, so that they are met; no rate limit, which would answer for everything else."""
-    return DoorConfig(
+    return GatewayConfig(
         http_port=0,
         grpc_port=0,
         tokens=tokens,
@@ -48,10 +48,10 @@ def door_settings(tokens: Path) -> DoorConfig:
 def fuzz(target: Target, token_file: Path | None, inputs: int, seed: int) -> Report:
     """Bad inputs of every family, schemathesis last."""
 
-    async def both_doors() -> Report:
+    async def both_gateways() -> Report:
         return await Fuzz(target, token_file, seed).run(round(inputs * (1 - _SCHEMATHESIS_SHARE)))
 
-    report = asyncio.run(both_doors())
+    report = asyncio.run(both_gateways())
     url = f"http://{target.host}:{target.http_port}"
     report.merge(run_schemathesis(url, target.token, round(inputs * _SCHEMATHESIS_SHARE), seed))
     return report
@@ -68,7 +68,7 @@ def _rounds(target: Target, token_file: Path, options: argparse.Namespace) -> Re
 
 
 def replicas() -> dict[str, psutil.Process]:
-    """The processes of COMPASS and its door, by title and id."""
+    """The processes of COMPASS and its gateway, by title and id."""
     found = {}
     for process in psutil.process_iter(["cmdline"]):
         title = " ".join(process.info["cmdline"] or [])
@@ -84,17 +84,17 @@ def _mib(processes: dict[str, psutil.Process]) -> dict[str, float]:
 
 def _served(options: argparse.Namespace) -> Result:
     from services.launch.cluster import cluster, needed_cpus
-    from services.launch.serving import deploy, deploy_door
+    from services.launch.serving import deploy, deploy_gateway
 
     # Every good request has to reach the engine.
-    config = load_profile(deploy_path(DEFAULT_PROFILE), ["judge.known_answers=0"])
+    config = load_profile(deploy_path(DEFAULT_PROFILE), ["judge.score_cache=0"])
     with tempfile.TemporaryDirectory() as folder, cluster(needed_cpus(config), None):
         tokens, token = Path(folder) / "tokens", Path(folder) / "token"
         tokens.write_text(f"fuzz {_TOKEN}\n")
         token.write_text(_TOKEN)
-        settings = door_settings(tokens)
+        settings = gateway_settings(tokens)
         deploy(config.judge, config.reward.app)
-        http_port, grpc_port = deploy_door(settings)
+        http_port, grpc_port = deploy_gateway(settings)
         assert http_port is not None and grpc_port is not None
         target = Target(settings.host, http_port, grpc_port, settings.read_timeout_s, _TOKEN)
         before = replicas()

@@ -1,7 +1,7 @@
 """`python -m benchmarks.reward_by_file`: COMPASS is deployed by `serve deploy FILE`, and the file edited under load.
 
 Edits: more replicas allowed, which the autoscaler then adds; a higher target, at which it takes one away; a fixed
-number; another directory for the judge. The callers come through the gRPC door, every answer is checked.
+number; another directory for the judge. The callers come through the gRPC gateway, every answer is checked.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from services.launch.cluster import cluster, needed_cpus
 from services.launch.local_head import free_ports
 from services.launch.serving import JUDGE, serve_config
 
-SPARE_CPUS = 3  # logical ones, for the door and a second replica, and a third while the judge is exchanged
+SPARE_CPUS = 3  # logical ones, for the gateway and a second replica, and a third while the judge is exchanged
 # The autoscaler's delays of the shipped file are for judges that start in minutes.
 _QUICK = {"upscale_delay_s": 5, "downscale_delay_s": 10}
 
@@ -75,12 +75,12 @@ async def weather(storm: Storm, file: ServeFile, copy: Path) -> None:
 
 
 def shipped_file(config: RunConfig, ports: list[int]) -> dict[str, Any]:
-    """deploy/serve/compass.yaml with this judge, these doors, and an autoscaler that acts within seconds."""
+    """deploy/serve/compass.yaml with this judge, these gateways, and an autoscaler that acts within seconds."""
     content = serve_config()
-    judge, door = content["applications"]
+    judge, gateway = content["applications"]
     judge["args"] = config.judge.model_dump(mode="json")
     scaling(**_QUICK)(judge)
-    door["args"] |= {"http_port": ports[0], "grpc_port": ports[1], "requests_per_s": 10_000.0}
+    gateway["args"] |= {"http_port": ports[0], "grpc_port": ports[1], "requests_per_s": 10_000.0}
     return content
 
 

@@ -13,7 +13,6 @@ import torch
 
 from benchmarks.result import Result, write_result
 from benchmarks.reward_peer import as_jpeg, of_jpeg
-from oars.seeds import derive_seed
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
 from oars.config import RunConfig, load_profile
@@ -23,6 +22,7 @@ from oars.generator.policy import load_pipeline, load_transformer
 from oars.generator.upscaler import Upscaler
 from oars.imaging.crops import evaluation_pairs
 from oars.imaging.image_io import Pixels
+from oars.seeds import derive_seed
 from reward_server.checkpoint import judge_directory
 
 QUALITIES = (75, 95)

@@ -23,7 +23,7 @@ CONCURRENCY = 12
 OFFLINE_GROUPS, PEER_GROUPS, WARM_UP_GROUPS = 200, 6, 8
 # Groups that one way may ask about in one round: no other way meets a cache warmed with them. The sequence has 9,216.
 _SHARE = 500
-DOORS = ("handle", "grpc", "http")
+GATEWAYS = ("handle", "grpc", "http")
 BARS = {"handle": ("offline", 0.9), "grpc": ("offline", 0.8), "http": ("offline", None), "peer": ("handle", 3.0)}
 
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each load: long against its ramps")
     given = parser.parse_args()
-    with service("judge.known_answers=0") as compass:
+    with service("judge.score_cache=0") as compass:
         offline = OfflineJudge(compass.config.judge)
         peer = PeerServer(offline, compass.config.judge)
         try:
@@ -55,21 +55,21 @@ def main() -> None:
 def _round(compass: Service, offline: OfflineJudge, peer: PeerServer, number: int, seconds: float) -> dict[str, object]:
     groups = groups_of(compass.config)
     found: dict[str, object] = {"offline": offline.pairs_per_s(groups, _share(number, 0), OFFLINE_GROUPS)}
-    endpoints = dict(zip(DOORS, (None, compass.grpc, compass.http), strict=True))
-    for place, door in enumerate(DOORS):
+    endpoints = dict(zip(GATEWAYS, (None, compass.grpc, compass.http), strict=True))
+    for place, gateway in enumerate(GATEWAYS):
         load = {"concurrency": CONCURRENCY, "first": _share(number, place + 1)}
-        plan = compass.plan(groups, endpoints[door], seconds, **load)
+        plan = compass.plan(groups, endpoints[gateway], seconds, **load)
         measured = asyncio.run(measure(plan))
-        found[door] = measured.account.pairs_per_s
-        found[f"{door}_details"] = _details(measured)
-    found["peer"] = peer.pairs_per_s(groups, _share(number, len(DOORS) + 1), PEER_GROUPS)
+        found[gateway] = measured.account.pairs_per_s
+        found[f"{gateway}_details"] = _details(measured)
+    found["peer"] = peer.pairs_per_s(groups, _share(number, len(GATEWAYS) + 1), PEER_GROUPS)
     print({name: round(value, 1) for name, value in found.items() if isinstance(value, float)}, flush=True)
     return found
 
 
 def _share(number: int, way: int) -> int:
     """First of the groups that this round asks about in this way alone."""
-    return (number * (len(DOORS) + 2) + way) * _SHARE
+    return (number * (len(GATEWAYS) + 2) + way) * _SHARE
 
 
 def _details(measured: Measured) -> dict[str, object]:

@@ -29,7 +29,7 @@ from services.launch.scaling import reports, scale
 KNOWN = 24  # different groups, asked about in turn
 CONCURRENCY = 6
 TOLERANCE = 1e-3
-SETTING = ("judge.known_answers=0", "judge.dtype=float32", "reward.patience_s=300")
+SETTING = ("judge.score_cache=0", "judge.dtype=float32", "reward.patience_s=300")
 _POLL_S = 0.25
 _GIVE_UP_S = 300.0
 

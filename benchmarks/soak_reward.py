@@ -32,7 +32,7 @@ Readings = list[tuple[float, float]]
 
 
 async def memory_over_time(seconds: float) -> Readings:
-    """Of all processes that this one started: Ray, Serve, the doors, the replica and its engine."""
+    """Of all processes that this one started: Ray, Serve, the gateways, the replica and its engine."""
     loop = asyncio.get_running_loop()
     begun, readings = loop.time(), Readings()
     while loop.time() - begun < seconds:
@@ -78,11 +78,11 @@ async def soak(compass: Service, endpoint: str | None, seconds: float) -> tuple[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--door", choices=("handle", "grpc", "http"), default="grpc")
+    parser.add_argument("--gateway", choices=("handle", "grpc", "http"), default="grpc")
     given = parser.parse_args()
     seconds = given.minutes * 60
     with service() as compass:
-        endpoint = {"handle": None, "grpc": compass.grpc, "http": compass.http}[given.door]
+        endpoint = {"handle": None, "grpc": compass.grpc, "http": compass.http}[given.gateway]
         capacity, measured, readings = asyncio.run(soak(compass, endpoint, seconds))
     account, latency, crept = measured.account, quarters(measured.samples, seconds), growth(readings)
     drift = (latency[3].p99 or float("inf")) / (latency[1].p99 or float("inf"))
@@ -94,7 +94,7 @@ def main() -> None:
         repeats=1,
         details={
             "minutes": given.minutes,
-            "door": given.door,
+            "gateway": given.gateway,
             "capacity_requests_per_s": capacity,
             "rate_requests_per_s": SHARE * capacity,
             "errors": errors,

@@ -32,13 +32,13 @@ from rich.table import Table
 from benchmarks.result import Result, write_result
 from learner.engine import join
 from learner.reinforcement import Reinforcement
-from oars.alignment.messages import GroupOrder, PolicySnapshot, TrainingSample
+from oars.alignment.messages import PolicySnapshot, RolloutRequest, TrainingSample
 from oars.alignment.optimality import optimalities
-from oars.seeds import derive_seed
 from oars.config import RunConfig, load_profile
 from oars.evaluation.intervals import paired_difference
 from oars.generator.miniature.tiny import build_tiny
 from oars.imaging.crops import Pair, evaluation_pairs
+from oars.seeds import derive_seed
 from rollout_workers.worker import RolloutWorker
 from services.control.source import InputSource
 
@@ -87,9 +87,9 @@ class Bench:
     def batch(self, number: int, version: int) -> list[tuple[TrainingSample, Rewards]]:
         """Batch `number` of the run, sampled and scored now."""
         groups = [asyncio.run(self._source.group("fr_rl", i, i)) for i in range(number * GROUPS, (number + 1) * GROUPS)]
-        return [self._scored(g.order(0, self.config.rollout.candidates, version), g.pair) for g in groups]
+        return [self._scored(g.request(0, self.config.rollout.candidates, version), g.pair) for g in groups]
 
-    def _scored(self, order: GroupOrder, pair: Pair) -> tuple[TrainingSample, Rewards]:
+    def _scored(self, order: RolloutRequest, pair: Pair) -> tuple[TrainingSample, Rewards]:
         _, images, sample = self._worker.sample(order)
         return sample, self._rewards(pair, images)
 
@@ -104,7 +104,7 @@ class Bench:
         rewards = []
         for pair in evaluation_pairs(self.config.data, 0):
             seed = derive_seed("held_out", pair.image_id)
-            order = GroupOrder(pair.image_id, 0, "fr_rl", pair.lr, None, seed, 1, version)
+            order = RolloutRequest(pair.image_id, 0, "fr_rl", pair.lr, None, seed, 1, version)
             rewards.append(float(self._scored(order, pair)[1][0]))
         return rewards
 

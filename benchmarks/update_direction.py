@@ -19,7 +19,6 @@ from benchmarks.result import Result, write_result
 from oars.alignment.messages import Conditioning
 from oars.alignment.nft import nft_loss
 from oars.alignment.optimality import optimalities
-from oars.seeds import derive_seed, seeded_noise
 from oars.alignment.training_points import training_point, training_times
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
@@ -36,6 +35,7 @@ from oars.imaging.crops import Pair, evaluation_pairs, training_pair
 from oars.imaging.image_io import Pixels
 from oars.imaging.photos import find_photos
 from oars.metrics.panel import full_reference
+from oars.seeds import derive_seed, seeded_noise
 from reward_server.checkpoint import judge_directory
 from services.control.measured_fidelity import judge_labels, measured_fidelity
 
@@ -155,7 +155,7 @@ def main() -> None:
             Result(
                 name="update_direction_sft" if given.weights else "update_direction",
                 value=pulls["time"],
-                unit="objective.optimality.self_pull that cancels what lies along the regression, normalised by time",
+                unit="objective.optimality.advantage_offset that cancels the part along the regression (time)",
                 baseline=pulls["error"],
                 details=details,
             )

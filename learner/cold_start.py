@@ -19,13 +19,13 @@ from learner.engine import Engine, barrier
 from learner.plan import chunked, deal
 from learner.report import StepReport
 from oars.alignment.flow_matching import flow_matching_loss, interpolate, uniform_times
-from oars.seeds import derive_seed, seeded_noise
 from oars.config import RunConfig
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
 from oars.generator.policy import load_pipeline, predict_velocity
 from oars.imaging.crops import Pair
 from oars.precision import compute_dtype
+from oars.seeds import derive_seed, seeded_noise
 
 
 class ColdStart:

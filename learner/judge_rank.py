@@ -17,12 +17,12 @@ from torch import Tensor
 from learner import checkpoint
 from learner.plan import chunked, deal
 from learner.rank_process import RankProcess
-from oars.seeds import derive_seed
 from oars.compass.training.examples import Batch, draw_batch, open_examples
 from oars.compass.training.files import JudgeFiles
 from oars.config import OptimiserConfig
 from oars.config.judge_training import JudgeOptimiserConfig, JudgeTrainingConfig
 from oars.precision import compute_dtype, computing_in
+from oars.seeds import derive_seed
 
 if TYPE_CHECKING:
     from oars.compass.miniature.judge_preparation import Preparation

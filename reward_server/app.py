@@ -2,7 +2,7 @@
 
 Called by handle, with arrays or object references. A replica is ready when its judge is loaded, has scored its warm-up
 groups, and has passed the self-test that its checkpoint brings. A replica whose engine process has died fails its
-health check and is replaced by Serve. Callers outside the cluster come through reward_server/door.
+health check and is replaced by Serve. Callers outside the cluster come through reward_server/gateway.
 """
 
 import asyncio

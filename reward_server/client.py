@@ -1,9 +1,9 @@
 """How COMPASS is called: a deadline on every attempt, bounded retries, and then typed failures.
 
 `CompassClient` is for coroutines, `SyncCompassClient` for everybody else; the endpoint in their config decides whether
-they call a deployment handle, a gRPC or HTTP door, or an OpenAI-compatible vLLM server. Nobody else repeats a request
-that a dying replica had started, so the client does, under the same request id, and every attempt that is given up is
-cancelled.
+they call a deployment handle, a gRPC or HTTP gateway, or an OpenAI-compatible vLLM server. Nobody else repeats a
+request that a dying replica had started, so the client does, under the same request id, and every attempt that is given
+up is cancelled.
 """
 
 import asyncio

@@ -20,9 +20,9 @@ from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
 from oars.config import JudgeConfig
 from reward_server.errors import BadJudge, EngineDied
 from reward_server.judgement import Judged, Logprobs, judged
-from reward_server.score_cache import KnownAnswers
 from reward_server.metrics import ReplicaMetrics
 from reward_server.pictures import Candidate, Group, View, prepare
+from reward_server.score_cache import ScoreCache
 from reward_server.sentinel import Sentinel
 from reward_server.statistics import EngineStatistics
 
@@ -109,7 +109,7 @@ class JudgeEngine:
         self._config = config
         self.statistics = EngineStatistics()
         self._metrics = metrics
-        self._known = KnownAnswers(judge_digest, config.known_answers)
+        self._known = ScoreCache(judge_digest, config.score_cache)
         log = EngineLog.to(self.statistics, metrics)
         self._llm = AsyncLLM.from_engine_args(engine_args(directory, config), stat_loggers=[log])
         self._sentinel = Sentinel(_TITLE)

@@ -10,7 +10,7 @@ class BadJudge(UserError, ValueError):
 
 
 class BadSetting(UserError, ValueError):
-    """A door's or a client's setting that cannot be used; the message is one line naming it."""
+    """A gateway's or a client's setting that cannot be used; the message is one line naming it."""
 
 
 class NoCompass(UserError, RuntimeError):
@@ -46,7 +46,7 @@ class Overloaded(Unavailable):
 
 
 class Refusal(StrEnum):
-    """Why a door did not answer a request."""
+    """Why a gateway did not answer a request."""
 
     UNAUTHENTICATED = "unauthenticated"
     BAD_REQUEST = "bad_request"
@@ -59,7 +59,7 @@ class Refusal(StrEnum):
 
 
 class Refused(Exception):
-    """A door's refusal, on its way to the door's own status code."""
+    """A gateway's refusal, on its way to the gateway's own status code."""
 
     def __init__(self, refusal: Refusal, detail: str, retry_after_s: float | None = None) -> None:
         super().__init__(detail)

@@ -19,7 +19,7 @@ from reward_server.errors import BadRequest
 
 Candidate = Pixels | Failed
 Sent = bytes | Pixels | Failed
-"""A picture as it came through a door: encoded bytes, raw pixels, or already a failure."""
+"""A picture as it came through a gateway: encoded bytes, raw pixels, or already a failure."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What travels to and from COMPASS: one schema behind every door.
+"""What travels to and from COMPASS: one schema behind every gateway.
 
 Inside the cluster a request is a `ScoreHeader` beside the pictures as numpy arrays (or object references to them);
 outside, `HttpScoreRequest` carries the same header with lossless pictures in base64, and proto/compass.proto has the
@@ -57,7 +57,7 @@ class HttpScoreRequest(ScoreHeader):
     candidates: list[str] = Field(min_length=1)
     """K pictures in the same form, all of one size."""
     deadline_s: PositiveFloat | None = Field(default=None, allow_inf_nan=False)
-    """Seconds after which nobody waits for the answer: the work is cancelled. Default, and most: the door's."""
+    """Seconds after which nobody waits for the answer: the work is cancelled. Default, and most: the gateway's."""
 
 
 class Provenance(_Wire):
@@ -74,9 +74,9 @@ class Provenance(_Wire):
     seconds: float
     """In the replica, from its acceptance of the request to its answer."""
     decode_s: float | None = None
-    """Seconds at the door for decoding the pictures; None for calls by handle."""
-    door_s: float | None = None
-    """Seconds at the door from the request's last byte to its answer; None for calls by handle."""
+    """Seconds at the gateway for decoding the pictures; None for calls by handle."""
+    gateway_s: float | None = None
+    """Seconds at the gateway from the request's last byte to its answer; None for calls by handle."""
 
 
 class Unexplained(_Wire):
@@ -125,7 +125,7 @@ class Description(_Wire):
 
 
 class Liveness(_Wire):
-    """A door's word on itself, or on the judge behind it."""
+    """A gateway's word on itself, or on the judge behind it."""
 
     status: Literal["alive", "ready"]
 

@@ -13,7 +13,7 @@ from reward_server.pictures import View
 Key = tuple[str, str, str, str | None]
 
 
-class KnownAnswers:
+class ScoreCache:
     """At most `size` answers (about a kilobyte each); the one not asked for longest leaves first."""
 
     def __init__(self, judge_digest: str, size: int) -> None:

@@ -1,8 +1,8 @@
-"""The canary: a sample of fixed noise that must change when the policy does, and must not when it does not.
+"""The fingerprint: a sample of fixed noise that must change when the policy does, and must not when it does not.
 
 A digest of the installed tensors proves that they were copied. Only a forward pass proves that the model uses them: an
-adapter that is bound but switched off, or scaled to nothing, or merged twice, has the right digest and a wrong canary.
-Pure; the worker computes the canary, the pool compares.
+adapter that is bound but switched off, or scaled to nothing, or merged twice, has the right digest and a wrong
+fingerprint. Pure; the worker computes the fingerprint, the pool compares.
 """
 
 from dataclasses import dataclass, field
@@ -11,24 +11,27 @@ from oars.generator.policy import AdapterMismatch
 
 
 @dataclass
-class Canaries:
-    """What each worker's canary was for each adapter digest; kept for the newest `kept` adapters of a worker."""
+class Fingerprints:
+    """What each worker's fingerprint was for each adapter digest; kept for the newest `kept` adapters of a worker."""
 
     kept: int = 4
     """Older ones do not come back: versions rise."""
     _seen: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def check(self, worker: str, digest: str, canary: str) -> None:
+    def check(self, worker: str, digest: str, fingerprint: str) -> None:
         """Raises AdapterMismatch if the same adapter sang differently, or another one the same."""
         seen = self._seen.setdefault(worker, {})
-        if seen.get(digest, canary) != canary:
-            raise AdapterMismatch(f"{worker}: adapter {digest} gave canary {seen[digest]} before and {canary} now")
-        alike = [other for other, sung in seen.items() if sung == canary and other != digest]
+        if seen.get(digest, fingerprint) != fingerprint:
+            raise AdapterMismatch(
+                f"{worker}: adapter {digest} gave fingerprint {seen[digest]} before and {fingerprint} now"
+            )
+        alike = [other for other, given in seen.items() if given == fingerprint and other != digest]
         if alike:
             raise AdapterMismatch(
-                f"{worker}: adapters {alike[0]} and {digest} give the same canary {canary}: the model does not use them"
+                f"{worker}: adapters {alike[0]} and {digest} give the same fingerprint {fingerprint}: "
+                "the model does not use them"
             )
-        seen[digest] = canary
+        seen[digest] = fingerprint
         for old in list(seen)[: -self.kept]:
             del seen[old]
 

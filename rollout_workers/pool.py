@@ -1,9 +1,9 @@
 """All rollout workers of a run: who is free, who holds which version, and what happens when one dies.
 
-Invariants: a worker gets an order only after it echoed the newest published version, so an order is stamped with that
-version when it leaves; a worker that died comes back, restarted by Ray, only after it installed that version again;
-every call that is abandoned is cancelled. Death is a value (`AttemptFailed`) for the group that was being sampled; a
-policy that does not bind is an error that ends the run.
+Invariants: a worker gets a request only after it returned the newest published version, so a request is stamped with
+that version when it leaves; a worker that died comes back, restarted by Ray, only after it installed that version
+again; every call that is abandoned is cancelled. Death is a value (`AttemptFailed`) for the group that was being
+sampled; a policy that does not bind is an error that ends the run.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from typing import Any, Protocol
 import ray
 from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
 
-from oars.alignment.messages import GroupOrder, SampleEcho
+from oars.alignment.messages import RolloutReceipt, RolloutRequest
 from oars.config import RunConfig
 from oars.generator.policy import AdapterMismatch
-from rollout_workers.fingerprint import Canaries
+from rollout_workers.fingerprint import Fingerprints
 from rollout_workers.worker import Installed, RolloutWorker, WrongVersion
 
 # Ray brings an actor back in about two seconds; more often than this there is nothing new to see.
@@ -26,7 +26,7 @@ _REVIVE_EVERY_S = 1.0
 
 
 class WorkersUnavailable(RuntimeError):
-    """No worker can take an order; the message says why."""
+    """No worker can take a request; the message says why."""
 
 
 class Published(Protocol):
@@ -45,9 +45,9 @@ class Published(Protocol):
 
 @dataclass(frozen=True)
 class Sampled:
-    """A sampled group: the echo, and references to what travels on."""
+    """A sampled group: the receipt, and references to what travels on."""
 
-    echo: SampleEcho
+    receipt: RolloutReceipt
     images: Any
     """ObjectRef of uint8 [K, H, W, 3]."""
     sample: Any
@@ -71,7 +71,7 @@ class _Member:
     name: str
     actor: Any
     holds: int | None = None
-    """The version that it echoed last."""
+    """The version that it returned last."""
 
 
 class RolloutPool:
@@ -82,7 +82,7 @@ class RolloutPool:
         self._alive = {member.name: member for member in members}
         self._free: asyncio.Queue[_Member | None] = asyncio.Queue()
         self._published: Published | None = None
-        self._canaries = Canaries()
+        self._fingerprints = Fingerprints()
         self._tasks: set[asyncio.Task[None]] = set()
         for member in members:
             self._free.put_nowait(member)
@@ -130,14 +130,14 @@ class RolloutPool:
         """Every worker installs this version before its next group."""
         self._published = policy
 
-    async def sample(self, order: GroupOrder, deadline_s: float) -> Sampled | AttemptFailed:
+    async def sample(self, request: RolloutRequest, deadline_s: float) -> Sampled | AttemptFailed:
         """Wait for a free worker, bring it to the newest version, and let it sample. `deadline_s` bounds installing and
         sampling, not the wait. Raises AdapterMismatch, WorkersUnavailable, and whatever the worker's code raised."""
         start = time.monotonic()
         member = await self._take()
         queued = time.monotonic() - start
         try:
-            sampled = await asyncio.wait_for(self._sample(member, order, queued), deadline_s)
+            sampled = await asyncio.wait_for(self._sample(member, request, queued), deadline_s)
         except TimeoutError:
             self._revive(member)
             return AttemptFailed(f"{member.name}: no candidates within {deadline_s:.0f} s", timed_out=True)
@@ -146,7 +146,7 @@ class RolloutPool:
             self._revive(member)
             return AttemptFailed(f"{member.name}: {type(error).__name__}: {_first_line(error)}", timed_out=False)
         except WrongVersion as error:
-            # Only a worker that Ray restarted while it was free holds another version than its last echo.
+            # Only a worker that Ray restarted while it was free holds another version than its last receipt.
             self._empty(member)
             self._free.put_nowait(member)
             return AttemptFailed(str(error.args[0]), timed_out=False)
@@ -156,24 +156,24 @@ class RolloutPool:
         self._free.put_nowait(member)
         return sampled
 
-    async def _sample(self, member: _Member, order: GroupOrder, queued_s: float) -> Sampled:
+    async def _sample(self, member: _Member, request: RolloutRequest, queued_s: float) -> Sampled:
         version = await self._install(member)
-        echo_ref, images, sample = member.actor.sample.remote(replace(order, version=version))
-        echo: SampleEcho = await _answer(echo_ref)
-        return Sampled(echo, images, sample, queued_s)
+        receipt_ref, images, sample = member.actor.sample.remote(replace(request, version=version))
+        receipt: RolloutReceipt = await _answer(receipt_ref)
+        return Sampled(receipt, images, sample, queued_s)
 
     async def _install(self, member: _Member) -> int:
-        """Bring a free worker to the newest version, and check its echo. Raises AdapterMismatch."""
+        """Bring a free worker to the newest version, and check its receipt. Raises AdapterMismatch."""
         policy = self._published
         if policy is None:
             raise WorkersUnavailable("no policy version has been published yet")
         if member.holds != policy.version:
             member.holds = None
-            echo: Installed = await _answer(member.actor.install.remote(policy.ref))
+            receipt: Installed = await _answer(member.actor.install.remote(policy.ref))
             published = (policy.version, policy.digest, policy.tensors)
-            if (echo.version, echo.digest, echo.bound_tensors) != published:
-                raise AdapterMismatch(f"{member.name}: installed {echo}, published {published}")
-            self._canaries.check(member.name, echo.digest, echo.canary)
+            if (receipt.version, receipt.digest, receipt.bound_tensors) != published:
+                raise AdapterMismatch(f"{member.name}: installed {receipt}, published {published}")
+            self._fingerprints.check(member.name, receipt.digest, receipt.fingerprint)
             member.holds = policy.version
         return policy.version
 
@@ -188,10 +188,10 @@ class RolloutPool:
     def _empty(self, member: _Member) -> None:
         """It was restarted, perhaps elsewhere."""
         member.holds = None
-        self._canaries.forget(member.name)
+        self._fingerprints.forget(member.name)
 
     def _revive(self, member: _Member) -> None:
-        """Watch a lost or overdue worker in the background until it can take orders again."""
+        """Watch a lost or overdue worker in the background until it can take requests again."""
         if member.name in self._alive:
             task = asyncio.create_task(self._await_return(member))
             self._tasks.add(task)

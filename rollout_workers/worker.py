@@ -1,8 +1,8 @@
 """One rollout worker: it draws a group's K candidates with the adapter that it holds and, by default, measures v_old.
 
 A worker holds the weights that RL is on and one adapter, `old`. Invariants: it samples only with a version that it
-installed whole and whose digest it recomputed from the model; what it returns follows from the order, the version and
-the config, so the same order gives the same bytes, today or after a crash. Results are returned, never `ray.put`: a
+installed whole and whose digest it recomputed from the model; what it returns follows from the request, the version and
+the config, so the same request gives the same bytes, today or after a crash. Results are returned, never `ray.put`: a
 value that a dead worker had put would be lost with it.
 """
 
@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from ray.util.metrics import Counter, Gauge
 from torch import Tensor
 
-from oars.alignment.messages import Conditioning, GroupOrder, PolicySnapshot, SampleEcho, TrainingSample
-from oars.seeds import seeded_noise
+from oars.alignment.messages import Conditioning, PolicySnapshot, RolloutReceipt, RolloutRequest, TrainingSample
 from oars.alignment.training_points import training_point, training_times
 from oars.config import RunConfig
 from oars.generator.codec import Codec
@@ -28,10 +27,11 @@ from oars.generator.conditioning import Conditioner
 from oars.generator.policy import Policy, Role, load_pipeline
 from oars.generator.sampler import denoise, flow_times
 from oars.precision import compute_repeatably
+from oars.seeds import seeded_noise
 
 
 class WrongVersion(RuntimeError):
-    """An order for a policy version that the worker does not hold."""
+    """A request for a policy version that the worker does not hold."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Installed:
     version: int
     digest: str
     bound_tensors: int
-    canary: str
+    fingerprint: str
     """Digest of a sample of fixed noise (rollout_workers/fingerprint.py)."""
 
 
@@ -68,52 +68,52 @@ class RolloutWorker:
         return self._held
 
     def drain(self) -> None:
-        """Answers when everything that was ordered before is done."""
+        """Answers when everything that was requested before is done."""
 
     def install(self, snapshot: PolicySnapshot) -> Installed:
         """Bind a published adapter and answer with what is bound. Raises AdapterMismatch unless every tensor binds
         and the digest of the installed tensors is the published one; the worker then holds no version."""
         self._held = None
         bound = self._policy.install(snapshot, "old")
-        self._held = Installed(snapshot.version, self._policy.digest("old"), bound, self._policy.canary("old"))
+        self._held = Installed(snapshot.version, self._policy.digest("old"), bound, self._policy.fingerprint("old"))
         self._metrics.version.set(snapshot.version)
         return self._held
 
     @ray.method(num_returns=3)
-    def sample(self, order: GroupOrder) -> tuple[SampleEcho, NDArray[np.uint8], TrainingSample]:
-        """The echo, the candidates uint8 [K, H, W, 3] and the training sample. Raises WrongVersion."""
+    def sample(self, request: RolloutRequest) -> tuple[RolloutReceipt, NDArray[np.uint8], TrainingSample]:
+        """The receipt, the candidates uint8 [K, H, W, 3] and the training sample. Raises WrongVersion."""
         held = self._held
-        if held is None or held.version != order.version:
+        if held is None or held.version != request.version:
             has = "none" if held is None else held.version
-            raise WrongVersion(f"{self._name} holds version {has}, group {order.group_id} wants {order.version}")
+            raise WrongVersion(f"{self._name} holds version {has}, group {request.group_id} wants {request.version}")
         clock = _Clock()
         with torch.inference_mode():
-            height, width = (side * self._config.data.scale for side in order.lr.shape[:2])
+            height, width = (side * self._config.data.scale for side in request.lr.shape[:2])
             with clock.phase("encode"):
-                conditioning = self._conditioner.condition(order.lr, height, width)
+                conditioning = self._conditioner.condition(request.lr, height, width)
             times = flow_times(self._scheduler, self._config.sampler.steps, _tokens(conditioning))
             with clock.phase("denoise"):
-                x0 = self._denoise(order, conditioning, times)
+                x0 = self._denoise(request, conditioning, times)
             with clock.phase("decode"):
                 images = np.concatenate([self._codec.decode(part, conditioning.grid) for part in self._batches(x0)])
-            training = self._training_sample(order, conditioning, x0, times, clock)
+            training = self._training_sample(request, conditioning, x0, times, clock)
         self._metrics.sampled(len(images), clock.seconds)
-        echo = SampleEcho(
-            group_id=order.group_id,
-            attempt=order.attempt,
+        receipt = RolloutReceipt(
+            group_id=request.group_id,
+            attempt=request.attempt,
             worker=self._name,
             version=held.version,
             digest=held.digest,
             bound_tensors=held.bound_tensors,
             seconds=clock.seconds,
-            images_norm=_drift(order.lr, images, training),
+            drift=_drift(request.lr, images, training),
         )
-        return echo, images, training
+        return receipt, images, training
 
-    def _denoise(self, order: GroupOrder, conditioning: Conditioning, times: Tensor) -> Tensor:
-        """x_0 [K, N, C] from the noise that the order's seed writes."""
+    def _denoise(self, request: RolloutRequest, conditioning: Conditioning, times: Tensor) -> Tensor:
+        """x_0 [K, N, C] from the noise that the request's seed gives."""
         shape = tuple(conditioning.image_latents.shape)
-        noise = torch.stack([seeded_noise(shape, order.seed, "initial", k) for k in range(order.candidates)])
+        noise = torch.stack([seeded_noise(shape, request.seed, "initial", k) for k in range(request.candidates)])
         drawn = [
             denoise(
                 lambda x, t: self._policy.velocity(x, t, conditioning, "old"), part, times, self._config.sampler.solver
@@ -123,22 +123,22 @@ class RolloutWorker:
         return torch.cat(drawn)
 
     def _training_sample(
-        self, order: GroupOrder, conditioning: Conditioning, x0: Tensor, times: Tensor, clock: "_Clock"
+        self, request: RolloutRequest, conditioning: Conditioning, x0: Tensor, times: Tensor, clock: "_Clock"
     ) -> TrainingSample:
         objective = self._config.objective
-        t = training_times(times, order.seed, len(x0), objective)
+        t = training_times(times, request.seed, len(x0), objective)
         v_old = v_ref = None
         if objective.old_policy.at == "worker":
             with clock.phase("old_velocity"):
-                v_old, v_ref = self._old_velocities(order, conditioning, x0, t)
-        return TrainingSample(order.group_id, order.seed, order.version, conditioning, x0.cpu(), t, v_old, v_ref)
+                v_old, v_ref = self._old_velocities(request, conditioning, x0, t)
+        return TrainingSample(request.group_id, request.seed, request.version, conditioning, x0.cpu(), t, v_old, v_ref)
 
     def _old_velocities(
-        self, order: GroupOrder, conditioning: Conditioning, x0: Tensor, t: Tensor
+        self, request: RolloutRequest, conditioning: Conditioning, x0: Tensor, t: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """v_old and, where it counts, v_ref, each [K, T, N, C] on the CPU."""
         points = [(k, j) for k in range(len(t)) for j in range(t.shape[1])]
-        x_t = torch.stack([training_point(x0[k], t[k, j], order.seed, k, j) for k, j in points])
+        x_t = torch.stack([training_point(x0[k], t[k, j], request.seed, k, j) for k, j in points])
 
         def velocity(role: Role | None) -> Tensor:
             parts = zip(self._batches(x_t), self._batches(t.flatten()), strict=True)

@@ -22,8 +22,8 @@ from services.control.conductor import Conductor
 from services.control.group_life import GroupLife
 from services.control.policy_store import PolicyStore
 from services.control.protocols import Judge
-from services.control.resilient_learner import SteadyLearner
-from services.control.sample_store import Vault
+from services.control.resilient_learner import ResilientLearner
+from services.control.sample_store import SampleStore
 from services.control.source import InputSource
 from services.results.held_out import Results, evaluate
 from services.results.merging import merge_aligned
@@ -34,9 +34,13 @@ async def align(run: Run) -> Results | None:
     """The algorithm. None if a stop was requested before the evaluation. A run that is resumed goes through the same
     lines, and each of them does what is left of it."""
     stages, judge = run.config.stages, connect_compass(run.config, run.telemetry)
-    source, store, samples = InputSource(run.config, run.id), PolicyStore(ray.put), Vault(run.directory / "experience")
+    source, store, samples = (
+        InputSource(run.config, run.id),
+        PolicyStore(ray.put),
+        SampleStore(run.directory / "experience"),
+    )
     async with AsyncExitStack() as actors:
-        ranks = SteadyLearner.running(run, lambda: LearnerGroup.start(run.config, run.rl_weights), samples)
+        ranks = ResilientLearner.running(run, lambda: LearnerGroup.start(run.config, run.rl_weights), samples)
         learner = await actors.enter_async_context(ranks)
         sft = await cold_start(run, source, learner)
         if sft is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from oars.alignment.messages import GroupOrder, SampleEcho
+from oars.alignment.messages import RolloutReceipt, RolloutRequest
 from oars.compass.outcome import CandidateOutcome, Scored
 from oars.imaging.crops import Pair
 from rollout_workers.pool import AttemptFailed, Sampled
@@ -35,7 +35,7 @@ class Rollouts:
 
     chance: random.Random
     pause_s: float = 0.0
-    fate: Callable[[GroupOrder, Sampled], Sampled | AttemptFailed] = lambda order, sampled: sampled
+    fate: Callable[[RolloutRequest, Sampled], Sampled | AttemptFailed] = lambda request, sampled: sampled
     workers: int = 2
     published: Published | None = None
     sampling: int = 0
@@ -43,16 +43,18 @@ class Rollouts:
     def publish(self, policy: Published) -> None:
         self.published = policy
 
-    async def sample(self, order: GroupOrder, deadline_s: float) -> Sampled | AttemptFailed:
+    async def sample(self, request: RolloutRequest, deadline_s: float) -> Sampled | AttemptFailed:
         policy = self.published
         assert policy is not None
         self.sampling += 1
         await asyncio.sleep(self.chance.random() * self.pause_s)
         self.sampling -= 1
-        echo = SampleEcho(order.group_id, order.attempt, "rollout-0", policy.version, policy.digest, policy.tensors)
+        receipt = RolloutReceipt(
+            request.group_id, request.attempt, "rollout-0", policy.version, policy.digest, policy.tensors
+        )
         images = asyncio.get_running_loop().create_future()
         images.set_result(np.zeros((K, 16, 16, 3), np.uint8))
-        return self.fate(order, Sampled(echo, images, order.group_id, 0.0))
+        return self.fate(request, Sampled(receipt, images, request.group_id, 0.0))
 
 
 @dataclass

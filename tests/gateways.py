@@ -1,4 +1,4 @@
-"""A door in this process, in front of a judge whose answers are known without a model; tests import it by name."""
+"""A gateway in this process, in front of a judge whose answers are known without a model; tests import it by name."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from oars.compass.outcome import Failed, Scored
-from oars.config import DoorConfig, JudgeConfig
-from reward_server.gateway.gateway import Door
+from oars.config import GatewayConfig, JudgeConfig
+from reward_server.gateway.gateway import Gateway
 from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse, Unexplained
 
 JUDGE = JudgeConfig(min_pixels=64, max_pixels=65536, max_candidates=8)
@@ -74,13 +74,13 @@ def _outcome(candidate: Any) -> Scored | Failed:
 @asynccontextmanager
 async def opened(
     judge: KnownJudge, environment: Mapping[str, str] | None = None, **settings: Any
-) -> AsyncIterator[Door]:
-    """A door at free ports of this machine, ready if the judge answers."""
-    config = DoorConfig(**{"http_port": 0, "grpc_port": 0, "drain_s": 2, **settings})
-    door = Door(config, judge, environment or {})
-    await door.open()
+) -> AsyncIterator[Gateway]:
+    """A gateway at free ports of this machine, ready if the judge answers."""
+    config = GatewayConfig(**{"http_port": 0, "grpc_port": 0, "drain_s": 2, **settings})
+    gateway = Gateway(config, judge, environment or {})
+    await gateway.open()
     try:
         await asyncio.sleep(0.05)
-        yield door
+        yield gateway
     finally:
-        await door.close()
+        await gateway.close()

@@ -38,7 +38,7 @@ def judge_config(directory: Path) -> JudgeConfig:
         enforce_eager=True,
         max_pixels=65536,
         max_candidates=8,
-        known_answers=0,  # each test sees an answer of the engine
+        score_cache=0,  # each test sees an answer of the engine
         reward=RewardConfig(min_confidence=0),
     )
 
@@ -49,8 +49,8 @@ def sharp_judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from safetensors.torch import load_file, save_file
 
-    from oars.compass.training.files import JUDGE_LABELS
     from oars.compass.miniature.judge_model import build_judge
+    from oars.compass.training.files import JUDGE_LABELS
 
     # Not a directory of the fixture's own: each importing module has its own copy of the fixture.
     directory = tmp_path_factory.getbasetemp() / "sharp-judge"

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oars.alignment.messages import GroupOrder, PolicySnapshot
+from oars.alignment.messages import PolicySnapshot, RolloutRequest
 from oars.config import RunConfig
 from oars.generator.policy import Policy, load_transformer
 from oars.imaging.crops import Pair
@@ -33,8 +33,8 @@ def picture(seed: int, side: int) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
 
 
-def order(group: int = 0, version: int = 0) -> GroupOrder:
-    return GroupOrder(f"group-{group}", 0, "nr_rl", picture(group, SIDE // 4), None, 100 + group, K, version)
+def rollout_request(group: int = 0, version: int = 0) -> RolloutRequest:
+    return RolloutRequest(f"group-{group}", 0, "nr_rl", picture(group, SIDE // 4), None, 100 + group, K, version)
 
 
 def pairs(count: int) -> list[Pair]:

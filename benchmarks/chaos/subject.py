@@ -19,8 +19,8 @@ from benchmarks.descendants import adopt_orphans
 from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
 from services.launch.cluster import cluster, needed_cpus
-from services.run.ledger_rules import violations
 from services.launch.serving import deploy
+from services.run.ledger_rules import violations
 
 T = TypeVar("T")
 RUN_ID = "chaos"

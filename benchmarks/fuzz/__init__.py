@@ -1,1 +1,1 @@
-"""Bad inputs for the doors of COMPASS: what they are, how they are sent, and what counts as a fault."""
+"""Bad inputs for the gateways of COMPASS: what they are, how they are sent, and what counts as a fault."""

@@ -1,4 +1,4 @@
-"""schemathesis against the HTTP door's own OpenAPI document: requests that fit it, and requests that break it."""
+"""schemathesis against the HTTP gateway's own OpenAPI document: requests that fit it, and requests that break it."""
 
 from typing import Any
 

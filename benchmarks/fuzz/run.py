@@ -1,4 +1,4 @@
-"""Sends bad inputs to both doors at once, with good requests in between whose answers are known."""
+"""Sends bad inputs to both gateways at once, with good requests in between whose answers are known."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -34,7 +34,7 @@ _METHODS = ("Score", "Describe", "score", "Nothing", "../Score", "")
 
 @dataclass(frozen=True)
 class Target:
-    """Where the doors of one COMPASS are."""
+    """Where the gateways of one COMPASS are."""
 
     host: str
     http_port: int

@@ -1,7 +1,7 @@
-"""What travels between the roles: a group's order, its echo, and what the learner trains on.
+"""What travels between the roles: a rollout request, its receipt, and what the learner trains on.
 
-A group is one LR image with K candidates. The conductor writes `GroupOrder`; a rollout worker answers with three
-values that travel apart: `SampleEcho` (small, read by the conductor), the candidate images (read by the judge) and
+A group is one LR image with K candidates. The conductor writes `RolloutRequest`; a rollout worker answers with three
+values that travel apart: `RolloutReceipt` (small, read by the conductor), the candidate images (read by the judge) and
 `TrainingSample` (read by the learner).
 """
 
@@ -15,7 +15,7 @@ from oars.config import StageName
 
 
 @dataclass(frozen=True)
-class GroupOrder:
+class RolloutRequest:
     """One LR image to sample. Candidate k's initial noise is `seeded_noise(shape, seed, "initial", k)`."""
 
     group_id: str
@@ -32,7 +32,7 @@ class GroupOrder:
 
 
 @dataclass(frozen=True)
-class SampleEcho:
+class RolloutReceipt:
     """Who sampled the group, with what: the proof that the published adapter arrived."""
 
     group_id: str
@@ -44,7 +44,7 @@ class SampleEcho:
     bound_tensors: int
     seconds: dict[str, float] = field(default_factory=dict)
     """Seconds by phase: encode, denoise, decode, old_velocity."""
-    images_norm: dict[str, float] = field(default_factory=dict)
+    drift: dict[str, float] = field(default_factory=dict)
     """Drift monitors: x0_norm, colour_shift (mean absolute difference of channel means to the LR), and velocity_norm
     where the worker evaluates v_old."""
 

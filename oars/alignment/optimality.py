@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from oars.compass.formula import QUALITY_RANGE
 from oars.config.alignment import GroupFilterConfig, OptimalityConfig
 
 Rewards = NDArray[np.float64]
@@ -13,15 +12,15 @@ def optimalities(groups: list[Rewards], config: OptimalityConfig) -> list[NDArra
     """r = 1/2 + 1/2 clip((R - group mean) / Z, -1, 1), Z = scale * (std + 1e-4), std over the whole batch (Edit-R1).
 
     `groups` holds one float array of finite rewards [K_g] per group; a masked candidate is simply not in it. With
-    `self_pull`, all of them lie higher by half that many standard deviations of the clipped differences (ours).
+    `advantage_offset`, all of them lie higher by half that many standard deviations of the clipped differences (ours).
     """
     spread = config.scale * (np.std(np.concatenate(groups)) + 1e-4)
     advantages = [np.clip((r - r.mean()) / spread, -1.0, 1.0) for r in groups]
-    pull = config.self_pull * np.std(np.concatenate(advantages))
+    pull = config.advantage_offset * np.std(np.concatenate(advantages))
     return [(0.5 + 0.5 * np.clip(a + pull, -1.0, 1.0)).astype(np.float32) for a in advantages]
 
 
-def is_degenerate(rewards: Rewards, config: GroupFilterConfig) -> bool:
-    """All good and all alike: nothing to learn from (paper; thresholds on R scaled to [0, 1], i.e. R / 5)."""
-    scaled = rewards / QUALITY_RANGE[1]
+def is_degenerate(rewards: Rewards, config: GroupFilterConfig, best: float) -> bool:
+    """All good and all alike: nothing to learn from (paper; thresholds on R / `best`, the greatest reward there is)."""
+    scaled = rewards / best
     return bool(scaled.mean() > config.max_mean and scaled.std() < config.min_std)

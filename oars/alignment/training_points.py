@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from oars.alignment.flow_matching import interpolate
-from oars.seeds import derive_seed, seeded_noise
 from oars.config import ObjectiveConfig
+from oars.seeds import derive_seed, seeded_noise
 
 
 def training_times(times: Tensor, seed: int, candidates: int, objective: ObjectiveConfig) -> Tensor:

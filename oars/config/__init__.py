@@ -2,7 +2,7 @@
 
 from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StageName, StagesConfig
 from oars.config.cluster import ControlConfig, LearnerConfig, ResourcesConfig, RolloutConfig
-from oars.config.compass import DoorConfig, JudgeConfig, RewardClientConfig, RewardConfig
+from oars.config.compass import GatewayConfig, JudgeConfig, RewardClientConfig, RewardConfig
 from oars.config.degradation import DegradationConfig, LowQualityConfig
 from oars.config.generator import GeneratorConfig, LoraConfig, SamplerConfig
 from oars.config.loading import BadConfig
@@ -13,7 +13,7 @@ __all__ = [
     "ControlConfig",
     "DataConfig",
     "DegradationConfig",
-    "DoorConfig",
+    "GatewayConfig",
     "GeneratorConfig",
     "JudgeConfig",
     "LearnerConfig",

@@ -13,7 +13,7 @@ class OptimalityConfig(Config):
     """r = 1/2 + 1/2 clip((R - group mean) / Z, -1, 1), Z = scale * (std + 1e-4), std over the batch (Edit-R1)."""
 
     scale: PositiveFloat = 5.0
-    self_pull: NonNegativeFloat = 0.0
+    advantage_offset: NonNegativeFloat = 0.0
     """Added to every clipped difference, in standard deviations of those of the batch (ours): that part of a step pulls
     the model to its own candidates, whatever their reward. 0: as published (docs/alignment.md)."""
 

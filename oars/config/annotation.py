@@ -21,7 +21,8 @@ class VlmConfig(Config):
     """Its directory, and the engine's settings: the same keys as for serving a judge. `resources` is of one engine."""
     engines: PositiveInt = 1
     question: str = ""
-    """What it is asked; empty: a wording of ours (oars/compass/annotation/vlm.py). Give the one that it was trained with."""
+    """What it is asked; empty: a wording of ours (oars/compass/annotation/vlm.py). Give the one that it was trained
+    with."""
     max_tokens: PositiveInt = 512
     """Of a rating; a reasoning model thinks before it rates."""
 
@@ -69,8 +70,8 @@ class FidelityConfig(Config):
     """F of the pairs that have a GT (paper: DISTS, normalised to [0, 1])."""
 
     source: Literal["auto", "dists", "metrics"] = "auto"
-    """`dists` through pyiqa; `metrics`: ST-LPIPS, structure and colour (oars/compass/annotation/labels.py); `auto`: DISTS where
-    its weights are on this machine."""
+    """`dists` through pyiqa; `metrics`: ST-LPIPS, structure and colour (oars/compass/annotation/labels.py); `auto`:
+    DISTS where its weights are on this machine."""
 
 
 class ExplanationsConfig(Config):

@@ -24,7 +24,7 @@ class RewardClientConfig(Config):
     """Name of the Ray Serve application."""
     endpoint: str | None = Field(default=None, pattern=r"^(grpcs?|https?|openai\+https?)://[^/]+")
     """Where COMPASS answers. None: the Serve application `app` of this Ray cluster, by handle. `grpc://host:port` or
-    `grpcs://` (TLS): its gRPC door. `http://` or `https://`: its HTTP door. `openai+http://host:port/v1` or
+    `grpcs://` (TLS): its gRPC gateway. `http://` or `https://`: its HTTP gateway. `openai+http://host:port/v1` or
     `openai+https://`: an OpenAI-compatible vLLM server (`vllm serve`) with the judge's checkpoint."""
     token_file: Path | None = None
     """File with the bearer token of the endpoint. Default: the environment's OARS_COMPASS_TOKEN, if set."""
@@ -77,7 +77,7 @@ class JudgeConfig(Config):
     reward: RewardConfig = RewardConfig()
     warmup: NonNegativeInt = 2
     """Groups scored before the replica reports ready. If none of their candidates gets a score, it never does."""
-    known_answers: NonNegativeInt = 8192
+    score_cache: NonNegativeInt = 8192
     """Answers kept for exact duplicates, about a kilobyte each; 0 keeps none."""
     resources: ResourcesConfig = ResourcesConfig()
     """What Ray reserves for one replica, engine included. A fraction of a GPU is accounting alone: two replicas that
@@ -96,22 +96,23 @@ class JudgeConfig(Config):
         return self
 
 
-class DoorConfig(Config):
-    """The doors of COMPASS for callers outside the cluster, gRPC and HTTP: where they listen and whom they let in."""
+class GatewayConfig(Config):
+    """The gateways of COMPASS for callers outside the cluster, gRPC and HTTP: where they listen and whom they let
+    in."""
 
     app: str = "compass"
     """Serve application whose judge answers."""
     host: str = "127.0.0.1"
     """Address to listen at. Anything but loopback needs tokens."""
     http_port: NonNegativeInt | None = 8000
-    """None: no HTTP door. 0: any free port."""
+    """None: no HTTP gateway. 0: any free port."""
     grpc_port: NonNegativeInt | None = 9000
-    """None: no gRPC door. 0: any free port."""
+    """None: no gRPC gateway. 0: any free port."""
     tokens: Path | None = None
     """File with a line `name token [expires]` for each client; it is read again when it changes. Default: the
     environment's OARS_COMPASS_TOKENS with such lines. Without either, whoever reaches the port is let in."""
     certificate: Path | None = None
-    """Certificate chain (PEM): both doors speak TLS only."""
+    """Certificate chain (PEM): both gateways speak TLS only."""
     key: Path | None = None
     """Private key (PEM) of the certificate."""
     max_request_bytes: PositiveInt = 128 * 2**20
@@ -139,7 +140,7 @@ class DoorConfig(Config):
     patience_s: PositiveFloat = 20.0
     """For which a request whose replica died is repeated; Serve replaces a replica in less."""
     drain_s: PositiveFloat = 15.0
-    """For which a stopping door finishes what it has accepted."""
+    """For which a stopping gateway finishes what it has accepted."""
 
     @model_validator(mode="after")
     def _certificate_and_key(self) -> Self:

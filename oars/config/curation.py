@@ -111,7 +111,8 @@ class CallableConfig(_EnhancerConfig):
 
 
 class ArtefactsConfig(_EnhancerConfig):
-    """Random artefacts on partly restored pictures (oars/compass/data/artefacts.py): for probes. Synthetic inputs only."""
+    """Random artefacts on partly restored pictures (oars/compass/data/artefacts.py): for probes. Synthetic inputs
+    only."""
 
     kind: Literal["artefacts"]
     family: Family = "generative"

@@ -42,11 +42,13 @@ class TargetConfig(Config):
     Differences between inputs are larger than those between one input's candidates and would drown them."""
     fidelity_ranking_weight: NonNegativeFloat = 0.0
     """The same of F, in groups whose every candidate has a label. Alone it adds noise to the reward, as that order can
-    hardly be told without the ground truth; beside chains, which make F vary, it keeps F in the order of the labels."""
+    hardly be told without the ground truth; beside ladders, which make F vary, it keeps F in the order of the
+    labels."""
     ranking_scale: PositiveFloat = 0.05
     """Difference of two candidates, as a share of the score's range, at which the odds of the better one are e."""
-    chain_weight: NonNegativeFloat = 1.0
-    """Weight of the loss of the order along chains of ever more changed pictures (`oars/compass/training/perturbations.py`)."""
+    ladder_weight: NonNegativeFloat = 1.0
+    """Weight of the loss of the order along ladders of ever more changed pictures
+    (`oars/compass/training/perturbations.py`)."""
     explanation_weight: NonNegativeFloat = 0.2
     """Weight of the mean cross-entropy of the explanation's tokens, where a transition has one."""
 
@@ -90,8 +92,8 @@ class JudgeTrainingConfig(Config):
     """Groups a forward pass; bounds memory."""
     candidates: PositiveInt = 8
     """Transitions of a group shown in one step, drawn from all it has."""
-    chain_length: NonNegativeInt = 0
-    """Pictures of the chain that each group of a step brings, the unchanged one among them; 0: no chains."""
+    ladder_length: NonNegativeInt = 0
+    """Pictures of the ladder that each group of a step brings, the unchanged one among them; 0: no ladders."""
     sides: tuple[PositiveInt, ...] = ()
     """Sides of the random square windows shown, pixels, one drawn a step; repeat one to see it more often. Empty: whole
     pictures."""

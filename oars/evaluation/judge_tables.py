@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import pearsonr, spearmanr
 
-from oars.evaluation.intervals import Interval, of_statistic, share, share_difference
 from oars.compass.pairs import Order, consensus, order_of, tally
+from oars.evaluation.intervals import Interval, of_statistic, share, share_difference
 from oars.evaluation.records import Output, OutputAgreement, PairAccuracy, Subset, WrongPair
 from oars.evaluation.scored import ScoredGroup
 

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from oars.seeds import derive_seed
-from oars.compass.data.dataset import CuratedGroup
 from oars.compass.data.artefacts import blurred, sharpened, to_pixels
+from oars.compass.data.dataset import CuratedGroup
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
 from oars.compass.views import lr_view
@@ -26,6 +25,7 @@ from oars.evaluation.intervals import Interval, bootstrap_mean
 from oars.evaluation.records import LadderStep, ProbeRow
 from oars.imaging.degradation import degrade
 from oars.imaging.masks import disc_at, random_disc
+from oars.seeds import derive_seed
 
 Floats = NDArray[np.float32]
 Values = NDArray[np.float64]

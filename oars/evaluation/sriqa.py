@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from oars.compass.judge import Judge
-from oars.errors import UserError
 from oars.compass.pairs import order_of
+from oars.errors import UserError
 from oars.evaluation.scored import ScoredGroup
 from oars.imaging.image_io import read_image
 

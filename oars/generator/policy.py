@@ -18,10 +18,10 @@ from peft import LoraConfig as PeftLoraConfig
 from torch import Tensor, nn
 
 from oars.alignment.messages import Conditioning, PolicySnapshot
-from oars.seeds import derive_seed, seeded_noise
 from oars.config import GeneratorConfig, LoraConfig
 from oars.miniature import resolve_model
 from oars.precision import compute_dtype, computing_in, computing_in_float32
+from oars.seeds import derive_seed, seeded_noise
 
 Role = Literal["current", "old", "ema", "past"]
 ROLES: tuple[Role, ...] = ("current", "old", "ema")
@@ -128,10 +128,13 @@ class Policy:
         return len(bound)
 
     @torch.no_grad()
-    def canary(self, role: Role) -> str:
+    def fingerprint(self, role: Role) -> str:
         """Digest of the role's velocity at one fixed point of a 2 x 2 grid, in float32, so that any change shows."""
         config = self.transformer.config
-        x_t, image = seeded_noise((1, 4, config.in_channels), "canary"), seeded_noise((4, config.in_channels), "image")
+        x_t, image = (
+            seeded_noise((1, 4, config.in_channels), "fingerprint"),
+            seeded_noise((4, config.in_channels), "image"),
+        )
         prompt = seeded_noise((4, config.joint_attention_dim), "prompt")
         conditioning = Conditioning(prompt, image, (2, 2))
         with self.using(role), computing_in_float32(self.transformer):

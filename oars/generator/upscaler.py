@@ -9,7 +9,6 @@ from diffusers import QwenImageEditPlusPipeline, QwenImageTransformer2DModel
 from numpy.typing import NDArray
 
 from oars.alignment.messages import Conditioning
-from oars.seeds import seeded_noise
 from oars.config import GeneratorConfig, SamplerConfig
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
@@ -18,6 +17,7 @@ from oars.generator.sampler import denoise, flow_times
 from oars.imaging.colour import keep_colour
 from oars.imaging.tiling import tile_count, upscale_tiled
 from oars.precision import compute_dtype
+from oars.seeds import seeded_noise
 
 Pixels = NDArray[np.uint8]
 

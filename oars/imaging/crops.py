@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from oars.seeds import derive_seed
 from oars.config.degradation import DegradationConfig
 from oars.config.run import DataConfig
 from oars.errors import UserError
 from oars.imaging.degradation import degrade, degrade_once
 from oars.imaging.photos import Photo, find_photos
+from oars.seeds import derive_seed
 
 Pixels = NDArray[np.uint8]
 

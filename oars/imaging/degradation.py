@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.signal import fftconvolve
 
-from oars.seeds import derive_seed
 from oars.config.degradation import DegradationConfig, NoiseConfig, ResizeConfig, SharpenConfig, StageConfig
 from oars.imaging.kernels import Kernel, draw_final_sinc, draw_kernel, gaussian_kernel, squared_distance
 from oars.precision import in_one_thread
+from oars.seeds import derive_seed
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]

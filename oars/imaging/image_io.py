@@ -1,4 +1,4 @@
-"""Image files and bytes, checked at the door: whatever comes in leaves as RGB uint8 [H, W, 3] or as one clear error.
+"""Image files and bytes, checked at the gateway: whatever comes in leaves as RGB uint8 [H, W, 3] or as one clear error.
 
 Size limits are checked on the header, before a pixel is decoded. Alpha is composited on white, as a page shows it;
 16-bit is rounded to 8; EXIF rotation is applied; of an animation the first frame counts; CMYK is converted without a

@@ -1,32 +1,32 @@
-"""Both doors of one process in front of one judge, from opening to an orderly end. Knows nothing of Ray."""
+"""Both gateways of one process in front of one judge, from opening to an orderly end. Knows nothing of Ray."""
 
 import asyncio
 import logging
 from collections.abc import Mapping
 
-from oars.config import DoorConfig
-from reward_server.gateway.handler import Desk
-from reward_server.gateway.grpc_server import GrpcDoor, server_credentials
-from reward_server.gateway.http_app import http_app
-from reward_server.gateway.http_server import HttpDoor
-from reward_server.gateway.tokens import TokenSource, is_loopback
+from oars.config import GatewayConfig
 from reward_server.errors import BadSetting
+from reward_server.gateway.grpc_server import GrpcGateway, server_credentials
+from reward_server.gateway.handler import RequestHandler
+from reward_server.gateway.http_app import http_app
+from reward_server.gateway.http_server import HttpGateway
+from reward_server.gateway.tokens import TokenSource, is_loopback
 from reward_server.transports.base import Transport
 
 _log = logging.getLogger(__name__)
 
 
-class Door:
+class Gateway:
     """Create and open it inside the event loop that runs it."""
 
-    def __init__(self, config: DoorConfig, judge: Transport, environment: Mapping[str, str]) -> None:
+    def __init__(self, config: GatewayConfig, judge: Transport, environment: Mapping[str, str]) -> None:
         """Raises BadSetting for settings with which it must not, or cannot, open."""
         check_settings(config, environment)
-        self._desk = Desk(config, TokenSource(config, environment), judge)
+        self._handler = RequestHandler(config, TokenSource(config, environment), judge)
         try:
-            self._http = HttpDoor(http_app(self._desk), config) if config.http_port is not None else None
+            self._http = HttpGateway(http_app(self._handler), config) if config.http_port is not None else None
             credentials = server_credentials(config)
-            self._grpc = GrpcDoor(self._desk, config, credentials) if config.grpc_port is not None else None
+            self._grpc = GrpcGateway(self._handler, config, credentials) if config.grpc_port is not None else None
         except (OSError, RuntimeError) as error:
             raise BadSetting(f"host: {config.host} cannot be listened at: {error}") from error
         self._grace_s = config.drain_s
@@ -49,11 +49,11 @@ class Door:
             await self._http.start()
         if self._grpc:
             await self._grpc.start()
-        self._watch = asyncio.create_task(self._desk.watch())
+        self._watch = asyncio.create_task(self._handler.watch())
 
     async def close(self) -> None:
         """Tell health checks, refuse what comes, finish what is inside, then close the ports."""
-        await self._desk.drain()
+        await self._handler.drain()
         if self._watch:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
@@ -63,14 +63,14 @@ class Door:
             await self._http.stop()
 
 
-def check_settings(config: DoorConfig, environment: Mapping[str, str]) -> None:
-    """Raises BadSetting, in one line, for what would open the door to the world, or not at all."""
+def check_settings(config: GatewayConfig, environment: Mapping[str, str]) -> None:
+    """Raises BadSetting, in one line, for what would open the gateway to the world, or not at all."""
     TokenSource(config, environment)
     for field in ("certificate", "key"):
         path = getattr(config, field)
         if path is not None and not path.is_file():
             raise BadSetting(f"{field}: no file {path}")
     if config.http_port is None and config.grpc_port is None:
-        raise BadSetting("http_port, grpc_port: both doors are shut")
+        raise BadSetting("http_port, grpc_port: both gateways are shut")
     if not is_loopback(config.host) and config.certificate is None:
         _log.warning("%s without a certificate: tokens and pictures travel in the clear", config.host)

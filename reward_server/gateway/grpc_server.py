@@ -1,4 +1,4 @@
-"""The gRPC door: the service of proto/compass.proto, and the standard health service's Check.
+"""The gRPC gateway: the service of proto/compass.proto, and the standard health service's Check.
 
 Score is registered as a stream of one message. On the wire that is the same call; here it means that token, rate and
 room are checked before the message is read, and that a message which does not come ends the call. Messages are parsed
@@ -16,9 +16,9 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
-from oars.config import DoorConfig
-from reward_server.gateway.handler import Desk, ScoreCall, Visit
+from oars.config import GatewayConfig
 from reward_server.errors import Refusal, Refused
+from reward_server.gateway.handler import RequestContext, RequestHandler, ScoreCall
 from reward_server.proto import compass_pb2 as pb
 from reward_server.proto.convert import read_request, write_description, write_response
 
@@ -38,11 +38,13 @@ _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 _MIN_PING_MS = 10_000
 
 
-class GrpcDoor:
+class GrpcGateway:
     """Owns the server; create it inside the event loop that runs it."""
 
-    def __init__(self, desk: Desk, config: DoorConfig, credentials: grpc.ServerCredentials | None) -> None:
-        self._desk, self._read_timeout_s = desk, config.read_timeout_s
+    def __init__(
+        self, handler: RequestHandler, config: GatewayConfig, credentials: grpc.ServerCredentials | None
+    ) -> None:
+        self._handler, self._read_timeout_s = handler, config.read_timeout_s
         self._server = grpc.aio.server(
             maximum_concurrent_rpcs=config.max_connections,
             options=[
@@ -80,40 +82,42 @@ class GrpcDoor:
         )
 
     async def _check(self, data: bytes, context: grpc.aio.ServicerContext) -> health_pb2.HealthCheckResponse:
-        """Of the door, for the empty name; of the judge behind it, for the service's."""
+        """Of the gateway, for the empty name; of the judge behind it, for the service's."""
         try:
             name = health_pb2.HealthCheckRequest.FromString(data).service
         except DecodeError:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "not a HealthCheckRequest")
         if name not in ("", SERVICE):
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no service {name!r}")
-        serving = self._desk.ready if name else not self._desk.draining
+        serving = self._handler.ready if name else not self._handler.draining
         kind = health_pb2.HealthCheckResponse
         return kind(status=kind.SERVING if serving else kind.NOT_SERVING)
 
     async def _score(self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> pb.ScoreResponse:
         try:
-            with self._visit(context) as visit:
-                data = await self._message(messages, visit)
-                response = await self._desk.score(visit, lambda: ScoreCall(*read_request(data)), _remaining(context))
+            with self._admit(context) as admitted:
+                data = await self._message(messages, admitted)
+                response = await self._handler.score(
+                    admitted, lambda: ScoreCall(*read_request(data)), _remaining(context)
+                )
         except Refused as error:
             await _abort(context, error)
         return write_response(response)
 
     async def _describe(self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> pb.Description:
         try:
-            with self._visit(context) as visit:
-                await self._message(messages, visit)
-                description = await self._desk.describe()
+            with self._admit(context) as admitted:
+                await self._message(messages, admitted)
+                description = await self._handler.describe()
         except Refused as error:
             await _abort(context, error)
         return write_description(description)
 
-    def _visit(self, context: grpc.aio.ServicerContext) -> Any:
+    def _admit(self, context: grpc.aio.ServicerContext) -> Any:
         metadata = dict(context.invocation_metadata() or ())
-        return self._desk.visit(_text(metadata.get("authorization")), _peer(context.peer()))
+        return self._handler.admit(_text(metadata.get("authorization")), _peer(context.peer()))
 
-    async def _message(self, messages: AsyncIterator[bytes], visit: Visit) -> bytes:
+    async def _message(self, messages: AsyncIterator[bytes], admitted: RequestContext) -> bytes:
         try:
             async with asyncio.timeout(self._read_timeout_s):
                 data = await anext(aiter(messages), None)
@@ -122,11 +126,11 @@ class GrpcDoor:
             raise Refused(Refusal.TOO_SLOW, detail) from error
         if data is None:
             raise Refused(Refusal.BAD_REQUEST, "no message")
-        visit.receive(len(data))
+        admitted.receive(len(data))
         return data
 
 
-def server_credentials(config: DoorConfig) -> grpc.ServerCredentials | None:
+def server_credentials(config: GatewayConfig) -> grpc.ServerCredentials | None:
     """None without a certificate in the config."""
     if config.certificate is None or config.key is None:
         return None

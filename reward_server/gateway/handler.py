@@ -1,8 +1,8 @@
-"""What both doors share: who is let in, what a request may weigh, and its way to the judge and back.
+"""What both gateways share: who is let in, what a request may weigh, and its way to the judge and back.
 
 Order of the checks: token, rate and room (before a byte is read), bytes (while they come), counts and claimed pixels
 (before a picture is decoded), then decoding beside the event loop, then the judge. Every refusal is a `Refused`; each
-door turns it into its own status. Cancelling `score`, as a passed deadline or a vanished client does, cancels the
+gateway turns it into its own status. Cancelling `score`, as a passed deadline or a vanished client does, cancels the
 judge's work.
 """
 
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from oars.compass.outcome import Failed
-from oars.config import DoorConfig
-from reward_server.gateway.rate_limiter import Gate
-from reward_server.gateway.tokens import TokenSource
+from oars.config import GatewayConfig
 from reward_server.errors import BadRequest, Overloaded, Refusal, Refused, Unavailable
+from reward_server.gateway.rate_limiter import RateLimiter
+from reward_server.gateway.tokens import TokenSource
 from reward_server.pictures import Candidate, Sent, decode_all
 from reward_server.schema import Description, ScoreHeader, ScoreResponse, check_counts
 from reward_server.transports.base import Transport
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ScoreCall:
-    """A request as it came through a door."""
+    """A request as it came through a gateway."""
 
     header: ScoreHeader
     lr: Sent
@@ -49,10 +49,10 @@ class ScoreCall:
 
 
 @dataclass
-class Visit:
-    """One request inside the door, and the bytes it holds."""
+class RequestContext:
+    """One request inside the gateway, and the bytes it holds."""
 
-    gate: Gate
+    rate_limiter: RateLimiter
     max_bytes: int
     received: int = 0
     charged: int = 0
@@ -65,19 +65,19 @@ class Visit:
         self.charge(count)
 
     def charge(self, count: int) -> None:
-        self.gate.charge(count)
+        self.rate_limiter.charge(count)
         self.charged += count
 
 
-class Desk:
-    """One per door process; lives in the event loop that creates it."""
+class RequestHandler:
+    """One per gateway process; lives in the event loop that creates it."""
 
     def __init__(
-        self, config: DoorConfig, tokens: TokenSource, judge: Transport, clock: Callable[[], float] = time.monotonic
+        self, config: GatewayConfig, tokens: TokenSource, judge: Transport, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.config = config
         self._tokens, self._judge, self._clock = tokens, judge, clock
-        self._gate = Gate(config)
+        self._rate_limiter = RateLimiter(config)
         self._threads = ThreadPoolExecutor(config.decode_threads, thread_name_prefix="decode")
         self._description: Description | None = None
         self._answers = False
@@ -86,27 +86,29 @@ class Desk:
 
     @property
     def ready(self) -> bool:
-        """A judge answers, and the door is not closing."""
+        """A judge answers, and the gateway is not closing."""
         return self._answers and not self.draining
 
     @contextmanager
-    def visit(self, authorization: str | None, peer: str) -> Iterator[Visit]:
+    def admit(self, authorization: str | None, peer: str) -> Iterator[RequestContext]:
         """Let one request in, by its `authorization` header or metadata; `peer` is the address it comes from.
 
         Raises Refused.
         """
         client = self._client(authorization, peer)
         if self.draining:
-            raise Refused(Refusal.UNAVAILABLE, "this door is closing", _RETRY_ABSENT_S)
+            raise Refused(Refusal.UNAVAILABLE, "this gateway is closing", _RETRY_ABSENT_S)
         entered = self._clock()
-        self._gate.enter(client, entered)
-        visit = Visit(self._gate, self.config.max_request_bytes)
+        self._rate_limiter.enter(client, entered)
+        context = RequestContext(self._rate_limiter, self.config.max_request_bytes)
         try:
-            yield visit
+            yield context
         finally:
-            self._gate.leave(client, visit.charged, self._clock() - entered)
+            self._rate_limiter.leave(client, context.charged, self._clock() - entered)
 
-    async def score(self, visit: Visit, parse: Callable[[], ScoreCall], deadline_s: float | None) -> ScoreResponse:
+    async def score(
+        self, context: RequestContext, parse: Callable[[], ScoreCall], deadline_s: float | None
+    ) -> ScoreResponse:
         """Judge what `parse` makes of the body, in a thread. Raises Refused."""
         started = self._clock()
         limit = min(self.config.deadline_s, deadline_s or self.config.deadline_s)
@@ -115,7 +117,7 @@ class Desk:
                 call, (lr, *candidates) = await self._in_thread(lambda: self._decode(parse()))
                 if call.deadline_s is not None and call.deadline_s < limit:
                     timeout.reschedule(asyncio.get_running_loop().time() - (self._clock() - started) + call.deadline_s)
-                visit.charge(sum(picture.nbytes for picture in (lr, *candidates) if not isinstance(picture, Failed)))
+                context.charge(sum(picture.nbytes for picture in (lr, *candidates) if not isinstance(picture, Failed)))
                 decoded = self._clock()
                 response = await self._ask(call.header, lr, candidates, limit)
         except TimeoutError as error:
@@ -151,7 +153,7 @@ class Desk:
         """Refuse what comes, finish what is inside, for at most the config's `drain_s`."""
         self.draining = True
         until = self._clock() + self.config.drain_s
-        while self._gate.inside and self._clock() < until:
+        while self._rate_limiter.inside and self._clock() < until:
             await asyncio.sleep(_DRAIN_STEP_S)
         self._threads.shutdown(wait=False)
 
@@ -203,8 +205,8 @@ def _refused(error: Unavailable) -> Refused:
     return Refused(Refusal.UNAVAILABLE, str(error), error.retry_after_s or _RETRY_ABSENT_S)
 
 
-def _timed(response: ScoreResponse, decode_s: float, door_s: float) -> ScoreResponse:
+def _timed(response: ScoreResponse, decode_s: float, gateway_s: float) -> ScoreResponse:
     if response.provenance is None:
         return response
-    provenance = response.provenance.model_copy(update={"decode_s": decode_s, "door_s": door_s})
+    provenance = response.provenance.model_copy(update={"decode_s": decode_s, "gateway_s": gateway_s})
     return response.model_copy(update={"provenance": provenance})

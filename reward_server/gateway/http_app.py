@@ -1,4 +1,4 @@
-"""The HTTP door's application: /v1/score and /v1/describe behind tokens, /healthz, /readyz and /openapi.json open.
+"""The HTTP gateway's application: /v1/score and /v1/describe behind tokens, /healthz, /readyz and /openapi.json open.
 
 A body is read by hand, so that nothing is read for a caller without a token, and no more than is allowed; it is parsed
 in a thread. A client that goes away takes its work with it.
@@ -15,8 +15,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
-from reward_server.gateway.handler import Desk, ScoreCall, Visit
 from reward_server.errors import BadRequest, Refusal, Refused
+from reward_server.gateway.handler import RequestContext, RequestHandler, ScoreCall
 from reward_server.pictures import from_base64
 from reward_server.proto.convert import describe_errors
 from reward_server.schema import (
@@ -47,7 +47,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 _BODY = {"required": True, "content": {"application/json": {"schema": HttpScoreRequest.model_json_schema()}}}
 _VERSION = f"/v{API_VERSION}"
-# Says so in the OpenAPI document; the desk is who checks.
+# Says so in the OpenAPI document; the handler is who checks.
 _Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))]
 
 
@@ -55,7 +55,7 @@ class _Gone(Exception):
     """The client has closed the connection: nobody reads an answer."""
 
 
-def http_app(desk: Desk) -> FastAPI:
+def http_app(handler: RequestHandler) -> FastAPI:
     # No pages that load scripts from elsewhere; /openapi.json is what tools read.
     app = FastAPI(title="COMPASS", version=str(API_VERSION), docs_url=None, redoc_url=None)
 
@@ -72,27 +72,27 @@ def http_app(desk: Desk) -> FastAPI:
     )
     async def score(request: Request, bearer: _Bearer) -> Response:
         """Judge the K candidates of one LR."""
-        with desk.visit(request.headers.get("authorization"), _peer(request)) as visit:
-            body = await _body(request, visit, desk.config.read_timeout_s)
-            response = await _unless_gone(request, desk.score(visit, lambda: parse_body(body), None))
+        with handler.admit(request.headers.get("authorization"), _peer(request)) as context:
+            body = await _body(request, context, handler.config.read_timeout_s)
+            response = await _unless_gone(request, handler.score(context, lambda: parse_body(body), None))
         return Response(response.model_dump_json(), media_type="application/json")
 
     @app.get(f"{_VERSION}/describe", responses={code: _REFUSALS[code] for code in (401, 429, 503)})
     async def describe(request: Request, bearer: _Bearer) -> Description:
         """What this COMPASS is and accepts."""
-        with desk.visit(request.headers.get("authorization"), _peer(request)):
-            return await desk.describe()
+        with handler.admit(request.headers.get("authorization"), _peer(request)):
+            return await handler.describe()
 
     @app.get("/healthz")
     async def healthz() -> Liveness:
-        """The door's event loop turns."""
+        """The gateway's event loop turns."""
         return Liveness(status="alive")
 
     @app.get("/readyz", responses={503: _REFUSALS[503]})
     async def readyz() -> Liveness:
-        """A judge is loaded, warm and alive, and this door is not closing."""
-        if not desk.ready:
-            raise Refused(Refusal.UNAVAILABLE, "this door is closing" if desk.draining else "no judge answers")
+        """A judge is loaded, warm and alive, and this gateway is not closing."""
+        if not handler.ready:
+            raise Refused(Refusal.UNAVAILABLE, "this gateway is closing" if handler.draining else "no judge answers")
         return Liveness(status="ready")
 
     return app
@@ -110,16 +110,16 @@ def _peer(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-async def _body(request: Request, visit: Visit, timeout_s: float) -> bytes:
+async def _body(request: Request, context: RequestContext, timeout_s: float) -> bytes:
     """Raises Refused for a body that is too long or does not come."""
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > visit.max_bytes:
-        raise Refused(Refusal.TOO_LARGE, f"{length} bytes, at most {visit.max_bytes} are accepted")
+    if length.isdecimal() and int(length) > context.max_bytes:
+        raise Refused(Refusal.TOO_LARGE, f"{length} bytes, at most {context.max_bytes} are accepted")
     body = bytearray()
     try:
         async with asyncio.timeout(timeout_s):
             async for chunk in request.stream():
-                visit.receive(len(chunk))
+                context.receive(len(chunk))
                 body += chunk
     except TimeoutError as error:
         raise Refused(Refusal.TOO_SLOW, f"the body did not come within {timeout_s:g} s") from error

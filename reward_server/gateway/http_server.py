@@ -1,4 +1,4 @@
-"""The HTTP door's server: uvicorn with a deadline on headers, and a socket that a successor can share."""
+"""The HTTP gateway's server: uvicorn with a deadline on headers, and a socket that a successor can share."""
 
 import asyncio
 import logging
@@ -9,15 +9,15 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from oars.config import DoorConfig
+from oars.config import GatewayConfig
 
 _BACKLOG = 128
 
 
-class HttpDoor:
+class HttpGateway:
     """Owns server and socket; create it inside the event loop that runs it."""
 
-    def __init__(self, app: Any, config: DoorConfig) -> None:
+    def __init__(self, app: Any, config: GatewayConfig) -> None:
         assert config.http_port is not None
         self._socket = _listen(config.host, config.http_port)
         self.port: int = self._socket.getsockname()[1]
@@ -61,7 +61,7 @@ class HttpDoor:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Shared by port, as gRPC's own are: a replacing door listens before this one has drained."""
+    """Shared by port, as gRPC's own are: a replacing gateway listens before this one has drained."""
     [family, kind, protocol, _, address] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

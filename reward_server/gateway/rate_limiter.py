@@ -1,4 +1,4 @@
-"""How many requests, and how many of their bytes, are inside a door at once; and how fast one client may come.
+"""How many requests, and how many of their bytes, are inside a gateway at once; and how fast one client may come.
 
 Pure: the clock is an argument. Every request that `enter` lets in leaves exactly once, by `leave`, and takes its bytes
 with it; what is refused changes nothing but the client's bucket.
@@ -7,7 +7,7 @@ with it; what is refused changes nothing but the client's bucket.
 from collections import Counter
 from dataclasses import dataclass
 
-from oars.config import DoorConfig
+from oars.config import GatewayConfig
 from reward_server.errors import Refusal, Refused
 
 # What a caller is told to wait while the time of a request is not known, and the bounds of what it is told later.
@@ -34,10 +34,10 @@ class Bucket:
         return Bucket(self.rate, self.size, level - 1.0, now), 0.0
 
 
-class Gate:
-    """The counts of one door process."""
+class RateLimiter:
+    """The counts of one gateway process."""
 
-    def __init__(self, config: DoorConfig) -> None:
+    def __init__(self, config: GatewayConfig) -> None:
         self._config = config
         self._inside: Counter[str] = Counter()
         self._bytes = 0

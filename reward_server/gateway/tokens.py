@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from oars.config import DoorConfig
+from oars.config import GatewayConfig
 from reward_server.errors import BadSetting
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Tokens:
-    """All tokens of a door."""
+    """All tokens of a gateway."""
 
     known: tuple[Token, ...]
 
@@ -82,8 +82,9 @@ def _digest(token: str) -> bytes:
 class TokenSource:
     """The tokens as they are now: a file is read again when it changes; one that has become bad keeps the last good."""
 
-    def __init__(self, config: DoorConfig, environment: Mapping[str, str]) -> None:
-        """Raises BadSetting for tokens that cannot be used, or a door that would be open to the world without any."""
+    def __init__(self, config: GatewayConfig, environment: Mapping[str, str]) -> None:
+        """Raises BadSetting for tokens that cannot be used, or a gateway that would be open to the world without
+        any."""
         self._path = config.tokens
         self._stamp: tuple[int, int] | None = None
         self._tokens: Tokens | None = None

@@ -103,7 +103,7 @@ class Unexplained(_message.Message):
     def __init__(self, reason: _Optional[str] = ...) -> None: ...
 
 class Provenance(_message.Message):
-    __slots__ = ("judge_digest", "prompt_version", "formula", "gamma", "replica", "attempt", "seconds", "decode_s", "door_s")
+    __slots__ = ("judge_digest", "prompt_version", "formula", "gamma", "replica", "attempt", "seconds", "decode_s", "gateway_s")
     JUDGE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     PROMPT_VERSION_FIELD_NUMBER: _ClassVar[int]
     FORMULA_FIELD_NUMBER: _ClassVar[int]
@@ -112,7 +112,7 @@ class Provenance(_message.Message):
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     DECODE_S_FIELD_NUMBER: _ClassVar[int]
-    DOOR_S_FIELD_NUMBER: _ClassVar[int]
+    GATEWAY_S_FIELD_NUMBER: _ClassVar[int]
     judge_digest: str
     prompt_version: str
     formula: str
@@ -121,8 +121,8 @@ class Provenance(_message.Message):
     attempt: int
     seconds: float
     decode_s: float
-    door_s: float
-    def __init__(self, judge_digest: _Optional[str] = ..., prompt_version: _Optional[str] = ..., formula: _Optional[str] = ..., gamma: _Optional[float] = ..., replica: _Optional[str] = ..., attempt: _Optional[int] = ..., seconds: _Optional[float] = ..., decode_s: _Optional[float] = ..., door_s: _Optional[float] = ...) -> None: ...
+    gateway_s: float
+    def __init__(self, judge_digest: _Optional[str] = ..., prompt_version: _Optional[str] = ..., formula: _Optional[str] = ..., gamma: _Optional[float] = ..., replica: _Optional[str] = ..., attempt: _Optional[int] = ..., seconds: _Optional[float] = ..., decode_s: _Optional[float] = ..., gateway_s: _Optional[float] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
     __slots__ = ("request_id", "outcomes", "provenance")

@@ -1,4 +1,4 @@
-"""COMPASS through its gRPC door: binary pictures, the call's own deadline, status codes as typed errors."""
+"""COMPASS through its gRPC gateway: binary pictures, the call's own deadline, status codes as typed errors."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""COMPASS through its HTTP door: JSON with PNG in base64. Slower than gRPC, and reachable by everything."""
+"""COMPASS through its HTTP gateway: JSON with PNG in base64. Slower than gRPC, and reachable by everything."""
 
 import asyncio
 import base64

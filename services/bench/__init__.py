@@ -1,1 +1,1 @@
-"""The load generator behind `oars bench`: requests, loops, doors, and the account of what came back."""
+"""The load generator behind `oars bench`: requests, loops, gateways, and the account of what came back."""

@@ -29,7 +29,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Account:
-    """Of one load on one door."""
+    """Of one load on one gateway."""
 
     requests: dict[str, int]
     """By end, out of `services.bench.load.ENDS`."""
@@ -80,7 +80,7 @@ class EngineAccount:
     known_pictures: float
     """Share of the pictures that prompts named and that were preprocessed already."""
     pictures_encoded: int
-    known_answers: int
+    score_cache: int
 
     @classmethod
     def of(cls, work: EngineStatistics) -> "EngineAccount":
@@ -92,7 +92,7 @@ class EngineAccount:
             shared_tokens=_share(work.shared_tokens, work.shared_tokens + work.computed_tokens),
             known_pictures=_share(work.pictures_known, work.pictures_seen),
             pictures_encoded=work.pictures_encoded,
-            known_answers=work.answers_known,
+            score_cache=work.answers_known,
         )
 
 

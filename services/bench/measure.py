@@ -1,4 +1,4 @@
-"""One measurement of a COMPASS: a load on one door, and the account of it."""
+"""One measurement of a COMPASS: a load on one gateway, and the account of it."""
 
 import asyncio
 import uuid
@@ -21,7 +21,7 @@ class Plan:
     """How to load it."""
 
     client: RewardClientConfig
-    """Its endpoint is the door."""
+    """Its endpoint is the gateway."""
     judge: JudgeConfig
     """Formula and limits for an OpenAI-compatible endpoint; unused elsewhere."""
     groups: Groups
@@ -67,7 +67,7 @@ def result(plan: Plan, measured: Measured, name: str = "bench_reward") -> Result
     loop = {"concurrency": plan.concurrency} if plan.rate is None else {"rate": plan.rate}
     group = plan.groups[0]
     setting = {
-        "door": plan.client.endpoint or f"handle of {plan.client.app}",
+        "gateway": plan.client.endpoint or f"handle of {plan.client.app}",
         "candidates": len(group.candidates),
         "side": group.candidates.shape[1],
         "repeat": plan.groups.repeat,

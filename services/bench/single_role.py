@@ -18,17 +18,17 @@ import ray
 
 from learner.group import LearnerGroup
 from oars.alignment.messages import PolicySnapshot
-from oars.seeds import seeded_noise
 from oars.config import RunConfig
 from oars.generator.policy import Policy, load_transformer, tensors_digest
+from oars.seeds import seeded_noise
 from rollout_workers.pool import RolloutPool, Sampled
 from services.control.batches import training_groups
 from services.control.experience import ScoredGroup
-from services.run.ledger import Finished, Ledger
 from services.control.policy_store import PolicyStore
-from services.run.run_directory import BadRun
-from services.control.source import AdmittedGroup, InputSource
 from services.control.sample_store import read_sample
+from services.control.source import AdmittedGroup, InputSource
+from services.run.ledger import Finished, Ledger
+from services.run.run_directory import BadRun
 
 # How far the stand-in learner moves each version: enough to be another adapter, too little to change what is sampled.
 _STEP = 1e-4
@@ -112,8 +112,8 @@ async def sample_alone(config: RunConfig, groups: int) -> Pace:
     async def work() -> None:
         while len(done) < groups:
             group = await queue.get()
-            order = group.order(0, config.rollout.candidates, store.current.version)
-            result = await pool.sample(order, config.control.group_deadline_s)
+            request = group.request(0, config.rollout.candidates, store.current.version)
+            result = await pool.sample(request, config.control.group_deadline_s)
             if not isinstance(result, Sampled):
                 raise RuntimeError(result.error)
             done.append(result)
@@ -130,8 +130,8 @@ async def sample_alone(config: RunConfig, groups: int) -> Pace:
             task.cancel()
     finally:
         await pool.stop()
-    names = done[0].echo.seconds
-    phases = {name: sum(sampled.echo.seconds[name] for sampled in done) / len(done) for name in names}
+    names = done[0].receipt.seconds
+    phases = {name: sum(sampled.receipt.seconds[name] for sampled in done) / len(done) for name in names}
     return Pace(len(done), time.monotonic() - start, phases)
 
 

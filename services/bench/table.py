@@ -37,5 +37,5 @@ def _engine(engine: EngineAccount) -> list[tuple[str, str]]:
         ("prompt tokens from the prefix cache", f"{engine.shared_tokens:.1%}"),
         ("pictures preprocessed before", f"{engine.known_pictures:.1%}"),
         ("pictures encoded", str(engine.pictures_encoded)),
-        ("answers from memory", str(engine.known_answers)),
+        ("answers from memory", str(engine.score_cache)),
     ]

@@ -1,4 +1,4 @@
-"""What a load is sent to: one door of a COMPASS, and, inside its cluster, what its engines say of their work."""
+"""What a load is sent to: one gateway of a COMPASS, and, inside its cluster, what its engines say of their work."""
 
 import asyncio
 import functools

@@ -1,4 +1,4 @@
-"""`oars bench reward`: load COMPASS through one of its doors, and see what it bears."""
+"""`oars bench reward`: load COMPASS through one of its gateways, and see what it bears."""
 
 import asyncio
 from pathlib import Path

@@ -88,8 +88,8 @@ def annotate(
     settings = load_annotation(config or deploy_path(ANNOTATION), set_)
     if unknown := set(stage or ()) - set(STAGES):
         raise BadConfig(f"--stage {min(unknown)}: expected one of {', '.join(STAGES)}")
-    from services.reward_modeling.annotation import Annotation
     from services.launch.cluster import cluster
+    from services.reward_modeling.annotation import Annotation
     from services.run.progress import progress
 
     with progress() as shown:

@@ -18,8 +18,8 @@ def list_(runs: Runs = Path("runs")) -> None:
     from rich.table import Column, Table
 
     from oars.report.summary import read_summary
-    from services.run.run_directory import list_runs
     from services.results.tables import reward_of
+    from services.run.run_directory import list_runs
 
     table = Table(
         Column("run", overflow="fold", min_width=16), "status", "seconds", "trained groups", "reward: sft", "aligned"
@@ -48,9 +48,9 @@ def show(
     from rich.console import Console
 
     from oars.report.summary import read_summary
+    from services.results.tables import groups_line, held_out_table, phase_table
     from services.run.history import History
     from services.run.run_directory import find_run
-    from services.results.tables import groups_line, held_out_table, phase_table
 
     directory, console = find_run(runs, run), Console()
     with History.of(directory) as history:

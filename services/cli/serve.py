@@ -16,7 +16,15 @@ from oars.config import JudgeConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
 from oars.miniature import MINIATURE
 from reward_server.errors import BadSetting
-from services.launch.serving import check_door, check_judge, check_ports_free, deploy, deploy_door, door_config, endpoints
+from services.launch.serving import (
+    check_gateway,
+    check_judge,
+    check_ports_free,
+    deploy,
+    deploy_gateway,
+    endpoints,
+    gateway_config,
+)
 
 app = typer.Typer(help="Deploy COMPASS, or act on the one that is deployed.")
 
@@ -36,7 +44,7 @@ def serve(
     http_port: Annotated[int | None, typer.Option(help="Default: 8000. 0: any.")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="Default: 9000. 0: any.")] = None,
     tokens: Annotated[Path | None, typer.Option(help="File with lines `name token [expires]`.")] = None,
-    certificate: Annotated[Path | None, typer.Option(help="PEM; the doors then speak TLS only.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="PEM; the gateways then speak TLS only.")] = None,
     key: Annotated[Path | None, typer.Option(help="The certificate's private key, PEM.")] = None,
 ) -> None:
     """Deploy COMPASS, wait until it is warm, and say where it listens."""
@@ -45,7 +53,7 @@ def serve(
     overrides = None if judge is None else [f"judge.path={judge}"]
     config = load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides)
     check_judge(config.judge)
-    door = door_config(
+    gateway = gateway_config(
         app=config.reward.app,
         host=host,
         http_port=http_port,
@@ -54,17 +62,17 @@ def serve(
         certificate=certificate and certificate.absolute(),
         key=key and key.absolute(),
     )
-    check_door(door)
+    check_gateway(gateway)
 
     # Ray takes a second to import: after the input is known to be good.
     from services.launch.cluster import cluster, needed_cpus
 
     with cluster(needed_cpus(config), None if fresh else address, config.control.start_deadline_s) as joined:
-        if joined.own:  # in a cluster that was there, an earlier door is expected
-            check_ports_free(door)
+        if joined.own:  # in a cluster that was there, an earlier gateway is expected
+            check_ports_free(gateway)
         deploy(config.judge, config.reward.app)
-        ports = deploy_door(door)
-        typer.echo(f"COMPASS is ready: application {config.reward.app!r}, {' and '.join(endpoints(door, ports))}")
+        ports = deploy_gateway(gateway)
+        typer.echo(f"COMPASS is ready: application {config.reward.app!r}, {' and '.join(endpoints(gateway, ports))}")
         if joined.own:
             typer.echo("Ctrl-C ends it, and the cluster that was started for it")
             _wait_for_interrupt()
@@ -72,20 +80,22 @@ def serve(
 
 @app.command()
 def scale(
-    least: Annotated[int, typer.Argument(min=1, help="Replicas, at least.", show_default=False)],
-    most: Annotated[int | None, typer.Argument(help="And at most. Default: as many.", show_default=False)] = None,
+    min_replicas: Annotated[int, typer.Argument(min=1, help="Replicas, at least.", show_default=False)],
+    max_replicas: Annotated[
+        int | None, typer.Argument(help="Replicas, at most. Default: the minimum.", show_default=False)
+    ] = None,
     name: Annotated[str, typer.Option("--app", help="Serve application.")] = "compass",
     address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", help="Its cluster.")] = "auto",
 ) -> None:
     """Change the number of replicas while COMPASS serves; replicas that stay are not touched."""
-    if most is not None and most < least:
-        raise BadSetting(f"at most {most} replicas: fewer than the least, {least}")
+    if max_replicas is not None and max_replicas < min_replicas:
+        raise BadSetting(f"max replicas {max_replicas} is less than min replicas {min_replicas}")
     from services.launch import scaling
     from services.launch.cluster import connected
 
     with connected(address):
-        scaling.scale(name, least, most or least)
-        typer.echo(f"{name}: {least} to {most or least} replicas")
+        scaling.scale(name, min_replicas, max_replicas or min_replicas)
+        typer.echo(f"{name}: {min_replicas} to {max_replicas or min_replicas} replicas")
 
 
 @app.command()

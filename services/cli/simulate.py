@@ -26,7 +26,7 @@ def simulate(
     rollouts: Rollouts = None,
     count: Count = 8,
 ) -> None:
-    """The real conductor, ledger, admission, retries and brake over stand-ins, in virtual time.
+    """The real conductor, ledger, admission, retries and breaker over stand-ins, in virtual time.
 
     Prints throughput against the bottleneck's bound, idle time by role, staleness and drops. With --replay or
     --rollouts, one real role alone on a Ray cluster.
@@ -68,8 +68,8 @@ def _alone(profile: Path, overrides: list[str], count: int, run: Path | None) ->
 
     config = load_profile(profile, overrides)
 
-    from services.launch.cluster import cluster, needed_cpus
     from services.bench.single_role import replay_learner, sample_alone, saved_groups
+    from services.launch.cluster import cluster, needed_cpus
 
     if run:
         saved_groups(run)

@@ -6,8 +6,8 @@ from oars.alignment.optimality import optimalities
 from oars.compass.outcome import Scored
 from oars.config.alignment import OptimalityConfig
 from services.control.experience import ScoredGroup
-from services.run.ledger import Finished
 from services.control.protocols import Samples, TrainingGroup
+from services.run.ledger import Finished
 
 # Rewards closer than this are the same picture to the judge.
 _NO_SPREAD = 1e-6

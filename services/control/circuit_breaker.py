@@ -1,9 +1,9 @@
-"""The failure-rate brake: too many candidates without a score pause the run, and stop it if the pause did not help.
+"""The circuit breaker on failed scores: too many failures pause the run, and stop it if the pause did not help.
 
-    running --rate above limit--> paused --pause over--> probing --rate fine--> running
-                                                            `-----rate above limit--> stopped
-A pure state machine: the clock is an argument. While paused nothing is admitted; groups in flight go on and their
-outcomes are not counted, because they were sent before the pause. Probing starts from an empty window.
+    closed --rate above limit--> open --pause over--> half-open --rate fine--> closed
+                                                          `---rate above limit--> stopped
+A pure state machine: the clock is an argument. While it is open nothing is admitted; groups in flight go on and their
+outcomes are not counted, because they were sent before the pause. Half-open starts from an empty window.
 """
 
 from collections import Counter, deque
@@ -16,10 +16,10 @@ from oars.compass.outcome import CandidateOutcome, Failed
 MIN_OUTCOMES = 16
 
 
-class BrakeState(StrEnum):
-    RUNNING = "running"
-    PAUSED = "paused"
-    PROBING = "probing"
+class BreakerState(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
     STOPPED = "stopped"
 
 
@@ -28,33 +28,33 @@ class RewardsFailing(RuntimeError):
 
 
 @dataclass
-class Brake:
+class CircuitBreaker:
     """`limit` is the greatest tolerated share of failures among the last `window` outcomes."""
 
     limit: float
     window: int
     pause_s: float
-    state: BrakeState = BrakeState.RUNNING
+    state: BreakerState = BreakerState.CLOSED
     _failures: deque[str | None] = field(init=False)
     _paused_at: float = 0.0
 
     def __post_init__(self) -> None:
         self._failures = deque(maxlen=self.window)
 
-    def record(self, outcomes: list[CandidateOutcome], now: float) -> BrakeState:
+    def record(self, outcomes: list[CandidateOutcome], now: float) -> BreakerState:
         """Take in one group's outcomes and decide."""
         self.tick(now)
-        if self.state not in (BrakeState.RUNNING, BrakeState.PROBING):
+        if self.state not in (BreakerState.CLOSED, BreakerState.HALF_OPEN):
             return self.state
         self._failures.extend(str(o.reason) if isinstance(o, Failed) else None for o in outcomes)
         if len(self._failures) >= min(MIN_OUTCOMES, self.window):
             self._decide(now)
         return self.state
 
-    def tick(self, now: float) -> BrakeState:
-        """Let a pause that is over turn into probing."""
-        if self.state is BrakeState.PAUSED and now - self._paused_at >= self.pause_s:
-            self.state = BrakeState.PROBING
+    def tick(self, now: float) -> BreakerState:
+        """Half-open once the pause is over."""
+        if self.state is BreakerState.OPEN and now - self._paused_at >= self.pause_s:
+            self.state = BreakerState.HALF_OPEN
             self._failures.clear()
         return self.state
 
@@ -72,8 +72,8 @@ class Brake:
 
     def _decide(self, now: float) -> None:
         if self.failure_rate <= self.limit:
-            self.state = BrakeState.RUNNING
-        elif self.state is BrakeState.PROBING:
-            self.state = BrakeState.STOPPED
+            self.state = BreakerState.CLOSED
+        elif self.state is BreakerState.HALF_OPEN:
+            self.state = BreakerState.STOPPED
         else:
-            self.state, self._paused_at = BrakeState.PAUSED, now
+            self.state, self._paused_at = BreakerState.OPEN, now

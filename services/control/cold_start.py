@@ -6,16 +6,16 @@ from typing import Any, Literal
 
 from oars.imaging.crops import Pair
 from oars.report.summary import Stage
+from services.control.resilient_learner import ResilientLearner
+from services.control.source import InputSource
 from services.run.progress import ProgressLine
 from services.run.run import Run
-from services.control.source import InputSource
-from services.control.resilient_learner import SteadyLearner
 from services.run.telemetry import step_numbers
 
 _STAGE: Literal["cold_start"] = "cold_start"
 
 
-async def cold_start(run: Run, source: InputSource, learner: SteadyLearner) -> Path | None:
+async def cold_start(run: Run, source: InputSource, learner: ResilientLearner) -> Path | None:
     """Train, save, and return the directory of the SFT weights, which is there once the stage is done.
 
     A requested stop ends it at a step boundary with a checkpoint, and returns None.
@@ -32,7 +32,7 @@ async def cold_start(run: Run, source: InputSource, learner: SteadyLearner) -> P
     return path
 
 
-async def _train(run: Run, source: InputSource, learner: SteadyLearner) -> int:
+async def _train(run: Run, source: InputSource, learner: ResilientLearner) -> int:
     """From the last checkpoint on; returns the steps done."""
     config, every = run.config.stages.cold_start, run.config.control.cold_start_checkpoint_every
     run.telemetry.phase(_STAGE)
@@ -55,7 +55,7 @@ async def _train(run: Run, source: InputSource, learner: SteadyLearner) -> int:
     return done
 
 
-async def _checkpoint(run: Run, learner: SteadyLearner, step: int) -> None:
+async def _checkpoint(run: Run, learner: ResilientLearner, step: int) -> None:
     meta: dict[str, Any] = {"step": step}
     await learner.save(run.checkpoints.path(_STAGE, step), meta)
     run.clocks.lap(_STAGE)

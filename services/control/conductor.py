@@ -22,19 +22,19 @@ from oars.config.alignment import RLStageConfig
 from oars.report.summary import Stage
 from services.control.admission import Admission, staleness
 from services.control.batches import batch_numbers, restored, training_groups
-from services.control.circuit_breaker import BrakeState
+from services.control.circuit_breaker import BreakerState
 from services.control.experience import ExperienceBuffer, ScoredGroup
 from services.control.group_life import Dropped, GroupLife
 from services.control.policy_store import PolicyStore
-from services.run.progress import ProgressLine
 from services.control.protocols import Learner, Rollouts, Samples, Source, TrainingGroup
-from services.run.run import Run
 from services.control.source import AdmittedGroup
+from services.run.progress import ProgressLine
+from services.run.run import Run
 from services.run.telemetry import step_numbers
 
 # So many batches' worth of groups dropped in a row, and the stage is going nowhere.
 _HOPELESS_BATCHES = 8
-# How often an idle conductor looks whether a pause of the brake is over.
+# How often an idle conductor looks whether a pause of the breaker is over.
 _TICK_S = 1.0
 _LAG_EVERY_S = 0.5
 
@@ -146,7 +146,7 @@ class Conductor:
         return (
             stage.rule.capacity(stage.in_flight, stage.config.steps - stage.step) > 0
             and self._life.room(len(stage.lives), now) >= 1
-            and self._life.brake.tick(now) is not BrakeState.PAUSED
+            and self._life.breaker.tick(now) is not BreakerState.OPEN
             and not run.stop.requested
         )
 

@@ -15,18 +15,19 @@ from numpy.typing import NDArray
 
 from oars.alignment.drops import DropReason
 from oars.alignment.optimality import is_degenerate
+from oars.compass.formula import QUALITY_RANGE
 from oars.compass.outcome import Scored
 from oars.generator.conditioning import resize
 from rollout_workers.pool import AttemptFailed, Sampled
-from services.control.circuit_breaker import Brake, BrakeState, RewardsFailing
+from services.control.circuit_breaker import BreakerState, CircuitBreaker, RewardsFailing
 from services.control.concurrency import Concurrency
 from services.control.experience import ScoredGroup
 from services.control.policy_store import PolicyStore
-from services.control.retry import GiveUp, after_failure
 from services.control.protocols import Judge, Judgement, Rollouts, Samples
-from services.run.run import Run
-from services.control.source import AdmittedGroup
+from services.control.retry import GiveUp, after_failure
 from services.control.sample_store import SampleLost
+from services.control.source import AdmittedGroup
+from services.run.run import Run
 
 # Pictures are large: one group of so many is shown.
 _PICTURE_EVERY = 16
@@ -55,7 +56,7 @@ class GroupLife:
         self._run, self._rollouts, self._judge, self._store = run, rollouts, judge, store
         self._samples, self._draw = samples, draw
         config, reward, control = run.config, run.config.reward, run.config.control
-        self.brake = Brake(reward.max_failure_rate, reward.failure_window, control.pause_s)
+        self.breaker = CircuitBreaker(reward.max_failure_rate, reward.failure_window, control.pause_s)
         # A group at the judge and one in work for each worker.
         self.concurrency = Concurrency(2 * config.rollout.workers, reward.slow_share * reward.deadline_s)
         self._living = 0
@@ -78,7 +79,9 @@ class GroupLife:
             await self._show(group, sampled)
         judgement = await self._judged(group, sampled)
         outcomes = tuple(judgement.outcomes)
-        return self.finished(ScoredGroup(group.group_id, group.ordinal, sampled.echo.version, sampled.sample, outcomes))
+        return self.finished(
+            ScoredGroup(group.group_id, group.ordinal, sampled.receipt.version, sampled.sample, outcomes)
+        )
 
     async def _show(self, group: AdmittedGroup, sampled: Sampled) -> None:
         """LR (resized) and the candidates, side by side, in TensorBoard."""
@@ -114,10 +117,10 @@ class GroupLife:
 
     async def _attempt(self, group: AdmittedGroup, attempt: int) -> Sampled | AttemptFailed:
         run, version = self._run, self._store.current.version
-        order = group.order(attempt, run.config.rollout.candidates, version)
+        request = group.request(attempt, run.config.rollout.candidates, version)
         run.ledger.attempt(group.group_id, attempt)
         with run.watchdog.waiting(f"group {group.group_id}", f"its candidates (attempt {attempt})"):
-            result = await self._rollouts.sample(order, run.config.control.group_deadline_s)
+            result = await self._rollouts.sample(request, run.config.control.group_deadline_s)
         if isinstance(result, AttemptFailed):
             return result
         self._accept(group, result, version)
@@ -128,23 +131,23 @@ class GroupLife:
         return result
 
     def _accept(self, group: AdmittedGroup, sampled: Sampled, oldest: int) -> None:
-        """Check the echo, then record it."""
-        run, echo = self._run, sampled.echo
-        self._store.check(echo, oldest)
+        """Check the receipt, then record it."""
+        run, receipt = self._run, sampled.receipt
+        self._store.check(receipt, oldest)
         run.watchdog.beat()
-        policy = (echo.version, echo.digest, echo.bound_tensors)
-        run.ledger.sampled(group.group_id, echo.attempt, echo.worker, *policy, sampled.queued_s, echo.seconds)
-        seconds = sum(echo.seconds.values())
+        policy = (receipt.version, receipt.digest, receipt.bound_tensors)
+        run.ledger.sampled(group.group_id, receipt.attempt, receipt.worker, *policy, sampled.queued_s, receipt.seconds)
+        seconds = sum(receipt.seconds.values())
         run.clocks.add("rollout", seconds)
         run.telemetry.observe("sample_seconds", seconds)
         run.telemetry.observe("queue_seconds", sampled.queued_s)
-        for name, value in echo.images_norm.items():
+        for name, value in receipt.drift.items():
             run.telemetry.gauge(name, value)
 
     async def _judged(self, group: AdmittedGroup, sampled: Sampled) -> Judgement:
         run, start = self._run, self._run.now()
         with run.watchdog.waiting(f"group {group.group_id}", "its scores"):
-            request = f"{group.group_id}.{sampled.echo.attempt}"
+            request = f"{group.group_id}.{sampled.receipt.attempt}"
             self._asked[request] = start
             try:
                 judgement = await self._judge.score(request, group.pair, sampled.images)
@@ -154,12 +157,12 @@ class GroupLife:
         self.concurrency.answered(start, run.now(), self._living, repeated)
         run.clocks.add("score", run.now() - start)
         run.telemetry.observe("score_seconds", run.now() - start)
-        run.ledger.scored(group.group_id, sampled.echo.attempt, judgement.outcomes, dict(judgement.provenance))
+        run.ledger.scored(group.group_id, sampled.receipt.attempt, judgement.outcomes, dict(judgement.provenance))
         self._count(judgement)
         return judgement
 
     def _count(self, judgement: Judgement) -> None:
-        """Metrics, and the brake. Raises RewardsFailing."""
+        """Metrics, and the breaker. Raises RewardsFailing."""
         run = self._run
         for outcome in judgement.outcomes:
             if run.telemetry.prometheus:
@@ -170,9 +173,9 @@ class GroupLife:
         if any(isinstance(outcome, Scored) for outcome in judgement.outcomes):
             self._answered = run.now()
             run.watchdog.beat()
-        if self.brake.record(judgement.outcomes, run.now()) is BrakeState.STOPPED:
-            raise RewardsFailing(self.brake.reason)
-        run.telemetry.gauge("failure_rate", self.brake.failure_rate)
+        if self.breaker.record(judgement.outcomes, run.now()) is BreakerState.STOPPED:
+            raise RewardsFailing(self.breaker.reason)
+        run.telemetry.gauge("failure_rate", self.breaker.failure_rate)
         if run.telemetry.prometheus:
             run.telemetry.prometheus.retried("reward", int(judgement.provenance.get("attempt", 0)))
         if judgement.divergence is not None:
@@ -183,6 +186,6 @@ class GroupLife:
         config, rewards = self._run.config, group.rewards
         if len(rewards) < config.reward.min_scored:
             return Dropped(DropReason.TOO_FEW_SCORES, f"{len(rewards)} of {len(group.outcomes)}")
-        if is_degenerate(rewards, config.objective.group_filter):
+        if is_degenerate(rewards, config.objective.group_filter, QUALITY_RANGE[1]):
             return Dropped(DropReason.DEGENERATE, f"mean {rewards.mean():.3f}, std {rewards.std():.4f}")
         return group

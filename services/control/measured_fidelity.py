@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oars.compass.training.files import JUDGE_LABELS
 from oars.compass.annotation.labels import Errors, LabelMap, colour_error, structure_error
+from oars.compass.training.files import JUDGE_LABELS
 from oars.metrics.perceptual import stlpips_batch
 from oars.miniature import MissingModel, resolve_model
 

@@ -1,14 +1,14 @@
 """The published versions of the sampling policy, and the proof that a group was sampled with the one it claims.
 
 The driver owns every snapshot (`put` is `ray.put` called by the driver), so a version outlives the learner that made
-it. Versions rise by exactly one. Workers echo (version, digest, bound tensors) with every group; `check` refuses a
-group whose echo does not match what was published: such a run trains on noise and must stop.
+it. Versions rise by exactly one. Workers return (version, digest, bound tensors) with every group; `check` refuses a
+group whose receipt does not match what was published: such a run trains on noise and must stop.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from oars.alignment.messages import PolicySnapshot, SampleEcho
+from oars.alignment.messages import PolicySnapshot, RolloutReceipt
 from oars.generator.policy import AdapterMismatch
 
 
@@ -55,15 +55,16 @@ class PolicyStore:
         self._current = Published(snapshot.version, snapshot.digest, self._put(snapshot), size, len(snapshot.tensors))
         return self._current
 
-    def check(self, echo: SampleEcho, oldest: int) -> None:
+    def check(self, receipt: RolloutReceipt, oldest: int) -> None:
         """Raises AdapterMismatch unless the group was sampled with a published version, whole and unchanged, that is
-        not older than `oldest` (the newest one when the group was ordered)."""
-        who = f"worker {echo.worker}, group {echo.group_id}"
-        if echo.version < oldest:
-            raise AdapterMismatch(f"{who}: sampled with version {echo.version}, ordered {oldest}")
-        if echo.digest != self._digests.get(echo.version):
+        not older than `oldest` (the newest one when the group was requested)."""
+        who = f"worker {receipt.worker}, group {receipt.group_id}"
+        if receipt.version < oldest:
+            raise AdapterMismatch(f"{who}: sampled with version {receipt.version}, requested {oldest}")
+        published = self._digests.get(receipt.version)
+        if receipt.digest != published:
             raise AdapterMismatch(
-                f"{who}: version {echo.version} has digest {echo.digest}, published {self._digests.get(echo.version)}"
+                f"{who}: version {receipt.version} has digest {receipt.digest}, published {published}"
             )
-        if echo.bound_tensors != self.current.tensors:
-            raise AdapterMismatch(f"{who}: {echo.bound_tensors} of {self.current.tensors} adapter tensors are bound")
+        if receipt.bound_tensors != self.current.tensors:
+            raise AdapterMismatch(f"{who}: {receipt.bound_tensors} of {self.current.tensors} adapter tensors are bound")

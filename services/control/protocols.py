@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learner.report import StepReport
-from oars.alignment.messages import GroupOrder, PolicySnapshot
+from oars.alignment.messages import PolicySnapshot, RolloutRequest
 from oars.compass.outcome import CandidateOutcome
 from oars.config import StageName
 from oars.imaging.crops import Pair
@@ -57,7 +57,7 @@ class Rollouts(Protocol):
     def publish(self, policy: Published) -> None:
         """Workers install this version before their next group."""
 
-    async def sample(self, order: GroupOrder, deadline_s: float) -> Sampled | AttemptFailed:
+    async def sample(self, request: RolloutRequest, deadline_s: float) -> Sampled | AttemptFailed:
         """Wait for a free worker, then sample. Raises AdapterMismatch if the version cannot be installed."""
 
 

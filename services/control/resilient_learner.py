@@ -41,7 +41,7 @@ class Ranks(Protocol):
     def stop(self) -> None: ...
 
 
-class SteadyLearner:
+class ResilientLearner:
     """Satisfies `services.control.protocols.Learner`; made by `running`."""
 
     def __init__(self, run: Run, start: Callable[[], Awaitable[Ranks]], samples: Samples) -> None:
@@ -56,7 +56,7 @@ class SteadyLearner:
     @asynccontextmanager
     async def running(
         cls, run: Run, start: Callable[[], Awaitable[Ranks]], samples: Samples
-    ) -> AsyncIterator["SteadyLearner"]:
+    ) -> AsyncIterator["ResilientLearner"]:
         """Inside, the ranks are up or on their way back, and watched; afterwards they are gone."""
         learner = cls(run, start, samples)
         try:

@@ -1,8 +1,8 @@
 """Sampled groups on disk, from their sampling until a checkpoint holds the step that trained them.
 
-`Vault` keeps each group's TrainingSample as `experience/<group id>.safetensors` in the run directory, whole or not at
-all, so that a driver that starts again, or new learner ranks, find every group that is finished and not yet safe in a
-checkpoint. What a sample weighs: K (1 + T (1 + [KL > 0])) latents, some 70 MB a group in the paper's setting.
+`SampleStore` keeps each group's TrainingSample as `experience/<group id>.safetensors` in the run directory, whole or
+not at all, so that a driver that starts again, or new learner ranks, find every group that is finished and not yet safe
+in a checkpoint. What a sample weighs: K (1 + T (1 + [KL > 0])) latents, some 70 MB a group in the paper's setting.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class BadSample(UserError, RuntimeError):
     """A sample that should be on disk is not, or is damaged; the message is one line naming the file."""
 
 
-class Vault:
+class SampleStore:
     """One per run; used from the driver's event loop."""
 
     def __init__(self, directory: Path) -> None:

@@ -4,16 +4,16 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 
-from oars.alignment.messages import GroupOrder
-from oars.seeds import derive_seed
+from oars.alignment.messages import RolloutRequest
 from oars.config import RunConfig, StageName
 from oars.imaging.crops import Pair, low_quality_input, training_pair
 from oars.imaging.photos import find_photos
+from oars.seeds import derive_seed
 
 
 @dataclass(frozen=True)
 class AdmittedGroup:
-    """A group as it is admitted; an attempt at it becomes a `GroupOrder`."""
+    """A group as it is admitted; an attempt at it becomes a `RolloutRequest`."""
 
     group_id: str
     ordinal: int
@@ -21,8 +21,8 @@ class AdmittedGroup:
     pair: Pair
     seed: int
 
-    def order(self, attempt: int, candidates: int, version: int) -> GroupOrder:
-        return GroupOrder(
+    def request(self, attempt: int, candidates: int, version: int) -> RolloutRequest:
+        return RolloutRequest(
             group_id=self.group_id,
             attempt=attempt,
             stage=self.stage,

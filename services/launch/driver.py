@@ -153,7 +153,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m services.launch.driver", description="Align a generator with COMPASS.")
+    parser = argparse.ArgumentParser(
+        prog="python -m services.launch.driver", description="Align a generator with COMPASS."
+    )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--profile", help="run profile, YAML")
     what.add_argument(

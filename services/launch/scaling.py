@@ -34,13 +34,14 @@ def reports(app: str) -> list[ReplicaReport]:
     return found
 
 
-def scale(app: str, least: int, most: int) -> None:
-    """Let the number of replicas vary from `least` to `most`; returns when at least `least` are warm.
+def scale(app: str, min_replicas: int, max_replicas: int) -> None:
+    """Let the number of replicas vary from `min_replicas` to `max_replicas`; returns when at least `min_replicas` are
+    warm.
 
     Raises NoCompass.
     """
     judge = reports(app)[0]
-    redeploy(judge.judge, judge.judge_digest, app, least, most)
+    redeploy(judge.judge, judge.judge_digest, app, min_replicas, max_replicas)
 
 
 def replace_judge(app: str, path: str) -> None:
@@ -51,7 +52,7 @@ def replace_judge(app: str, path: str) -> None:
 
 
 def _bounds(app: str) -> tuple[int, int]:
-    """Least and most replicas, as deployed."""
+    """Minimum and maximum of replicas, as deployed."""
     from ray.serve.context import _get_global_client
 
     deployments = _get_global_client().get_serve_details()["applications"][app]["deployments"]

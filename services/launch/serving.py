@@ -1,4 +1,4 @@
-"""Deploys COMPASS and its doors into the cluster that this process is connected to: deploy/serve/compass.yaml."""
+"""Deploys COMPASS and its gateways into the cluster that this process is connected to: deploy/serve/compass.yaml."""
 
 import hashlib
 import logging
@@ -11,16 +11,16 @@ import yaml
 from pydantic import ValidationError
 
 from oars.compass.prompt import PROMPT_VERSION
-from oars.config import BadConfig, DoorConfig, JudgeConfig
+from oars.config import BadConfig, GatewayConfig, JudgeConfig
 from oars.deployment import deploy_path
 from reward_server.errors import BadJudge, BadSetting
 from reward_server.schema import API_VERSION, REWARD_FORMULA
 
 SERVE_CONFIG = "serve/compass.yaml"
-DOOR_APP = "compass-door"
+GATEWAY_APP = "compass-gateway"
 _PORTS_S = 30.0
 _PROBE_S = 1.0
-JUDGE, _DOOR = "Compass", "CompassDoor"  # deployments
+JUDGE, _DOOR = "Compass", "CompassGateway"  # deployments
 # What replicas raise for a reason that is the user's to mend.
 _MENDABLE = ("BadJudge: ", "BadSetting: ")
 
@@ -35,15 +35,18 @@ def deploy(judge: JudgeConfig, app: str = "compass") -> None:
     redeploy(judge, judge_digest(judge_directory(judge.path)), app)
 
 
-def redeploy(judge: JudgeConfig, digest: str, app: str, least: int | None = None, most: int | None = None) -> None:
-    """The same for a judge that need not lie on this machine; `least` and `most` replace the file's replicas.
+def redeploy(
+    judge: JudgeConfig, digest: str, app: str, min_replicas: int | None = None, max_replicas: int | None = None
+) -> None:
+    """The same for a judge that need not lie on this machine; `min_replicas` and `max_replicas` replace the file's
+    replicas.
 
     Raises BadJudge with one line.
     """
     from reward_server.app import application
 
     options = _options(JUDGE)
-    bounds = {"min_replicas": least, "max_replicas": most}
+    bounds = {"min_replicas": min_replicas, "max_replicas": max_replicas}
     options["autoscaling_config"] |= {name: value for name, value in bounds.items() if value is not None}
     try:
         _run(application(judge, version_of(judge, digest), **options), app)
@@ -57,15 +60,15 @@ def version_of(judge: JudgeConfig, digest: str) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def deploy_door(config: DoorConfig) -> tuple[int | None, int | None]:
+def deploy_gateway(config: GatewayConfig) -> tuple[int | None, int | None]:
     """Open COMPASS to callers outside the cluster; returns the HTTP and the gRPC port. Raises BadSetting."""
-    check_door(config)
+    check_gateway(config)
     from reward_server.gateway.app import application
 
     try:
-        handle = _run(application(config, **_options(_DOOR)), DOOR_APP)
+        handle = _run(application(config, **_options(_DOOR)), GATEWAY_APP)
     except RuntimeError as error:
-        raise BadSetting(f"the door cannot be opened: {_reason(DOOR_APP, error)}") from error
+        raise BadSetting(f"the gateway cannot be opened: {_reason(GATEWAY_APP, error)}") from error
     return handle.ports.remote().result(timeout_s=_PORTS_S)
 
 
@@ -76,15 +79,15 @@ def check_judge(judge: JudgeConfig) -> None:
     judge_directory(judge.path)
 
 
-def check_door(config: DoorConfig) -> None:
+def check_gateway(config: GatewayConfig) -> None:
     """Raises BadSetting: before a cluster is started for it."""
     from reward_server.gateway.gateway import check_settings
 
     check_settings(config, os.environ)
 
 
-def check_ports_free(config: DoorConfig) -> None:
-    """Raises BadSetting if somebody listens there: a door would share the port with it, and the callers too."""
+def check_ports_free(config: GatewayConfig) -> None:
+    """Raises BadSetting if somebody listens there: a gateway would share the port with it, and the callers too."""
     for field in ("http_port", "grpc_port"):
         port = getattr(config, field)
         if port:
@@ -92,18 +95,18 @@ def check_ports_free(config: DoorConfig) -> None:
                 raise BadSetting(f"{field}: another process listens at {config.host}:{port}")
 
 
-def door_config(**overrides: Any) -> DoorConfig:
-    """The door of deploy/serve/compass.yaml, with other values where they are not None. Raises BadConfig."""
-    [args] = [app["args"] for app in serve_config()["applications"] if app["name"] == DOOR_APP]
+def gateway_config(**overrides: Any) -> GatewayConfig:
+    """The gateway of deploy/serve/compass.yaml, with other values where they are not None. Raises BadConfig."""
+    [args] = [app["args"] for app in serve_config()["applications"] if app["name"] == GATEWAY_APP]
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return DoorConfig.model_validate(args | given)
+        return GatewayConfig.model_validate(args | given)
     except ValidationError as error:
         raise BadConfig("; ".join(entry["msg"] for entry in error.errors())) from error
 
 
-def endpoints(config: DoorConfig, ports: tuple[int | None, int | None]) -> list[str]:
-    """What a client's `endpoint` says to reach the doors that listen at these ports."""
+def endpoints(config: GatewayConfig, ports: tuple[int | None, int | None]) -> list[str]:
+    """What a client's `endpoint` says to reach the gateways that listen at these ports."""
     secure = "s" if config.certificate else ""
     listening = zip(("http", "grpc"), ports, strict=True)
     host = f"[{config.host}]" if ":" in config.host else config.host
@@ -111,8 +114,8 @@ def endpoints(config: DoorConfig, ports: tuple[int | None, int | None]) -> list[
 
 
 def local_endpoint() -> str:
-    """Where the door of deploy/serve/compass.yaml listens, on this machine."""
-    config = door_config()
+    """Where the gateway of deploy/serve/compass.yaml listens, on this machine."""
+    config = gateway_config()
     return endpoints(config, (config.http_port, config.grpc_port))[0]
 
 

@@ -16,7 +16,6 @@ import ray
 import torch
 from numpy.typing import NDArray
 
-from oars.seeds import derive_seed
 from oars.compass.outcome import CandidateOutcome, Scored
 from oars.config import RunConfig
 from oars.evaluation.intervals import Interval, bootstrap_mean, paired_difference
@@ -26,10 +25,11 @@ from oars.generator.upscaler import Upscaler
 from oars.imaging.crops import Pair, evaluation_pairs
 from oars.metrics.panel import full_reference, no_reference
 from oars.report.summary import HeldOut
-from services.run.progress import ProgressLine
+from oars.seeds import derive_seed
 from services.control.protocols import Judge
-from services.run.run import Run
 from services.results.pictures import write_samples
+from services.run.progress import ProgressLine
+from services.run.run import Run
 
 ModelName = Literal["bicubic", "base", "sft", "aligned"]
 MODELS: tuple[ModelName, ...] = ("bicubic", "base", "sft", "aligned")

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from oars.compass.data.dataset import Group, read_groups
 from oars.compass.judge import Judge
+from oars.compass.pairs import tally
 from oars.compass.training.files import JudgeFiles
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.evaluation.intervals import share, share_difference
 from oars.evaluation.judge_tables import reference_orders
-from oars.compass.pairs import tally
 from oars.evaluation.records import AblationRow
 from oars.evaluation.scored import ScoredGroup, scored_groups
 from services.reward_modeling.training import keep_config, train_judge

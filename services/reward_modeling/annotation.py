@@ -18,6 +18,10 @@ import torch
 import yaml
 from ray.data import ActorPoolStrategy
 
+from oars.compass.annotation.evidence import Measured, Scale, fit_scale, read_measured
+from oars.compass.annotation.fidelity_labels import fit_fidelity
+from oars.compass.annotation.labels_record import labels_record
+from oars.compass.annotation.measurements import measure_group
 from oars.compass.annotation.stages import Labelled, anchor_rows, answered, comparison_rows, label
 from oars.compass.data.dataset import (
     LABELS_FILE,
@@ -30,10 +34,6 @@ from oars.compass.data.dataset import (
     shard_names,
     transition_files,
 )
-from oars.compass.annotation.evidence import Measured, Scale, fit_scale, read_measured
-from oars.compass.annotation.fidelity_labels import fit_fidelity
-from oars.compass.annotation.labels_record import labels_record
-from oars.compass.annotation.measurements import measure_group
 from oars.compass.data.tables import (
     ANCHORS,
     COMPARISONS,

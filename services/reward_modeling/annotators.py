@@ -15,11 +15,11 @@ from PIL import Image
 from ray.data import ActorPoolStrategy
 
 from oars.compass.annotation.stages import pairs
-from oars.compass.data.dataset import CuratedGroup, Manifest, read_shard_groups
-from oars.compass.prompt import IMAGE
-from oars.compass.data.tables import LR, Row
-from oars.compass.views import lr_view
 from oars.compass.annotation.vlm import COMPARISON_QUESTION, LETTERS, RATING_QUESTION, preference, read_rating
+from oars.compass.data.dataset import CuratedGroup, Manifest, read_shard_groups
+from oars.compass.data.tables import LR, Row
+from oars.compass.prompt import IMAGE
+from oars.compass.views import lr_view
 from oars.config.annotation import VlmConfig
 from oars.config.compass import JudgeConfig
 from reward_server.checkpoint import judge_directory

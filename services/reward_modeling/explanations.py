@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oars.compass.annotation.vlm import explanation_question
 from oars.compass.data.dataset import Group
 from oars.compass.data.tables import Row
 from oars.compass.views import lr_view
-from oars.compass.annotation.vlm import explanation_question
 from oars.config.annotation import ExplanationsConfig
 from oars.errors import UserError
 from oars.imaging.image_io import encode_png

@@ -4,14 +4,14 @@ import asyncio
 import shutil
 from pathlib import Path
 
-from oars.compass.training.files import JudgeFiles
 from oars.compass.self_test import write_self_test
+from oars.compass.training.files import JudgeFiles
 from oars.config.annotation import load_annotation
 from oars.config.curation import CurationConfig, GeneratorEnhancerConfig, load_curation
 from oars.config.judge_training import load_training
 from oars.deployment import deploy_path
-from services.reward_modeling.annotation import Annotation
 from services.launch.cluster import cluster
+from services.reward_modeling.annotation import Annotation
 from services.reward_modeling.curation import curate
 from services.reward_modeling.training import keep_config, train_judge, training_cpus
 from services.run.progress import progress

@@ -6,8 +6,8 @@
 A lease gives a scored group to one optimiser step for good. It becomes the exit `trained` when a checkpoint holds that
 step (`acknowledged`); until then a step that was lost with its learner is repeated with the very same batch, so nothing
 is trained twice. Each fact has a primary key and its foreign keys, so the database itself refuses a second exit, a
-second lease, and whatever was never admitted; `services/run/ledger_rules.py` tests the rest. One connection, used by one
-thread; each call is one transaction, on disk when it returns, so a killed driver leaves whole facts.
+second lease, and whatever was never admitted; `services/run/ledger_rules.py` tests the rest. One connection, used by
+one thread; each call is one transaction, on disk when it returns, so a killed driver leaves whole facts.
 """
 
 import json

@@ -34,7 +34,7 @@ GAUGES = {
     "last_step_timestamp_seconds": "Unix time of the last optimiser step",
     "event_loop_lag_seconds": "How late the conductor's event loop runs its timers",
     "learner_idle_seconds": "Seconds that the learner has waited for groups, over the run",
-    "failure_rate": "Share of candidates without a score, over the brake's window",
+    "failure_rate": "Share of candidates without a score, over the breaker's window",
     "reward_unavailable_seconds": "Seconds since the reward service last answered while a request waits",
 }
 HISTOGRAMS = {

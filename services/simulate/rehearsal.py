@@ -13,18 +13,18 @@ from oars.config import RunConfig
 from oars.config.alignment import RLStageConfig
 from services.control.conductor import Conductor
 from services.control.group_life import GroupLife
-from services.run.ledger import Ledger
 from services.control.policy_store import PolicyStore
+from services.control.resilient_learner import ResilientLearner
+from services.run.ledger import Ledger
 from services.run.progress import Progress
 from services.run.run import Run
+from services.run.stopping import StopRequest
+from services.run.telemetry import Telemetry
+from services.run.watchdog import Watchdog
 from services.simulate.scenario import Scenario
 from services.simulate.stand_in_judge import Judge
 from services.simulate.stand_ins import Inputs, Ranks, Samples, Work, Workers
 from services.simulate.virtual_time import run_virtual
-from services.control.resilient_learner import SteadyLearner
-from services.run.stopping import StopRequest
-from services.run.telemetry import Telemetry
-from services.run.watchdog import Watchdog
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ async def _stage(scenario: Scenario, directory: Path, progress: Progress) -> _St
     samples, store = Samples(), PolicyStore(lambda snapshot: snapshot)
     rollouts, judge = Workers(scenario, work, chance), Judge(scenario, work, chance)
     try:
-        async with SteadyLearner.running(run, start, samples) as learner:
+        async with ResilientLearner.running(run, start, samples) as learner:
             life = GroupLife(run, rollouts, judge, store, samples, chance.random)
             conductor = Conductor(run, Inputs(scenario.seed), rollouts, learner, store, life, samples)
             await conductor.begin()

@@ -1,6 +1,6 @@
 """Stand-ins for workers, judge, learner ranks, samples and inputs: they take the time that the scenario says, and fail
 as often as it says. Everything around them is the real thing: conductor, ledger, admission, retries of both kinds,
-brake, and the learner's way back after a loss.
+breaker, and the learner's way back after a loss.
 """
 
 import asyncio
@@ -17,15 +17,15 @@ import torch
 
 from learner.ranks import LearnerLost
 from learner.report import StepReport
-from oars.alignment.messages import GroupOrder, PolicySnapshot, SampleEcho
-from oars.seeds import derive_seed
+from oars.alignment.messages import PolicySnapshot, RolloutReceipt, RolloutRequest
 from oars.config import StageName
 from oars.imaging.crops import Pair
+from oars.seeds import derive_seed
 from rollout_workers.pool import AttemptFailed, Sampled
 from services.control.policy_store import Published
 from services.control.protocols import TrainingGroup
-from services.simulate.scenario import Scenario
 from services.control.source import AdmittedGroup
+from services.simulate.scenario import Scenario
 
 # Nobody looks at them, but they are shown and resized.
 _PICTURE = np.zeros((2, 2, 3), np.uint8)
@@ -105,7 +105,7 @@ class Workers:
     def publish(self, policy: Published) -> None:
         self._published = policy
 
-    async def sample(self, order: GroupOrder, deadline_s: float) -> Sampled | AttemptFailed:
+    async def sample(self, request: RolloutRequest, deadline_s: float) -> Sampled | AttemptFailed:
         asked = self._loop.time()
         worker = await self._free.get()
         start, policy = self._loop.time(), self._published
@@ -125,15 +125,15 @@ class Workers:
         worker.holds = policy.version
         self._free.put_nowait(worker)
         taken = {"denoise": self._loop.time() - start}
-        echo = SampleEcho(
-            order.group_id, order.attempt, worker.name, policy.version, policy.digest, policy.tensors, taken
+        receipt = RolloutReceipt(
+            request.group_id, request.attempt, worker.name, policy.version, policy.digest, policy.tensors, taken
         )
-        return Sampled(echo, Ready(np.broadcast_to(_PICTURE, (1, *_PICTURE.shape))), Ready(None), start - asked)
+        return Sampled(receipt, Ready(np.broadcast_to(_PICTURE, (1, *_PICTURE.shape))), Ready(None), start - asked)
 
 
 @dataclass
 class Ranks:
-    """The learner's ranks, for `SteadyLearner`; their state is their version."""
+    """The learner's ranks, for `ResilientLearner`; their state is their version."""
 
     scenario: Scenario
     work: Work

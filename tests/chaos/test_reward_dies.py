@@ -1,12 +1,10 @@
 """COMPASS is scaled and killed under load: no request is lost, and every answer is the one of a quiet time."""
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from served_judge import judge_config, sharp_judge
 
 from benchmarks.reward_storm import Storm, through_storm

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import ray
-
-from tiny import fresh_snapshot, order, pairs, tiny_config
+from tiny import fresh_snapshot, pairs, rollout_request, tiny_config
 
 from benchmarks.descendants import descendants
 from learner.group import LearnerGroup
@@ -60,14 +58,14 @@ def test_a_killed_worker_is_an_attempt_that_failed_and_comes_back_with_the_versi
     async def scenario() -> None:
         pool = await started(tiny_config(generator))
         try:
-            before = await pool.sample(order(), PATIENCE_S)
-            busy = asyncio.create_task(pool.sample(replace(order(), candidates=1000), PATIENCE_S))
+            before = await pool.sample(rollout_request(), PATIENCE_S)
+            busy = asyncio.create_task(pool.sample(replace(rollout_request(), candidates=1000), PATIENCE_S))
             await kill("oars:rollout-0.sample")
             lost = await asyncio.wait_for(busy, PATIENCE_S)
             assert isinstance(lost, AttemptFailed) and not lost.timed_out
-            after = await asyncio.wait_for(pool.sample(order(), PATIENCE_S), PATIENCE_S)
+            after = await asyncio.wait_for(pool.sample(rollout_request(), PATIENCE_S), PATIENCE_S)
             assert isinstance(before, Sampled) and isinstance(after, Sampled)
-            assert (after.echo.version, after.echo.digest) == (4, before.echo.digest)
+            assert (after.receipt.version, after.receipt.digest) == (4, before.receipt.digest)
             assert np.array_equal(await before.images, await after.images), "and what it returned before is still there"
         finally:
             await pool.stop()
@@ -75,13 +73,13 @@ def test_a_killed_worker_is_an_attempt_that_failed_and_comes_back_with_the_versi
     asyncio.run(scenario())
 
 
-def test_a_worker_killed_while_free_is_noticed_with_the_next_order(generator: Path, ray_cluster: None) -> None:
+def test_a_worker_killed_while_free_is_noticed_with_the_next_request(generator: Path, ray_cluster: None) -> None:
     async def scenario() -> None:
         pool = await started(tiny_config(generator))
         try:
-            assert isinstance(await pool.sample(order(), PATIENCE_S), Sampled)
+            assert isinstance(await pool.sample(rollout_request(), PATIENCE_S), Sampled)
             await kill("oars:rollout-0")
-            results = [await asyncio.wait_for(pool.sample(order(), PATIENCE_S), PATIENCE_S) for _ in range(3)]
+            results = [await asyncio.wait_for(pool.sample(rollout_request(), PATIENCE_S), PATIENCE_S) for _ in range(3)]
             assert isinstance(results[-1], Sampled)
         finally:
             await pool.stop()
@@ -95,10 +93,10 @@ def test_when_no_worker_can_come_back_the_run_is_told(generator: Path, ray_clust
         pool = await started(config)
         try:
             await kill("oars:rollout-0")
-            assert isinstance(await pool.sample(order(), PATIENCE_S), AttemptFailed)
+            assert isinstance(await pool.sample(rollout_request(), PATIENCE_S), AttemptFailed)
             for _ in range(2):
                 with pytest.raises(WorkersUnavailable, match="died for good"):
-                    await asyncio.wait_for(pool.sample(order(), PATIENCE_S), PATIENCE_S)
+                    await asyncio.wait_for(pool.sample(rollout_request(), PATIENCE_S), PATIENCE_S)
             assert pool.workers == 0
         finally:
             await pool.stop()

@@ -1,4 +1,4 @@
-"""The doors as deployed, before the real Serve, vLLM and judge: what comes in by any of them is judged alike."""
+"""The gateways as deployed, before the real Serve, vLLM and judge: what comes in by any of them is judged alike."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ import trustme
 from served_judge import APP, compass, group, judge_config, sharp_judge
 
 from benchmarks.fuzz.run import Fuzz, Target
-from benchmarks.fuzz_reward import door_settings
+from benchmarks.fuzz_reward import gateway_settings
 from oars.compass.outcome import Failed, FailureReason, Scored
-from oars.config import DoorConfig, RewardClientConfig, RolloutConfig, RunConfig
+from oars.config import GatewayConfig, RewardClientConfig, RolloutConfig, RunConfig
 from oars.imaging.crops import Pair
 from reward_server.checkpoint import judge_digest
 from reward_server.client import CompassClient, SyncCompassClient
 from reward_server.errors import Unauthenticated
 from services.control.compass import CompassJudge
-from services.launch.serving import deploy_door, endpoints
+from services.launch.serving import deploy_gateway, endpoints
 
 __all__ = ["compass", "sharp_judge"]  # fixtures
 TOKEN, EXPIRED = "alice-0123456789abcdef", "earlier-0123456789abcdef"
@@ -27,11 +27,13 @@ FIELDS = {"fidelity", "q_lr", "q_sr", "reward", "confidence"}
 
 
 @pytest.fixture(scope="module")
-def doors(compass: CompassClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RewardClientConfig]]:
-    """Both doors with TLS and tokens; how a client that may come in reaches each."""
+def gateways(
+    compass: CompassClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, RewardClientConfig]]:
+    """Both gateways with TLS and tokens; how a client that may come in reaches each."""
     from ray import serve
 
-    folder = tmp_path_factory.mktemp("doors")
+    folder = tmp_path_factory.mktemp("gateways")
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     files = {
@@ -44,7 +46,7 @@ def doors(compass: CompassClient, tmp_path_factory: pytest.TempPathFactory) -> I
     }
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    config = DoorConfig(
+    config = GatewayConfig(
         app=APP,
         http_port=0,
         grpc_port=0,
@@ -52,9 +54,9 @@ def doors(compass: CompassClient, tmp_path_factory: pytest.TempPathFactory) -> I
         certificate=folder / "chain",
         key=folder / "key",
     )
-    urls = endpoints(config, deploy_door(config))
+    urls = endpoints(config, deploy_gateway(config))
     yield {url.split(":")[0]: _client_config(url, folder) for url in urls}
-    serve.delete("compass-door")
+    serve.delete("compass-gateway")
 
 
 def _client_config(url: str, folder: Path) -> RewardClientConfig:
@@ -69,29 +71,29 @@ def values(outcome: Any) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("scheme", ["https", "grpcs"])
-def test_a_door_answers_as_the_handle_does(
-    compass: CompassClient, sharp_judge: Path, doors: dict[str, RewardClientConfig], scheme: str
+def test_a_gateway_answers_as_the_handle_does(
+    compass: CompassClient, sharp_judge: Path, gateways: dict[str, RewardClientConfig], scheme: str
 ) -> None:
     lr, candidates = group(21, 4)
     by_handle = asyncio.run(compass.score("handle", lr, candidates, gamma=3.0))
-    with SyncCompassClient(doors[scheme]) as client:
-        by_door = client.score("door", lr, candidates, gamma=3.0, explain=True)
+    with SyncCompassClient(gateways[scheme]) as client:
+        by_gateway = client.score("gateway", lr, candidates, gamma=3.0, explain=True)
         assert client.describe().judge_digest == judge_digest(sharp_judge)
-    for one, other in zip(by_handle.outcomes, by_door.outcomes, strict=True):
+    for one, other in zip(by_handle.outcomes, by_gateway.outcomes, strict=True):
         assert values(one) == pytest.approx(values(other), abs=1e-4)
-    assert by_handle.provenance is not None and by_door.provenance is not None
-    assert by_handle.provenance.replica == by_door.provenance.replica
-    assert by_door.provenance.gamma == 3.0 and by_door.provenance.door_s is not None
-    assert by_door.explanations is not None and len(by_door.explanations) == 4
+    assert by_handle.provenance is not None and by_gateway.provenance is not None
+    assert by_handle.provenance.replica == by_gateway.provenance.replica
+    assert by_gateway.provenance.gamma == 3.0 and by_gateway.provenance.gateway_s is not None
+    assert by_gateway.explanations is not None and len(by_gateway.explanations) == 4
 
 
 @pytest.mark.parametrize("scheme", ["https", "grpcs"])
 @pytest.mark.parametrize("token", ["wrong", "expired", None])
 def test_a_wrong_expired_or_missing_token_is_refused(
-    doors: dict[str, RewardClientConfig], scheme: str, token: str | None
+    gateways: dict[str, RewardClientConfig], scheme: str, token: str | None
 ) -> None:
     lr, candidates = group(22, 1)
-    good = doors[scheme]
+    good = gateways[scheme]
     assert good.token_file is not None
     offered = good.model_copy(update={"token_file": token and good.token_file.with_name(token)})
     with SyncCompassClient(offered) as client, pytest.raises(Unauthenticated):
@@ -99,9 +101,9 @@ def test_a_wrong_expired_or_missing_token_is_refused(
 
 
 @pytest.mark.parametrize("scheme", ["https", "grpcs"])
-def test_who_trusts_another_authority_does_not_talk(doors: dict[str, RewardClientConfig], scheme: str) -> None:
+def test_who_trusts_another_authority_does_not_talk(gateways: dict[str, RewardClientConfig], scheme: str) -> None:
     lr, candidates = group(23, 1)
-    good = doors[scheme]
+    good = gateways[scheme]
     assert good.ca_file is not None
     stranger = good.model_copy(update={"ca_file": good.ca_file.with_name("stranger"), "patience_s": 0.01})
     with SyncCompassClient(stranger) as client:
@@ -110,9 +112,9 @@ def test_who_trusts_another_authority_does_not_talk(doors: dict[str, RewardClien
 
 
 @pytest.mark.parametrize("scheme", ["https", "grpcs"])
-def test_a_deadline_is_kept_and_the_next_group_is_judged(doors: dict[str, RewardClientConfig], scheme: str) -> None:
+def test_a_deadline_is_kept_and_the_next_group_is_judged(gateways: dict[str, RewardClientConfig], scheme: str) -> None:
     lr, candidates = group(24, 8)
-    with SyncCompassClient(doors[scheme]) as client:
+    with SyncCompassClient(gateways[scheme]) as client:
         late = client.score("late", lr, candidates, deadline_s=0.002)
         assert [getattr(outcome, "reason", None) for outcome in late.outcomes] == [FailureReason.DEADLINE] * 8
         values(client.score("next", lr, candidates).outcomes[0])
@@ -120,10 +122,10 @@ def test_a_deadline_is_kept_and_the_next_group_is_judged(doors: dict[str, Reward
 
 @pytest.mark.parametrize("scheme", ["https", "grpcs"])
 def test_the_conductor_may_use_an_endpoint_in_place_of_the_handle(
-    doors: dict[str, RewardClientConfig], scheme: str
+    gateways: dict[str, RewardClientConfig], scheme: str
 ) -> None:
     lr, candidates = group(26, 3)
-    config = RunConfig(reward=doors[scheme], rollout=RolloutConfig(candidates=3))
+    config = RunConfig(reward=gateways[scheme], rollout=RolloutConfig(candidates=3))
     reference = ray.put(candidates)
 
     async def run() -> None:
@@ -141,8 +143,8 @@ def test_bad_inputs_break_nothing(compass: CompassClient, tmp_path: Path) -> Non
 
     (tmp_path / "tokens").write_text(f"alice {TOKEN}\n")
     (tmp_path / "token").write_text(TOKEN)
-    settings = door_settings(tmp_path / "tokens")
-    http_port, grpc_port = deploy_door(settings)
+    settings = gateway_settings(tmp_path / "tokens")
+    http_port, grpc_port = deploy_gateway(settings)
     assert http_port is not None and grpc_port is not None
     target = Target(settings.host, http_port, grpc_port, settings.read_timeout_s, TOKEN)
 
@@ -153,7 +155,7 @@ def test_bad_inputs_break_nothing(compass: CompassClient, tmp_path: Path) -> Non
     try:
         asyncio.run(run())
     finally:
-        serve.delete("compass-door")
+        serve.delete("compass-gateway")
 
 
 def test_cancelled_work_leaves_the_engine_and_the_self_test_tells_judges_apart(

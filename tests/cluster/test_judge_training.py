@@ -25,7 +25,7 @@ BASE: dict[str, Any] = {
     "batch_groups": 4,
     "micro_batch": 2,
     "candidates": 2,
-    "chain_length": 3,
+    "ladder_length": 3,
     "target": {"fidelity_ranking_weight": 1.0},
     "dtype": "float32",
     "optimiser": {"learning_rate": 1e-4, "output_learning_rate": 1e-4, "warmup": 1},

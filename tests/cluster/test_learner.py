@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 import ray
 import torch
-from tiny import order, pairs, tiny_config
+from tiny import pairs, rollout_request, tiny_config
 
 from learner.checkpoint import BadCheckpoint
 from learner.group import LearnerGroup
@@ -56,7 +56,7 @@ def run(config: RunConfig, work: Callable[[LearnerGroup], Awaitable[T]]) -> T:
 def sample_with(config: RunConfig, snapshot: PolicySnapshot, groups: int) -> list[TrainingSample]:
     worker = ray.remote(concurrency_groups={"health": 1})(RolloutWorker).options(num_cpus=0).remote(config, "rollout-x")
     ray.get(worker.install.remote(snapshot))
-    samples = [ray.get(worker.sample.remote(order(g, snapshot.version))[2]) for g in range(groups)]
+    samples = [ray.get(worker.sample.remote(rollout_request(g, snapshot.version))[2]) for g in range(groups)]
     ray.kill(worker)
     return samples
 

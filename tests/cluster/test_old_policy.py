@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 import ray
 import torch
-from tiny import order, tiny_config
+from tiny import rollout_request, tiny_config
 
 from learner.group import LearnerGroup
 from learner.old_velocity import UnknownVersion
@@ -72,7 +72,7 @@ def story(generator: Path, ray_cluster: None) -> Story:
 
     async def sample(snapshot: PolicySnapshot, groups: Sequence[int]) -> list[TrainingSample]:
         await worker.install.remote(snapshot)
-        return [await worker.sample.remote(order(group, snapshot.version))[2] for group in groups]
+        return [await worker.sample.remote(rollout_request(group, snapshot.version))[2] for group in groups]
 
     async def tell(group: LearnerGroup) -> Story:
         first, old = await sample(await group.publish(0), (0, 1))

@@ -30,7 +30,7 @@ KNOWN = 6
 def exchange(ray_cluster: None, sharp_judge: Path) -> Iterator[RewardClientConfig]:
     from ray import serve
 
-    deploy(judge_config(sharp_judge).model_copy(update={"known_answers": 64}), APP)
+    deploy(judge_config(sharp_judge).model_copy(update={"score_cache": 64}), APP)
     yield RewardClientConfig(app=APP, deadline_s=60)
     serve.delete(APP)
 

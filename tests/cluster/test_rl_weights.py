@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import ray
 import torch
-from tiny import fresh_snapshot, order, tiny_config
+from tiny import fresh_snapshot, rollout_request, tiny_config
 
 from learner.group import LearnerGroup
 from oars.alignment.messages import TrainingSample
@@ -49,7 +49,7 @@ def sampled_on_sft(config: RunConfig, sft: Path, ray_cluster: None) -> TrainingS
         pool = RolloutPool.create(config, sft)
         try:
             pool.publish(PolicyStore(ray.put).publish(fresh_snapshot(config)))
-            sampled = await pool.sample(order(), 150)
+            sampled = await pool.sample(rollout_request(), 150)
             assert isinstance(sampled, Sampled)
             result: TrainingSample = await sampled.sample
             return result

@@ -1,4 +1,4 @@
-"""The published weights really arrive, and an order always gives the same bytes."""
+"""The published weights really arrive, and a request always gives the same bytes."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import ray
 import torch
-from tiny import SIDE, K, fresh_snapshot, order, tiny_config
+from tiny import SIDE, K, fresh_snapshot, rollout_request, tiny_config
 
 from oars.alignment.messages import PolicySnapshot, TrainingSample
 from oars.config import RunConfig
@@ -62,41 +62,41 @@ def test_a_wrong_digest_is_refused_and_nothing_is_sampled_with_it(worker: Any, s
     with pytest.raises(AdapterMismatch, match="announced"):
         ray.get(worker.install.remote(replace(snapshot, digest="0" * 16)))
     with pytest.raises(WrongVersion, match="holds version none"):
-        ray.get(worker.sample.remote(order())[0])
+        ray.get(worker.sample.remote(rollout_request())[0])
 
 
 def test_an_order_for_another_version_is_refused(worker: Any, snapshot: PolicySnapshot) -> None:
     ray.get(worker.install.remote(snapshot))
     for version in (-1, 1):
         with pytest.raises(WrongVersion, match=f"wants {version}"):
-            ray.get(worker.sample.remote(order(version=version))[0])
+            ray.get(worker.sample.remote(rollout_request(version=version))[0])
 
 
-def test_the_echo_says_what_is_installed_and_the_adapter_matters(
+def test_the_receipt_says_what_is_installed_and_the_adapter_matters(
     worker: Any, snapshot: PolicySnapshot, config: RunConfig
 ) -> None:
     installed = ray.get(worker.install.remote(snapshot))
-    echo, images, sample = ray.get(worker.sample.remote(order()))
-    assert (echo.version, echo.digest, echo.bound_tensors) == (0, snapshot.digest, len(snapshot.tensors))
+    receipt, images, sample = ray.get(worker.sample.remote(rollout_request()))
+    assert (receipt.version, receipt.digest, receipt.bound_tensors) == (0, snapshot.digest, len(snapshot.tensors))
     assert (installed.version, installed.digest, installed.bound_tensors) == (0, snapshot.digest, len(snapshot.tensors))
     other = fresh_snapshot(config, version=1, shift=-0.05)
     ray.get(worker.install.remote(other))
-    later, other_images, other_sample = ray.get(worker.sample.remote(order(version=1)))
-    assert later.digest == other.digest != echo.digest
+    later, other_images, other_sample = ray.get(worker.sample.remote(rollout_request(version=1)))
+    assert later.digest == other.digest != receipt.digest
     assert not np.array_equal(images, other_images)
     assert not torch.equal(sample.v_old, other_sample.v_old)
 
 
 def test_shapes_and_what_the_sample_says(worker: Any, snapshot: PolicySnapshot, config: RunConfig) -> None:
     ray.get(worker.install.remote(snapshot))
-    echo, images, sample = ray.get(worker.sample.remote(order()))
+    receipt, images, sample = ray.get(worker.sample.remote(rollout_request()))
     tokens, channels = sample.conditioning.image_latents.shape
     assert images.shape == (K, SIDE, SIDE, 3) and images.dtype == np.uint8
     assert sample.x0.shape == (K, tokens, channels)
     assert sample.t.shape == (K, config.objective.timesteps)
     assert sample.v_old.shape == sample.v_ref.shape == (K, config.objective.timesteps, tokens, channels)
-    assert set(echo.seconds) == {"encode", "denoise", "decode", "old_velocity"}
-    assert all(np.isfinite(list(echo.images_norm.values())))
+    assert set(receipt.seconds) == {"encode", "denoise", "decode", "old_velocity"}
+    assert all(np.isfinite(list(receipt.drift.values())))
     assert not np.array_equal(images[0], images[1])
 
 
@@ -105,23 +105,23 @@ def test_any_worker_gives_the_same_bytes(worker: Any, snapshot: PolicySnapshot, 
         pool = await RolloutPool.start(config)
         try:
             pool.publish(published(snapshot))
-            result = await pool.sample(replace(order(), version=77), 150)
+            result = await pool.sample(replace(rollout_request(), version=77), 150)
             assert isinstance(result, Sampled)
-            return await result.images, await result.sample, result.echo.version
+            return await result.images, await result.sample, result.receipt.version
         finally:
             await pool.stop()
 
     ray.get(worker.install.remote(snapshot))
-    _, images, sample = ray.get(worker.sample.remote(order()))
+    _, images, sample = ray.get(worker.sample.remote(rollout_request()))
     pool_images, pool_sample, version = asyncio.run(sampled())
-    assert version == snapshot.version, "the pool stamps an order with the version that the worker holds"
+    assert version == snapshot.version, "the pool stamps a request with the version that the worker holds"
     assert np.array_equal(images, pool_images)
     assert torch.equal(sample.x0, pool_sample.x0)
     assert sample.v_old is not None and pool_sample.v_old is not None
     assert torch.equal(sample.v_old, pool_sample.v_old)
 
 
-def test_a_pool_installs_each_version_before_the_next_group_and_refuses_a_wrong_echo(
+def test_a_pool_installs_each_version_before_the_next_group_and_refuses_a_wrong_receipt(
     config: RunConfig, ray_cluster: None
 ) -> None:
     first, second = fresh_snapshot(config, 0, 0.05), fresh_snapshot(config, 1, -0.05)
@@ -129,16 +129,16 @@ def test_a_pool_installs_each_version_before_the_next_group_and_refuses_a_wrong_
     async def versions() -> list[tuple[int, str]]:
         pool = await RolloutPool.start(config)
         try:
-            echoes = []
+            receipts = []
             for snapshot in (first, second):
                 pool.publish(published(snapshot))
-                result = await pool.sample(order(), 150)
+                result = await pool.sample(rollout_request(), 150)
                 assert isinstance(result, Sampled)
-                echoes.append((result.echo.version, result.echo.digest))
+                receipts.append((result.receipt.version, result.receipt.digest))
             pool.publish(replace(published(replace(second, version=2)), tensors=1))
             with pytest.raises(AdapterMismatch, match="rollout-0: installed"):
-                await pool.sample(order(), 150)
-            return echoes
+                await pool.sample(rollout_request(), 150)
+            return receipts
         finally:
             await pool.stop()
 
@@ -152,7 +152,9 @@ def test_a_missed_deadline_is_a_value_and_the_worker_goes_on(config: RunConfig, 
         pool = await RolloutPool.start(config)
         try:
             pool.publish(published(snapshot))
-            return await pool.sample(replace(order(), candidates=64), 0.2), await pool.sample(order(), 150)
+            return await pool.sample(replace(rollout_request(), candidates=64), 0.2), await pool.sample(
+                rollout_request(), 150
+            )
         finally:
             await pool.stop()
 

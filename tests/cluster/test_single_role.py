@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 import ray
-from tiny import K, fresh_snapshot, order, tiny_config
+from tiny import K, fresh_snapshot, rollout_request, tiny_config
 
 from oars.compass.outcome import Scored
 from oars.config import RunConfig
 from oars.generator.miniature.tiny import build_tiny
 from rollout_workers.worker import RolloutWorker
-from services.run.ledger import Ledger
 from services.bench.single_role import replay_learner, sample_alone
 from services.control.sample_store import write_sample
+from services.run.ledger import Ledger
 
 GROUPS = 2
 
@@ -36,7 +36,7 @@ def test_the_learner_alone_on_saved_batches(config: RunConfig, ray_cluster: None
     ledger = Ledger(tmp_path / "ledger.sqlite")
     (tmp_path / "experience").mkdir()
     for ordinal in range(3):
-        sample = ray.get(worker.sample.remote(order(ordinal))[2])
+        sample = ray.get(worker.sample.remote(rollout_request(ordinal))[2])
         group = sample.group_id
         write_sample(tmp_path / "experience" / f"{group}.safetensors", sample)
         ledger.admit(group, ordinal, "nr_rl", ordinal, group, sample.seed, 0)

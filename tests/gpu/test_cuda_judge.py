@@ -62,9 +62,9 @@ def batch(groups: int = 2, count: int = 3, side: int = SIDE) -> Batch:
     fidelity[0, 0] = np.nan
     explanations = np.full((groups, count), "", dtype="<U32")
     explanations[0, -1] = "sharp and faithful"
-    chains = np.stack([np.stack([views[g, 1], 255 - views[g, 1]]) for g in range(groups)])
-    falls = np.tile(np.array([[0, 0], [0.3, 0.1]], np.float32), (groups, 1, 1))
-    return Batch(views, quality, fidelity, explanations, chains, falls)
+    ladders = np.stack([np.stack([views[g, 1], 255 - views[g, 1]]) for g in range(groups)])
+    margins = np.tile(np.array([[0, 0], [0.3, 0.1]], np.float32), (groups, 1, 1))
+    return Batch(views, quality, fidelity, explanations, ladders, margins)
 
 
 def objective(device: str, trained: str, checkpointing: bool = False) -> JudgeObjective:

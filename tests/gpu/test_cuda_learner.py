@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from tiny import tiny_config
 
 from oars.alignment.messages import TrainingSample
-from oars.seeds import seeded_noise
 from oars.alignment.training_points import training_times
 from oars.config import RunConfig
 from oars.generator.codec import Codec
@@ -28,6 +27,7 @@ from oars.generator.conditioning import Conditioner
 from oars.generator.policy import load_pipeline
 from oars.generator.sampler import flow_times
 from oars.imaging.crops import Pair
+from oars.seeds import seeded_noise
 
 T = TypeVar("T")
 SIDE, K = 64, 3

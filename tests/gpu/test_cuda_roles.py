@@ -19,7 +19,7 @@ ray = pytest.importorskip("ray")
 from learner.group import LearnerGroup  # noqa: E402
 from learner.judge_group import JudgeGroup  # noqa: E402
 from learner.judge_rank import JudgeStep  # noqa: E402
-from oars.alignment.messages import GroupOrder, PolicySnapshot  # noqa: E402
+from oars.alignment.messages import PolicySnapshot, RolloutRequest  # noqa: E402
 from oars.compass.data.dataset import read_groups  # noqa: E402
 from oars.compass.judge import Judge  # noqa: E402
 from oars.compass.training.examples import example_of, pack  # noqa: E402
@@ -64,9 +64,9 @@ def config(dtype: str) -> RunConfig:
     )
 
 
-def order(group: int, version: int) -> GroupOrder:
+def rollout_request(group: int, version: int) -> RolloutRequest:
     lr = scene(group, SIDE)[::4, ::4].copy()
-    return GroupOrder(f"group-{group}", 0, "nr_rl", lr, None, 100 + group, K, version)
+    return RolloutRequest(f"group-{group}", 0, "nr_rl", lr, None, 100 + group, K, version)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "native"])
@@ -79,10 +79,10 @@ def test_the_policy_goes_round_between_learner_and_worker(ray_cluster: None, tmp
         held = ray.get(worker.install.remote(snapshot))
         assert (held.version, held.digest) == (snapshot.version, snapshot.digest)
         assert held.bound_tensors == len(snapshot.tensors) > 0
-        return str(held.canary)
+        return str(held.fingerprint)
 
     def drawn(version: int) -> tuple[list[np.ndarray], list[Group]]:
-        answers = [worker.sample.remote(order(g, version)) for g in range(len(OPTIMALITY))]
+        answers = [worker.sample.remote(rollout_request(g, version)) for g in range(len(OPTIMALITY))]
         images = [ray.get(images) for _, images, _ in answers]
         return images, [Group(a[2], r, version) for a, r in zip(answers, OPTIMALITY, strict=True)]
 
@@ -93,7 +93,7 @@ def test_the_policy_goes_round_between_learner_and_worker(ray_cluster: None, tmp
             assert np.isfinite(cold.loss["total"]) and cold.grad_norm > 0
             await learner.begin_rl()
             first = await learner.publish(0)
-            canary = install(first)
+            fingerprint = install(first)
             images, groups = drawn(0)
             again, _ = drawn(0)
             assert all(np.array_equal(a, b) for a, b in zip(images, again, strict=True)), "one order, the same bytes"
@@ -103,7 +103,7 @@ def test_the_policy_goes_round_between_learner_and_worker(ray_cluster: None, tmp
             bound = 1e-4 if dtype == "float32" else 0.05
             assert report.drift["old_distance"] < bound * report.drift["trained_velocity_norm"]
             second = await learner.publish(1)
-            assert second.digest != first.digest and install(second) != canary
+            assert second.digest != first.digest and install(second) != fingerprint
             _, later = drawn(1)
             await learner.save(tmp_path / "step_1", {"step": 1})
             straight = (await learner.train(later, 1)).loss["total"]

@@ -5,7 +5,6 @@ import pytest
 import torch
 from cuda_device import DEVICE, MIB, peak_bytes, scene
 
-from oars.seeds import seeded_noise
 from oars.alignment.training_points import training_point
 from oars.config import GeneratorConfig, SamplerConfig
 from oars.config.base import Precision
@@ -13,6 +12,7 @@ from oars.generator.miniature.build import TEXT_IMAGE_AREA
 from oars.generator.policy import load_pipeline, load_transformer
 from oars.generator.upscaler import Upscaler
 from oars.metrics.pixel import psnr
+from oars.seeds import seeded_noise
 
 LR, SCALE, SEED = scene(0, 32), 4, 7
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from oars.compass.judge import Judge
 from oars.compass.miniature.judge_model import build_judge
-from oars.compass.training.parameters import load_trainable
 from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, read
+from oars.compass.training.parameters import load_trainable
 from oars.compass.views import judge_views
 from oars.config.judge_training import JudgeTrainingConfig
 

@@ -7,11 +7,11 @@ import torch
 from tiny import SIDE, fresh_snapshot, tiny_config
 
 from oars.alignment.messages import Conditioning, PolicySnapshot
-from oars.seeds import seeded_noise
 from oars.config import RunConfig
 from oars.generator.merge import add_delta, lora_deltas
 from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import AdapterMismatch, Policy, load_transformer, predict_velocity
+from oars.seeds import seeded_noise
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus as edit_p
 from PIL import Image
 from tiny import SIDE, picture
 
-from oars.seeds import seeded_noise
 from oars.config import GeneratorConfig
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
 from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import predict_velocity
 from oars.generator.sampler import denoise, flow_times
+from oars.seeds import seeded_noise
 
 PROMPT_AREA = 64 * 64
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oars.compass.data.dataset import BadDataset
 from oars.compass.annotation.labels import PERFECT_JOD, Errors, LabelMap
 from oars.compass.annotation.regression import CrossFitted, fit
+from oars.compass.data.dataset import BadDataset
 from oars.compass.data.tables import METRICS, Row
 
 Values = NDArray[np.float64]

@@ -1,9 +1,9 @@
 """F in [0, 1] of outputs that have a GT, by a mapping that is fitted on the train split and kept with the data.
 
 `dists`: 1 - DISTS / bound, clipped, the bound being the 95th percentile of the train pairs (paper: DISTS normalised;
-how is ours). `metrics`: `oars.compass.annotation.labels.LabelMap.fidelity`, for machines without DISTS' weights: ST-LPIPS alone
-would forgive colour shifts and moved content, so structure and colour count too. Both fall monotonically in every
-error; 1 is reached by the ground truth alone.
+how is ours). `metrics`: `oars.compass.annotation.labels.LabelMap.fidelity`, for machines without DISTS' weights:
+ST-LPIPS alone would forgive colour shifts and moved content, so structure and colour count too. Both fall monotonically
+in every error; 1 is reached by the ground truth alone.
 """
 
 from collections.abc import Sequence

@@ -8,11 +8,18 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from oars.compass.annotation.stages import Labelled
-from oars.compass.data.dataset import SCHEMA_VERSION
-from oars.compass.annotation.evidence import Measured, Scale, measured_quality, measured_score, predicted_quality, predicted_score
+from oars.compass.annotation.evidence import (
+    Measured,
+    Scale,
+    measured_quality,
+    measured_score,
+    predicted_quality,
+    predicted_score,
+)
 from oars.compass.annotation.fidelity_labels import FidelityMap
 from oars.compass.annotation.regression import CrossFitted
+from oars.compass.annotation.stages import Labelled
+from oars.compass.data.dataset import SCHEMA_VERSION
 from oars.config.annotation import AnnotationConfig
 
 Values = NDArray[np.float64]

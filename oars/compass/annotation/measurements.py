@@ -8,8 +8,8 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from oars.compass.data.dataset import CuratedGroup
 from oars.compass.annotation.labels import colour_error, structure_error
+from oars.compass.data.dataset import CuratedGroup
 from oars.compass.data.tables import LR, Row
 from oars.compass.views import lr_view
 from oars.metrics.dists import dists_batch

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from oars.compass.annotation.calibration import Calibration, calibrate, overruled
-from oars.compass.annotation.evidence import Measured, Scale, measured_quality, measured_score, predicted_quality, predicted_score
+from oars.compass.annotation.evidence import (
+    Measured,
+    Scale,
+    measured_quality,
+    measured_score,
+    predicted_quality,
+    predicted_score,
+)
 from oars.compass.annotation.ranking import aggregate, to_unit
 from oars.compass.data.tables import LR, METRICS, Row
 from oars.config.annotation import AnnotationConfig

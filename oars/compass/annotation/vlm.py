@@ -1,4 +1,5 @@
-"""What annotation asks a multimodal model, and how its answers are read. Pure: the engine is services/reward_modeling/annotators.py.
+"""What annotation asks a multimodal model, and how its answers are read. Pure: the engine is
+services/reward_modeling/annotators.py.
 
 Three questions: how good is this picture (stage 1, a reasoning rater such as Q-Insight), which of two looks better
 (stage 2, read from the probabilities of two tokens, in both orders, so that a preference for a place cancels), and why

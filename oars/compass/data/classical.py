@@ -1,6 +1,7 @@
 """Enhancers without weights: interpolation, sharpening, back-projection, denoising. uint8 [h, w, 3] -> [H, W, 3].
 
-Unlike the random draws of `oars.compass.data.artefacts`, each of these is one fixed method, as a column of a data set is.
+Unlike the random draws of `oars.compass.data.artefacts`, each of these is one fixed method, as a column of a data set
+is.
 """
 
 from collections.abc import Callable

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from oars.seeds import derive_seed
 from oars.compass.data.dataset import DataSplit, Kind
 from oars.compass.data.tables import Row, recipe_of
 from oars.config.curation import FULL_SIZE, CountsConfig, CurationConfig
@@ -21,6 +20,7 @@ from oars.files import sha256
 from oars.imaging.crops import PhotoTooSmall, Window, degraded_window, photo_pixels, random_window, texture
 from oars.imaging.image_io import encode_png, image_size
 from oars.imaging.photos import NoPhotos, Photo, Split, find_photos
+from oars.seeds import derive_seed
 
 SPLITS: tuple[DataSplit, ...] = ("train", "validation", "evaluation")
 

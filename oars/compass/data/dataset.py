@@ -153,7 +153,8 @@ def manifest_digest(shards: dict[str, str]) -> str:
 
 
 def fidelity_bounds(directory: Path) -> dict[str, float] | None:
-    """The fitted bounds of the metrics that F is made of (`oars.compass.annotation.labels.LabelMap`), if it is made of them."""
+    """The fitted bounds of the metrics that F is made of (`oars.compass.annotation.labels.LabelMap`), if it is made of
+    them."""
     record = json.loads((directory / LABELS_FILE).read_text()).get("fidelity")
     return None if record is None else record["bounds"]
 

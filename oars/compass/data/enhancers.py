@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oars.seeds import derive_seed
 from oars.compass.data import classical, networks
-from oars.compass.data.dataset import EnhancerEntry
 from oars.compass.data.artefacts import draw, scene_of
+from oars.compass.data.dataset import EnhancerEntry
 from oars.compass.views import lr_view
 from oars.config.curation import (
     ArtefactsConfig,
@@ -32,6 +31,7 @@ from oars.errors import UserError
 from oars.files import fingerprint
 from oars.imaging.image_io import read_image
 from oars.miniature import MINIATURE, resolve_model
+from oars.seeds import derive_seed
 
 Pixels = NDArray[np.uint8]
 

@@ -20,9 +20,9 @@ from transformers import (
     Qwen3VLVideoProcessor,
 )
 
-from oars.seeds import derive_seed
 from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
 from oars.qwen import SPECIAL_TOKENS
+from oars.seeds import derive_seed
 
 PATCH_SIZE = 8
 MERGE_SIZE = 2

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from transformers import Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 
-from oars.compass.training.examples import Batch
 from oars.compass.judge_forward import answer_states, encode_pictures
-from oars.compass.training.objective import picture_pairs
 from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
+from oars.compass.training.examples import Batch
+from oars.compass.training.objective import picture_pairs
 from oars.precision import computing_in
 
 # Logit of every token that is no score, and how peaked the first answers are, per squared distance of two levels.

@@ -12,16 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from oars.seeds import derive_seed
-from oars.compass.training.examples import Batch, Examples, draw_batch
 from oars.compass.judge_forward import encode_pictures
 from oars.compass.miniature.judge_model import build_processor, build_tokenizer, calibrate, judge_config, new_judge
 from oars.compass.miniature.judge_output import fit_output_layer
-from oars.compass.training.parameters import write_judge
 from oars.compass.miniature.pooled_head import PooledHead
+from oars.compass.training.examples import Batch, Examples, draw_batch
+from oars.compass.training.parameters import write_judge
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.files import write_whole
 from oars.precision import compute_dtype, computing_in
+from oars.seeds import derive_seed
 
 _CALIBRATION_GROUPS = 64
 _WARMUP = 50

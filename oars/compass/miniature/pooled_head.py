@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from oars.seeds import derive_seed
 from oars.compass.training.examples import Batch
+from oars.seeds import derive_seed
 
 _ORDER_WEIGHT = 4.0
 """Differences within a group are what a reward is for, and smaller than those between groups."""

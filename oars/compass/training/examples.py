@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oars.compass.training.perturbations import draw_chain
 from oars.compass.data.dataset import Group
+from oars.compass.training.perturbations import draw_ladder
 from oars.compass.views import lr_view
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.errors import UserError
@@ -144,10 +144,11 @@ class Batch:
     """[G, K], NaN: not labelled."""
     explanations: NDArray[np.str_]
     """[G, K], empty: none."""
-    chains: Pixels
-    """[G, C, H, W, 3]: one of each group's candidates, changed ever more (`oars/compass/training/perturbations.py`); C may be 0."""
-    falls: Floats
-    """[G, C, 2]: how far F and Q_SR should lie under the chain's first picture, as shares of their ranges."""
+    ladders: Pixels
+    """[G, C, H, W, 3]: one of each group's candidates, changed ever more (`oars/compass/training/perturbations.py`); C
+    may be 0."""
+    margins: Floats
+    """[G, C, 2]: how far F and Q_SR should lie under the ladder's first picture, as shares of their ranges."""
 
     def rows(self, chosen: Sequence[int]) -> "Batch":
         return Batch(*(getattr(self, field.name)[chosen] for field in fields(self)))
@@ -165,19 +166,20 @@ def draw_batch(examples: Examples, config: JudgeTrainingConfig, groups: int, see
     count = min(config.candidates, int(examples.shapes[rows, 0].min()) - 1)
     parts = [_shown(examples[int(row)], count, side, rng) for row in rows]
     views, quality, fidelity, told = (np.stack(column) for column in zip(*parts, strict=True))
-    return Batch(views, quality, fidelity, told, *_chains(views, config.chain_length, rng))
+    return Batch(views, quality, fidelity, told, *_ladders(views, config.ladder_length, rng))
 
 
-def _chains(views: Pixels, length: int, rng: np.random.Generator) -> tuple[Pixels, Floats]:
-    """One chain a group, of any of its candidates; the next group's lends foreign content. Without a `length`, none."""
+def _ladders(views: Pixels, length: int, rng: np.random.Generator) -> tuple[Pixels, Floats]:
+    """One ladder a group, of any of its candidates; the next group's lends foreign content. Without a `length`,
+    none."""
     groups, pictures, *shape = views.shape
     if not length:
         return np.empty((groups, 0, *shape), np.uint8), np.empty((groups, 0, 2), np.float32)
     bases = views[np.arange(groups), rng.integers(1, pictures, groups)]
-    chains = [
-        draw_chain(base, foreign, length, rng) for base, foreign in zip(bases, np.roll(bases, -1, 0), strict=True)
+    ladders = [
+        draw_ladder(base, foreign, length, rng) for base, foreign in zip(bases, np.roll(bases, -1, 0), strict=True)
     ]
-    return np.stack([chain.pictures for chain in chains]), np.stack([chain.falls for chain in chains])
+    return np.stack([ladder.pictures for ladder in ladders]), np.stack([ladder.margins for ladder in ladders])
 
 
 def _drawn_groups(examples: Examples, side: int | None, groups: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 
-from oars.compass.training.examples import Batch
 from oars.compass.judge_forward import Pictures, answer_states, encode_pictures
-from oars.compass.training.targets import expectation, ranking_losses, slot_losses
 from oars.compass.prompt import END, INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
+from oars.compass.training.examples import Batch
+from oars.compass.training.targets import expectation, ranking_losses, slot_losses
 from oars.config.judge_training import TargetConfig
 
 _TRANSITION_SHARE = 0.5
@@ -41,7 +41,7 @@ class Counts:
             batch.fidelity.size,
             int(np.isfinite(batch.fidelity).sum()),
             int((batch.explanations != "").sum()),
-            batch.falls[..., 0].size,
+            batch.margins[..., 0].size,
         )
         return cls(*(max(count, 1) for count in counts))
 
@@ -63,11 +63,11 @@ class JudgeObjective(nn.Module):
 
     def forward(self, batch: Batch, counts: Counts) -> Tensor:
         """The part of the batch's mean loss that these groups add. Call under autocast; the loss is float32."""
-        pictures = np.concatenate([part.reshape(-1, *part.shape[2:]) for part in (batch.views, batch.chains)])
+        pictures = np.concatenate([part.reshape(-1, *part.shape[2:]) for part in (batch.views, batch.ladders)])
         with torch.set_grad_enabled(torch.is_grad_enabled() and self._trains_vision):
             encoded = encode_pictures(self.model, self.processor, pictures)
         loss = self._input_loss(batch, encoded) / counts.pictures + self._transition_loss(batch, encoded, counts)
-        return loss + self._chain_loss(batch, encoded) / counts.changed if batch.falls.size else loss
+        return loss + self._ladder_loss(batch, encoded) / counts.changed if batch.margins.size else loss
 
     def _input_loss(self, batch: Batch, encoded: Pictures) -> Tensor:
         every = torch.arange(batch.quality.size)[:, None]
@@ -104,15 +104,15 @@ class JudgeObjective(nn.Module):
         read = expectation(answer, levels).view(told.shape)
         return ranking_losses(read[known], told[known], values[-1] - values[0], self._config).sum()
 
-    def _chain_loss(self, batch: Batch, encoded: Pictures) -> Tensor:
-        """Of the order along each chain, of F and of Q_SR."""
-        states = answer_states(self.model, self.processor, TRANSITION_PROMPT, encoded, chain_pairs(batch))
+    def _ladder_loss(self, batch: Batch, encoded: Pictures) -> Tensor:
+        """Of the order along each ladder, of F and of Q_SR."""
+        states = answer_states(self.model, self.processor, TRANSITION_PROMPT, encoded, ladder_pairs(batch))
         answer = self._logprobs(states)[:, 0]
         losses = [
-            self._order_loss(answer, levels, (min(levels.values()) - max(levels.values())) * batch.falls[..., slot])
+            self._order_loss(answer, levels, (min(levels.values()) - max(levels.values())) * batch.margins[..., slot])
             for slot, levels in enumerate((self.tokens.fidelity, self.tokens.quality))
         ]
-        return self._config.chain_weight * torch.stack(losses).sum()
+        return self._config.ladder_weight * torch.stack(losses).sum()
 
     def _explanations(self, batch: Batch) -> "Explanations":
         """What follows a transition prompt: the score token nearest to the label, then the explanation's tokens."""
@@ -159,9 +159,9 @@ def picture_pairs(batch: Batch) -> Tensor:
     return torch.stack([places[:, :1].expand(-1, pictures - 1), places[:, 1:]], -1).flatten(0, 1)
 
 
-def chain_pairs(batch: Batch) -> Tensor:
-    """Indices of (LR, changed picture) where the chains' pictures follow the flattened views, [G * C, 2]."""
-    groups, length = batch.falls.shape[:2]
+def ladder_pairs(batch: Batch) -> Tensor:
+    """Indices of (LR, changed picture) where the ladders' pictures follow the flattened views, [G * C, 2]."""
+    groups, length = batch.margins.shape[:2]
     lrs = torch.arange(groups) * batch.quality.shape[1]
     changed = batch.quality.size + torch.arange(groups * length).view(groups, length)
     return torch.stack([lrs[:, None].expand(-1, length), changed], -1).flatten(0, 1)

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 
-from oars.seeds import derive_seed
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.precision import compute_dtype
+from oars.seeds import derive_seed
 
 _ADAPTER = "default"
 

@@ -2,8 +2,8 @@
 
 What a group of SR methods never shows is two pictures that differ in one thing: the same picture with and without a
 cast, a grid, an object in another place. Reinforcement learning finds such differences if the judge does not see them.
-So a training batch brings, beside each group, a chain: a picture of the group, and the same one at growing strengths of
-one change. How much each score should fall along the chain is a property of the change (`FALLS`), no measurement.
+So a training batch brings, beside each group, a ladder: a picture of the group, and the same one at growing strengths
+of one change. How much each score should fall along the ladder is a property of the change (`MARGINS`), no measurement.
 
 The probes of `oars/evaluation/probes.py` ask the same questions with other changes, of photos that no training saw.
 Images are float32 [H, W, 3] in [0, 255]; a strength is in [0, 1], 0 changes nothing.
@@ -82,7 +82,7 @@ def grain(image: Floats, foreign: Floats, strength: float, rng: np.random.Genera
     return image + np.float32(24 * strength) * noise.astype(np.float32)
 
 
-FALLS: dict[Change, tuple[float, float]] = {
+MARGINS: dict[Change, tuple[float, float]] = {
     cast: (0.3, 0.1),
     exchange: (0.3, 0.05),
     warp: (0.3, 0.05),
@@ -96,23 +96,23 @@ change, so that it does not hide a loss of fidelity."""
 
 
 @dataclass(frozen=True)
-class Chain:
-    """One picture at C growing strengths, the first unchanged: uint8 [C, H, W, 3], falls [C, 2] of F and Q_SR."""
+class Ladder:
+    """One picture at C growing strengths, the first unchanged: uint8 [C, H, W, 3], margins [C, 2] of F and Q_SR."""
 
     pictures: Pixels
-    falls: Floats
+    margins: Floats
 
 
-def draw_chain(picture: Pixels, foreign: Pixels, length: int, rng: np.random.Generator) -> Chain:
+def draw_ladder(picture: Pixels, foreign: Pixels, length: int, rng: np.random.Generator) -> Ladder:
     """A random change of `picture` at 0 and `length` - 1 random strengths; both pictures uint8 [H, W, 3]."""
-    changes = list(FALLS)
-    change, seed = changes[rng.integers(len(changes))], int(rng.integers(1 << 32))
+    perturbations = list(MARGINS)
+    change, seed = perturbations[rng.integers(len(perturbations))], int(rng.integers(1 << 32))
     strengths = np.concatenate([[0.0], np.sort(rng.uniform(0.1, 1.0, length - 1))]).astype(np.float32)
     image, other = picture.astype(np.float32), foreign.astype(np.float32)
     # The same draws at every strength: only the strength differs.
     changed = [to_pixels(change(image, other, float(s), np.random.default_rng(seed))) for s in strengths[1:]]
     pictures = np.stack([picture, *changed])
-    return Chain(pictures, (strengths * _seen(pictures))[:, None] * np.array(FALLS[change], np.float32))
+    return Ladder(pictures, (strengths * _seen(pictures))[:, None] * np.array(MARGINS[change], np.float32))
 
 
 _SEEN_LEVELS = 6.0

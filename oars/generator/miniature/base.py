@@ -19,7 +19,6 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from oars.alignment.flow_matching import flow_matching_loss, interpolate, uniform_times
 from oars.alignment.messages import Conditioning
-from oars.seeds import derive_seed
 from oars.files import write_whole
 from oars.generator.codec import Codec
 from oars.generator.miniature.batches import Pictures, training_pictures
@@ -27,6 +26,7 @@ from oars.generator.miniature.recipe import BaseTraining
 from oars.generator.policy import predict_velocity
 from oars.imaging.photos import Photo
 from oars.precision import compute_dtype
+from oars.seeds import derive_seed
 
 REPORT_EVERY = 10
 

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from oars.seeds import derive_seed
 from oars.config import DataConfig
 from oars.config.degradation import DegradationConfig
 from oars.generator.conditioning import resize
 from oars.generator.miniature.recipe import BaseTraining
 from oars.imaging.crops import training_pair
 from oars.imaging.photos import Photo
+from oars.seeds import derive_seed
 
 Pixels = NDArray[np.uint8]
 Pictures = tuple[Pixels, Pixels]

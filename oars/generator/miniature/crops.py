@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from oars.seeds import derive_seed
 from oars.imaging.photos import Photo
+from oars.seeds import derive_seed
 
 
 class CropSource:

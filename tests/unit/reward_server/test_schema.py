@@ -11,11 +11,11 @@ from ray.serve.exceptions import BackPressureError, RayServeException, RequestCa
 from ray.serve.schema import ServeDeploySchema
 
 from oars.compass.outcome import Failed, FailureReason, Scored
-from oars.config import DoorConfig, JudgeConfig
+from oars.config import GatewayConfig, JudgeConfig
 from reward_server import app as app_module
-from reward_server.gateway import app as door_module
-from reward_server.gateway.http_app import parse_body
 from reward_server.errors import BadRequest, EngineDied, Overloaded, Unavailable
+from reward_server.gateway import app as gateway_module
+from reward_server.gateway.http_app import parse_body
 from reward_server.schema import HttpScoreRequest, ScoreHeader, ScoreResponse
 from reward_server.transports.handle import typed
 
@@ -50,16 +50,16 @@ def test_http_needs_a_candidate() -> None:
         HttpScoreRequest(request_id="a", lr="", candidates=[])
 
 
-def test_the_serve_config_deploys_judge_and_door() -> None:
+def test_the_serve_config_deploys_judge_and_gateway() -> None:
     config = ServeDeploySchema.model_validate(yaml.safe_load(CONFIG.read_text()))
-    judge_app, door_app = config.applications
-    for application, module in ((judge_app, app_module), (door_app, door_module)):
+    judge_app, gateway_app = config.applications
+    for application, module in ((judge_app, app_module), (gateway_app, gateway_module)):
         assert application.import_path == f"{module.__name__}:{module.app.__name__}"
         assert [deployment.name for deployment in application.deployments] == [module.DEPLOYMENT]
-    judge, door = JudgeConfig.model_validate(judge_app.args), DoorConfig.model_validate(door_app.args)
+    judge, gateway = JudgeConfig.model_validate(judge_app.args), GatewayConfig.model_validate(gateway_app.args)
     tiny = yaml.safe_load((CONFIG.parents[1] / "profiles" / "tiny.yaml").read_text())
     assert judge == JudgeConfig.model_validate(tiny["judge"])
-    assert (door, door.app) == (DoorConfig(), judge_app.name)
+    assert (gateway, gateway.app) == (GatewayConfig(), judge_app.name)
     assert config.proxy_location == "Disabled"
 
 

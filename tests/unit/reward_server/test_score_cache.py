@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from reward_server.score_cache import KnownAnswers
 from reward_server.pictures import View
+from reward_server.score_cache import ScoreCache
 
 PICTURE = Image.fromarray(np.zeros((1, 1, 3), np.uint8))
 
@@ -21,7 +21,7 @@ def view(name: int) -> View:
 def test_it_is_a_bounded_memory_that_forgets_what_was_not_asked_for_longest(
     size: int, steps: list[tuple[bool, int, int]]
 ) -> None:
-    known, model = KnownAnswers("judge", size), OrderedDict[tuple[int, int], int]()
+    known, model = ScoreCache("judge", size), OrderedDict[tuple[int, int], int]()
     for number, (keep, lr, sr) in enumerate(steps):
         if keep:
             known.keep(view(lr), view(sr), {0: float(number)})
@@ -38,7 +38,7 @@ def test_it_is_a_bounded_memory_that_forgets_what_was_not_asked_for_longest(
 
 
 def test_an_input_is_not_a_transition() -> None:
-    known = KnownAnswers("judge", 8)
+    known = ScoreCache("judge", 8)
     known.keep(view(1), None, {0: 1.0})
     assert known.get(view(1), view(1)) is None
     assert known.get(view(1), None) == {0: 1.0}

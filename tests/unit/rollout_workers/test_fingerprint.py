@@ -1,4 +1,4 @@
-"""The canary changes with the policy and with nothing else; a model that does not use its adapter is found out."""
+"""The fingerprint changes with the policy and with nothing else; a model that does not use its adapter is found out."""
 
 from collections.abc import Iterator
 
@@ -11,33 +11,33 @@ from tiny import fresh_snapshot, tiny_config
 from oars.config import RunConfig
 from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import AdapterMismatch, Policy, load_transformer
-from rollout_workers.fingerprint import Canaries
+from rollout_workers.fingerprint import Fingerprints
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=40), st.integers(1, 4))
 def test_an_honest_worker_is_never_accused(versions: list[int], workers: int) -> None:
-    canaries = Canaries()
+    fingerprints = Fingerprints()
     for i, version in enumerate(versions):
-        canaries.check(f"rollout-{i % workers}", f"digest-{version}", f"song-{version}")
+        fingerprints.check(f"rollout-{i % workers}", f"digest-{version}", f"song-{version}")
     with pytest.raises(AdapterMismatch):
-        canaries.check(f"rollout-{(len(versions) - 1) % workers}", "digest-new", f"song-{versions[-1]}")
+        fingerprints.check(f"rollout-{(len(versions) - 1) % workers}", "digest-new", f"song-{versions[-1]}")
 
 
 def test_the_same_song_for_another_adapter_is_an_error() -> None:
-    canaries = Canaries()
-    canaries.check("rollout-0", "digest-0", "song-0")
-    canaries.check("rollout-1", "digest-1", "song-0")
+    fingerprints = Fingerprints()
+    fingerprints.check("rollout-0", "digest-0", "song-0")
+    fingerprints.check("rollout-1", "digest-1", "song-0")
     with pytest.raises(AdapterMismatch, match="the model does not use them"):
-        canaries.check("rollout-0", "digest-1", "song-0")
+        fingerprints.check("rollout-0", "digest-1", "song-0")
 
 
 def test_another_song_for_the_same_adapter_is_an_error_unless_the_worker_was_lost() -> None:
-    canaries = Canaries()
-    canaries.check("rollout-0", "digest-0", "song-0")
+    fingerprints = Fingerprints()
+    fingerprints.check("rollout-0", "digest-0", "song-0")
     with pytest.raises(AdapterMismatch, match="before and"):
-        canaries.check("rollout-0", "digest-0", "song-1")
-    canaries.forget("rollout-0")
-    canaries.check("rollout-0", "digest-0", "song-1")
+        fingerprints.check("rollout-0", "digest-0", "song-1")
+    fingerprints.forget("rollout-0")
+    fingerprints.check("rollout-0", "digest-0", "song-1")
 
 
 @pytest.fixture(scope="module", params=["float32", "bfloat16"])
@@ -55,8 +55,8 @@ def test_a_real_policy_sings_what_it_is(policy: tuple[RunConfig, Policy]) -> Non
     songs = []
     for shift in (0.05, 0.0501, 0.05):
         model.install(fresh_snapshot(config, shift=shift), "old")
-        songs.append(model.canary("old"))
-        assert songs[-1] == model.canary("old")
+        songs.append(model.fingerprint("old"))
+        assert songs[-1] == model.fingerprint("old")
     assert songs[0] == songs[2] != songs[1]
 
 
@@ -75,11 +75,11 @@ def test_an_adapter_that_is_scaled_to_nothing_keeps_its_digest_and_loses_its_voi
     for module in model.transformer.modules():
         if isinstance(scaling := getattr(module, "scaling", None), dict):
             scaling["old"] = 0.0
-    canaries = Canaries()
+    fingerprints = Fingerprints()
     snapshots = [fresh_snapshot(config, version, shift) for version, shift in ((0, 0.05), (1, -0.05))]
     model.install(snapshots[0], "old")
-    canaries.check("rollout-0", model.digest("old"), model.canary("old"))
+    fingerprints.check("rollout-0", model.digest("old"), model.fingerprint("old"))
     model.install(snapshots[1], "old")
     assert model.digest("old") == snapshots[1].digest
     with pytest.raises(AdapterMismatch, match="the model does not use them"):
-        canaries.check("rollout-0", model.digest("old"), model.canary("old"))
+        fingerprints.check("rollout-0", model.digest("old"), model.fingerprint("old"))

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from oars.alignment.old_policy import old_policy_eta
 from oars.alignment.optimality import is_degenerate, optimalities
-from oars.seeds import derive_seed, seeded_noise
 from oars.alignment.training_points import training_point, training_times
 from oars.config import ObjectiveConfig
 from oars.config.alignment import GroupFilterConfig, OldPolicyConfig, OptimalityConfig
+from oars.seeds import derive_seed, seeded_noise
 
 reward_groups = st.lists(
     st.lists(st.floats(-0.45, 5), min_size=1, max_size=8).map(lambda r: np.array(r)), min_size=1, max_size=5
@@ -36,26 +36,26 @@ def test_optimality_by_hand() -> None:
     assert np.allclose(optimalities([rewards], OptimalityConfig())[0], [0.5 - 0.5 / spread, 0.5 + 0.5 / spread])
 
 
-def test_a_self_pull_raises_the_mean_and_keeps_the_order() -> None:
+def test_an_advantage_offset_raises_the_mean_and_keeps_the_order() -> None:
     groups = [np.array([1.0, 3.0]), np.array([2.0, 2.0])]
     published = optimalities(groups, OptimalityConfig())
-    pulled = optimalities(groups, OptimalityConfig(self_pull=0.5))
+    pulled = optimalities(groups, OptimalityConfig(advantage_offset=0.5))
     spread = np.std(np.concatenate(published))
     for plain, raised in zip(published, pulled, strict=True):
         assert np.allclose(raised - plain, 0.5 * spread)
 
 
 @given(reward_groups, st.floats(0, 10))
-def test_a_self_pull_stays_in_the_unit_interval(groups: list[np.ndarray], pull: float) -> None:
-    for r in optimalities(groups, OptimalityConfig(self_pull=pull)):
+def test_an_advantage_offset_stays_in_the_unit_interval(groups: list[np.ndarray], pull: float) -> None:
+    for r in optimalities(groups, OptimalityConfig(advantage_offset=pull)):
         assert ((r >= 0) & (r <= 1)).all()
 
 
 def test_the_filter_drops_only_groups_that_are_good_and_alike() -> None:
     config = GroupFilterConfig()
-    assert is_degenerate(np.array([4.9, 4.9, 4.95]), config)
-    assert not is_degenerate(np.array([3.0, 3.0, 3.0]), config)
-    assert not is_degenerate(np.array([5.0, 5.0, 4.0, 5.0]), config)
+    assert is_degenerate(np.array([4.9, 4.9, 4.95]), config, best=5.0)
+    assert not is_degenerate(np.array([3.0, 3.0, 3.0]), config, best=5.0)
+    assert not is_degenerate(np.array([5.0, 5.0, 4.0, 5.0]), config, best=5.0)
 
 
 @given(st.integers(1, 5000))

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oars.alignment.nft import nft_loss
-from oars.seeds import seeded_noise
 from oars.config import ObjectiveConfig
+from oars.seeds import seeded_noise
 
 SHAPE = (3, 6, 4)
 

@@ -1,4 +1,4 @@
-"""The short form of `python -m benchmarks.fuzz_reward`, on doors in front of a judge whose answers are known."""
+"""The short form of `python -m benchmarks.fuzz_reward`, on gateways in front of a judge whose answers are known."""
 
 import asyncio
 from pathlib import Path
@@ -8,7 +8,7 @@ from gateways import KnownJudge, opened
 
 from benchmarks.fuzz.report import is_fault
 from benchmarks.fuzz.run import Target
-from benchmarks.fuzz_reward import door_settings, fuzz
+from benchmarks.fuzz_reward import fuzz, gateway_settings
 
 TOKEN = "fuzz-0123456789abcdef"
 
@@ -17,12 +17,12 @@ def test_bad_inputs_break_nothing(tmp_path: Path) -> None:
     tokens, token = tmp_path / "tokens", tmp_path / "token"
     tokens.write_text(f"fuzz {TOKEN}")
     token.write_text(TOKEN)
-    settings = door_settings(tokens).model_dump() | {"read_timeout_s": 1.0}
+    settings = gateway_settings(tokens).model_dump() | {"read_timeout_s": 1.0}
 
     async def run() -> None:
-        async with opened(KnownJudge(), **settings) as door:
-            assert door.http_port is not None and door.grpc_port is not None
-            target = Target("127.0.0.1", door.http_port, door.grpc_port, 1.0, TOKEN)
+        async with opened(KnownJudge(), **settings) as gateway:
+            assert gateway.http_port is not None and gateway.grpc_port is not None
+            target = Target("127.0.0.1", gateway.http_port, gateway.grpc_port, 1.0, TOKEN)
             report = await asyncio.to_thread(fuzz, target, token, 400, 0)
             assert report.faults == []
             assert report.bad_inputs > 350 and report.good > 10

@@ -1,4 +1,5 @@
-"""Both doors over real sockets, in front of a judge whose answers are known: one schema, honest refusals, no leak."""
+"""Both gateways over real sockets, in front of a judge whose answers are known: one schema, honest refusals, no
+leak."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,14 +15,14 @@ from oars.compass.outcome import Failed, FailureReason, Scored
 from oars.config import RewardClientConfig
 from oars.imaging.image_io import Pixels
 from reward_server.client import CompassClient, SyncCompassClient
-from reward_server.gateway.gateway import Door
 from reward_server.errors import BadRequest, BadSetting, Overloaded, Unauthenticated, Unavailable
+from reward_server.gateway.gateway import Gateway
 
 TOKEN = "alice-0123456789abcdef"
 ENVIRONMENT = {
     "OARS_COMPASS_TOKENS": f"alice {TOKEN}\nearlier expired-0123456789abcdef 2020-01-01\nlater {'l' * 20} 2999-01-01"
 }
-DOORS = ("http", "grpc")
+GATEWAYS = ("http", "grpc")
 
 
 def picture(seed: int, side: int = 32) -> Pixels:
@@ -31,26 +32,26 @@ def picture(seed: int, side: int = 32) -> Pixels:
 LR, GROUP = picture(0, 8), np.stack([picture(k) for k in range(1, 4)])
 
 
-def endpoint(door: Door, scheme: str) -> str:
-    return f"{scheme}://127.0.0.1:{door.http_port if scheme.startswith('http') else door.grpc_port}"
+def endpoint(gateway: Gateway, scheme: str) -> str:
+    return f"{scheme}://127.0.0.1:{gateway.http_port if scheme.startswith('http') else gateway.grpc_port}"
 
 
-def client(door: Door, scheme: str, **settings: Any) -> CompassClient:
+def client(gateway: Gateway, scheme: str, **settings: Any) -> CompassClient:
     once = {"attempts": 1, "patience_s": 1e-6, "backoff_s": 0.01, "deadline_s": 10}
-    return CompassClient(RewardClientConfig(endpoint=endpoint(door, scheme), **{**once, **settings}))
+    return CompassClient(RewardClientConfig(endpoint=endpoint(gateway, scheme), **{**once, **settings}))
 
 
-@pytest.mark.parametrize("scheme", DOORS)
+@pytest.mark.parametrize("scheme", GATEWAYS)
 def test_a_group_comes_back_as_it_was_judged(scheme: str) -> None:
     async def run() -> None:
-        async with opened(KnownJudge()) as door, client(door, scheme) as compass:
+        async with opened(KnownJudge()) as gateway, client(gateway, scheme) as compass:
             answer = await compass.score("id-1", LR, GROUP, gamma=3.0, explain=True)
             scores = [outcome for outcome in answer.outcomes if isinstance(outcome, Scored)]
             assert [score.fidelity for score in scores] == [brightness(pixels) for pixels in GROUP]
             assert answer.judged_fidelity == [score.fidelity for score in scores]
             assert answer.request_id == "id-1" and answer.provenance is not None
             assert (answer.provenance.judge_digest, answer.provenance.gamma) == (DIGEST, 3.0)
-            assert answer.provenance.door_s and answer.provenance.decode_s is not None
+            assert answer.provenance.gateway_s and answer.provenance.decode_s is not None
             assert answer.explanations is not None
             assert {reason.reason for reason in answer.explanations} == {"judge_not_trained_to_explain"}
             assert (await compass.score("id-2", LR, GROUP)).explanations is None
@@ -60,10 +61,10 @@ def test_a_group_comes_back_as_it_was_judged(scheme: str) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("scheme", DOORS)
+@pytest.mark.parametrize("scheme", GATEWAYS)
 def test_a_bad_candidate_fails_alone_and_wrong_counts_are_refused(scheme: str) -> None:
     async def run() -> None:
-        async with opened(KnownJudge()) as door, client(door, scheme) as compass:
+        async with opened(KnownJudge()) as gateway, client(gateway, scheme) as compass:
             with pytest.raises(BadRequest, match="fidelity: 1 values for 3 candidates"):
                 await compass.score("a", LR, GROUP, fidelity=[0.5])
             with pytest.raises(BadRequest, match="candidates: 9, expected 1 to 8"):
@@ -77,19 +78,19 @@ def test_a_bad_candidate_fails_alone_and_wrong_counts_are_refused(scheme: str) -
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("scheme", DOORS)
+@pytest.mark.parametrize("scheme", GATEWAYS)
 @pytest.mark.parametrize("token", [None, "wrong-0123456789abcdef", "expired-0123456789abcdef", TOKEN[:-1], TOKEN + "x"])
 def test_a_missing_wrong_or_expired_token_is_refused(scheme: str, token: str | None, tmp_path: Path) -> None:
     async def run() -> None:
         judge = KnownJudge()
-        async with opened(judge, ENVIRONMENT) as door:
-            async with client(door, scheme, token_file=_file(tmp_path, token)) as compass:
+        async with opened(judge, ENVIRONMENT) as gateway:
+            async with client(gateway, scheme, token_file=_file(tmp_path, token)) as compass:
                 for call in (compass.score("a", LR, GROUP), compass.describe()):
                     with pytest.raises(Unauthenticated):
                         await call
             assert judge.calls == 0
             for good in (TOKEN, "l" * 20):
-                async with client(door, scheme, token_file=_file(tmp_path, good)) as compass:
+                async with client(gateway, scheme, token_file=_file(tmp_path, good)) as compass:
                     assert isinstance((await compass.score("a", LR, GROUP)).outcomes[0], Scored)
 
     asyncio.run(run())
@@ -117,13 +118,13 @@ def test_only_who_trusts_the_certificate_talks(scheme: str, tmp_path: Path) -> N
 
     async def run() -> None:
         judge = KnownJudge()
-        async with opened(judge, certificate=tmp_path / "chain", key=tmp_path / "key") as door:
-            async with client(door, scheme, ca_file=tmp_path / "ours") as compass:
+        async with opened(judge, certificate=tmp_path / "chain", key=tmp_path / "key") as gateway:
+            async with client(gateway, scheme, ca_file=tmp_path / "ours") as compass:
                 assert isinstance((await compass.score("a", LR, GROUP)).outcomes[0], Scored)
             for wrong in (
-                client(door, scheme, ca_file=tmp_path / "other", deadline_s=3),
-                client(door, scheme, deadline_s=3),
-                client(door, scheme.removesuffix("s"), deadline_s=3),
+                client(gateway, scheme, ca_file=tmp_path / "other", deadline_s=3),
+                client(gateway, scheme, deadline_s=3),
+                client(gateway, scheme.removesuffix("s"), deadline_s=3),
             ):
                 async with wrong as compass:
                     answer = await compass.score("a", LR, GROUP)
@@ -133,12 +134,12 @@ def test_only_who_trusts_the_certificate_talks(scheme: str, tmp_path: Path) -> N
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("scheme", DOORS)
+@pytest.mark.parametrize("scheme", GATEWAYS)
 def test_a_passed_deadline_cancels_the_work(scheme: str) -> None:
     async def run() -> None:
         judge = KnownJudge()
         judge.hold_s = 30
-        async with opened(judge) as door, client(door, scheme) as compass:
+        async with opened(judge) as gateway, client(gateway, scheme) as compass:
             answer = await compass.score("a", LR, GROUP, deadline_s=0.3)
             assert [getattr(outcome, "reason", None) for outcome in answer.outcomes] == [FailureReason.DEADLINE] * 3
             await _until(lambda: judge.cancelled == 1)
@@ -147,13 +148,13 @@ def test_a_passed_deadline_cancels_the_work(scheme: str) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("scheme", DOORS)
+@pytest.mark.parametrize("scheme", GATEWAYS)
 def test_a_client_that_goes_away_takes_its_work_with_it(scheme: str) -> None:
     async def run() -> None:
         judge = KnownJudge()
         judge.hold_s = 30
-        async with opened(judge) as door:
-            compass = client(door, scheme)
+        async with opened(judge) as gateway:
+            compass = client(gateway, scheme)
             task = asyncio.create_task(compass.score("a", LR, GROUP))
             await _until(lambda: judge.inside == 1)
             task.cancel()
@@ -161,7 +162,7 @@ def test_a_client_that_goes_away_takes_its_work_with_it(scheme: str) -> None:
             await compass.close()
             await _until(lambda: judge.cancelled == 1)
             judge.hold_s = 0
-            async with client(door, scheme) as again:
+            async with client(gateway, scheme) as again:
                 assert isinstance((await again.score("a", LR, GROUP)).outcomes[0], Scored)
 
     asyncio.run(run())
@@ -173,12 +174,12 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("scheme", DOORS)
+@pytest.mark.parametrize("scheme", GATEWAYS)
 def test_too_much_is_refused_with_a_time_to_come_back(scheme: str) -> None:
     async def run() -> None:
         judge = KnownJudge()
         judge.hold_s = 0.5
-        async with opened(judge, max_in_flight=2) as door, client(door, scheme) as compass:
+        async with opened(judge, max_in_flight=2) as gateway, client(gateway, scheme) as compass:
             answers = await asyncio.gather(*(compass.score(f"{k}", LR, GROUP) for k in range(6)))
             details = [getattr(answer.outcomes[0], "detail", "scored") for answer in answers]
             assert details.count("scored") == 2 and judge.calls == 2
@@ -194,41 +195,41 @@ def test_too_much_is_refused_with_a_time_to_come_back(scheme: str) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("scheme", DOORS)
+@pytest.mark.parametrize("scheme", GATEWAYS)
 def test_a_rate_limited_client_is_told_so_and_patience_gets_through(scheme: str) -> None:
     async def run() -> None:
-        async with opened(KnownJudge(), requests_per_s=0.5, burst=1) as door:
-            async with client(door, scheme) as hasty:
+        async with opened(KnownJudge(), requests_per_s=0.5, burst=1) as gateway:
+            async with client(gateway, scheme) as hasty:
                 first, second = [await hasty.score("a", LR, GROUP) for _ in range(2)]
                 assert isinstance(first.outcomes[0], Scored)
                 assert "more than 0.5 requests a second" in getattr(second.outcomes[0], "detail", "")
-            async with client(door, scheme, patience_s=20) as patient:
+            async with client(gateway, scheme, patience_s=20) as patient:
                 assert isinstance((await patient.score("a", LR, GROUP)).outcomes[0], Scored)
 
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("scheme", DOORS)
+@pytest.mark.parametrize("scheme", GATEWAYS)
 def test_bytes_are_bounded(scheme: str) -> None:
     async def run() -> None:
         judge = KnownJudge()
-        async with opened(judge, max_request_bytes=5000) as door, client(door, scheme) as compass:
+        async with opened(judge, max_request_bytes=5000) as gateway, client(gateway, scheme) as compass:
             with pytest.raises(BadRequest, match=r"5\d\d\d|larger|bytes"):
                 await compass.score("a", LR, GROUP)
             small = np.zeros((8, 8, 3), np.uint8)
             assert isinstance((await compass.score("a", small, small[None])).outcomes[0], Scored)
-        async with opened(judge, max_buffered_bytes=1000) as door, client(door, scheme) as compass:
+        async with opened(judge, max_buffered_bytes=1000) as gateway, client(gateway, scheme) as compass:
             answer = await compass.score("a", LR, GROUP)
             assert "bytes of requests are held" in getattr(answer.outcomes[0], "detail", "")
 
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("scheme", DOORS)
+@pytest.mark.parametrize("scheme", GATEWAYS)
 def test_a_replica_that_dies_costs_only_time_and_overload_is_passed_on(scheme: str) -> None:
     async def run() -> None:
         judge = KnownJudge()
-        async with opened(judge) as door, client(door, scheme) as compass:
+        async with opened(judge) as gateway, client(gateway, scheme) as compass:
             judge.faults = [Unavailable("the replica died")]
             assert isinstance((await compass.score("a", LR, GROUP)).outcomes[0], Scored)
             judge.faults = [Overloaded("queue is full")]
@@ -239,12 +240,12 @@ def test_a_replica_that_dies_costs_only_time_and_overload_is_passed_on(scheme: s
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("scheme", DOORS)
-def test_without_a_judge_the_door_says_so(scheme: str) -> None:
+@pytest.mark.parametrize("scheme", GATEWAYS)
+def test_without_a_judge_the_gateway_says_so(scheme: str) -> None:
     async def run() -> None:
         judge = KnownJudge()
         judge.absent = True
-        async with opened(judge) as door, client(door, scheme) as compass:
+        async with opened(judge) as gateway, client(gateway, scheme) as compass:
             with pytest.raises(Unavailable):
                 await compass.describe()
             failed = (await compass.score("a", LR, GROUP)).outcomes[0]
@@ -253,13 +254,13 @@ def test_without_a_judge_the_door_says_so(scheme: str) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("scheme", DOORS)
+@pytest.mark.parametrize("scheme", GATEWAYS)
 def test_a_busy_judge_is_not_an_absent_one(scheme: str) -> None:
-    """Its queue keeps the door's own questions waiting, while groups are answered."""
+    """Its queue keeps the gateway's own questions waiting, while groups are answered."""
 
     async def run() -> None:
         judge = KnownJudge()
-        async with opened(judge) as door, client(door, scheme) as compass:
+        async with opened(judge) as gateway, client(gateway, scheme) as compass:
             before = await compass.describe()
             judge.absent = True
             with pytest.raises(Unavailable):
@@ -270,15 +271,15 @@ def test_a_busy_judge_is_not_an_absent_one(scheme: str) -> None:
     asyncio.run(run())
 
 
-def test_a_closing_door_finishes_what_it_accepted() -> None:
+def test_a_closing_gateway_finishes_what_it_accepted() -> None:
     async def run() -> None:
         judge = KnownJudge()
         judge.hold_s = 0.5
-        async with opened(judge) as door:
-            clients = [client(door, scheme) for scheme in DOORS]
+        async with opened(judge) as gateway:
+            clients = [client(gateway, scheme) for scheme in GATEWAYS]
             work = [asyncio.create_task(compass.score("a", LR, GROUP)) for compass in clients]
             await _until(lambda: judge.inside == 2)
-            await door.close()
+            await gateway.close()
             for answer in await asyncio.gather(*work):
                 assert isinstance(answer.outcomes[0], Scored)
             for compass in clients:
@@ -289,10 +290,10 @@ def test_a_closing_door_finishes_what_it_accepted() -> None:
     asyncio.run(run())
 
 
-def test_a_door_listens_at_ipv6_too() -> None:
+def test_a_gateway_listens_at_ipv6_too() -> None:
     async def run() -> None:
-        async with opened(KnownJudge(), host="::1") as door:
-            for scheme, port in (("http", door.http_port), ("grpc", door.grpc_port)):
+        async with opened(KnownJudge(), host="::1") as gateway:
+            for scheme, port in (("http", gateway.http_port), ("grpc", gateway.grpc_port)):
                 config = RewardClientConfig(endpoint=f"{scheme}://[::1]:{port}", deadline_s=10)
                 async with CompassClient(config) as compass:
                     assert isinstance((await compass.score("a", LR, GROUP)).outcomes[0], Scored)
@@ -302,8 +303,8 @@ def test_a_door_listens_at_ipv6_too() -> None:
 
 def test_code_without_an_event_loop_has_a_client_too() -> None:
     async def run() -> None:
-        async with opened(KnownJudge()) as door:
-            config = RewardClientConfig(endpoint=endpoint(door, "grpc"), deadline_s=10)
+        async with opened(KnownJudge()) as gateway:
+            config = RewardClientConfig(endpoint=endpoint(gateway, "grpc"), deadline_s=10)
 
             def work() -> None:
                 with SyncCompassClient(config) as compass:
@@ -315,11 +316,11 @@ def test_code_without_an_event_loop_has_a_client_too() -> None:
     asyncio.run(run())
 
 
-def test_settings_that_open_no_door_are_one_line(tmp_path: Path) -> None:
+def test_settings_that_open_no_gateway_are_one_line(tmp_path: Path) -> None:
     for settings, what in (
         ({"host": "0.0.0.0"}, "host: 0.0.0.0 is open to others"),
         ({"certificate": tmp_path / "c", "key": tmp_path / "k"}, "certificate: no file"),
-        ({"http_port": None, "grpc_port": None}, "both doors are shut"),
+        ({"http_port": None, "grpc_port": None}, "both gateways are shut"),
     ):
 
         async def run(settings: dict[str, Any] = settings) -> None:

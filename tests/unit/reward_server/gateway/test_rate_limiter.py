@@ -1,4 +1,4 @@
-"""The gate: its counts return to zero whatever happens, its bounds hold, and a bucket lets in what it says."""
+"""The rate limiter: its counts return to zero whatever happens, its bounds hold, and a bucket lets in what it says."""
 
 from contextlib import suppress
 
@@ -6,50 +6,50 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oars.config import DoorConfig
-from reward_server.gateway.rate_limiter import MAX_RETRY_S, MIN_RETRY_S, Bucket, Gate
+from oars.config import GatewayConfig
 from reward_server.errors import Refusal, Refused
+from reward_server.gateway.rate_limiter import MAX_RETRY_S, MIN_RETRY_S, Bucket, RateLimiter
 
-CONFIG = DoorConfig(
+CONFIG = GatewayConfig(
     max_in_flight=4, max_in_flight_per_client=3, max_buffered_bytes=100, requests_per_s=1000, burst=1000
 )
 steps = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 80), st.booleans()), max_size=40)
 
 
 @given(steps)
-def test_bounds_hold_and_everything_leaves_once(visits: list[tuple[str, int, bool]]) -> None:
-    gate, inside = Gate(CONFIG), []
-    for now, (client, count, leave) in enumerate(visits):
+def test_bounds_hold_and_everything_leaves_once(contexts: list[tuple[str, int, bool]]) -> None:
+    rate_limiter, inside = RateLimiter(CONFIG), []
+    for now, (client, count, leave) in enumerate(contexts):
         charged = 0
         with suppress(Refused):
-            gate.enter(client, now)
+            rate_limiter.enter(client, now)
             inside.append((client, charged))
-            gate.charge(count)
+            rate_limiter.charge(count)
             inside[-1] = (client, count)
-        assert gate.inside == len(inside) <= CONFIG.max_in_flight
-        assert gate.buffered_bytes == sum(held for _, held in inside) <= CONFIG.max_buffered_bytes
+        assert rate_limiter.inside == len(inside) <= CONFIG.max_in_flight
+        assert rate_limiter.buffered_bytes == sum(held for _, held in inside) <= CONFIG.max_buffered_bytes
         assert all(sum(name == other for other, _ in inside) <= 3 for name in "abc")
         if leave and inside:
-            gate.leave(*inside.pop(0), 1.0)
-    for visit in inside:
-        gate.leave(*visit, 1.0)
-    assert (gate.inside, gate.buffered_bytes) == (0, 0)
+            rate_limiter.leave(*inside.pop(0), 1.0)
+    for context in inside:
+        rate_limiter.leave(*context, 1.0)
+    assert (rate_limiter.inside, rate_limiter.buffered_bytes) == (0, 0)
 
 
 def test_overload_says_when_to_come_back() -> None:
-    gate = Gate(CONFIG)
+    rate_limiter = RateLimiter(CONFIG)
     for seconds in (1000.0, 0.0):
         for _ in range(50):
-            gate.enter("a", 0)
-            gate.leave("a", 0, seconds)
+            rate_limiter.enter("a", 0)
+            rate_limiter.leave("a", 0, seconds)
         for client in "aaab":
-            gate.enter(client, 0)
+            rate_limiter.enter(client, 0)
         with pytest.raises(Refused) as refused:
-            gate.enter("b", 0)
+            rate_limiter.enter("b", 0)
         assert refused.value.refusal is Refusal.OVERLOADED
         assert refused.value.retry_after_s == (MAX_RETRY_S if seconds else MIN_RETRY_S)
         for client in "aaab":
-            gate.leave(client, 0, seconds)
+            rate_limiter.leave(client, 0, seconds)
 
 
 @given(st.lists(st.floats(0, 5), min_size=1, max_size=60), st.floats(0.1, 20), st.integers(1, 10))
@@ -65,11 +65,11 @@ def test_a_bucket_never_lets_in_more_than_its_size_and_rate(gaps: list[float], r
 
 
 def test_one_client_does_not_slow_another() -> None:
-    gate = Gate(DoorConfig(requests_per_s=0.5, burst=2))
+    rate_limiter = RateLimiter(GatewayConfig(requests_per_s=0.5, burst=2))
     for _ in range(2):
-        gate.enter("a", 0)
+        rate_limiter.enter("a", 0)
     with pytest.raises(Refused, match=r"more than 0\.5 requests a second") as refused:
-        gate.enter("a", 0)
+        rate_limiter.enter("a", 0)
     assert refused.value.refusal is Refusal.RATE_LIMITED
     assert refused.value.retry_after_s == pytest.approx(2)
-    gate.enter("b", 0)
+    rate_limiter.enter("b", 0)

@@ -1,4 +1,4 @@
-"""Tokens: known ones name their client, all others are nobody; a door that needs them does not open without."""
+"""Tokens: known ones name their client, all others are nobody; a gateway that needs them does not open without."""
 
 import os
 from datetime import UTC, datetime
@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oars.config import DoorConfig
-from reward_server.gateway.tokens import TOKENS_VARIABLE, TokenSource, parse_tokens
+from oars.config import GatewayConfig
 from reward_server.errors import BadSetting
+from reward_server.gateway.tokens import TOKENS_VARIABLE, TokenSource, parse_tokens
 
 ALICE, BOB = "alice-0123456789abcdef", "bob-0123456789abcdef"
 TEXT = f"# who token expires\nalice {ALICE}\n\nbob {BOB} 2030-01-02\n"
@@ -58,7 +58,7 @@ def test_a_changed_file_is_read_again_and_a_broken_one_keeps_the_last(tmp_path: 
         os.utime(path, (moment, moment))
 
     write(f"alice {ALICE}", 1)
-    source = TokenSource(DoorConfig(tokens=path), {})
+    source = TokenSource(GatewayConfig(tokens=path), {})
 
     def client(token: str) -> str | None:
         tokens = source.now()
@@ -75,17 +75,17 @@ def test_a_changed_file_is_read_again_and_a_broken_one_keeps_the_last(tmp_path: 
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "some.host"])
-def test_a_door_open_to_others_needs_tokens(host: str) -> None:
+def test_a_gateway_open_to_others_needs_tokens(host: str) -> None:
     with pytest.raises(BadSetting, match=f"^host: {host} is open to others and needs tokens"):
-        TokenSource(DoorConfig(host=host), {})
-    assert TokenSource(DoorConfig(host=host), {TOKENS_VARIABLE: f"alice {ALICE}"}).now() is not None
+        TokenSource(GatewayConfig(host=host), {})
+    assert TokenSource(GatewayConfig(host=host), {TOKENS_VARIABLE: f"alice {ALICE}"}).now() is not None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_on_loopback_nobody_needs_a_token(host: str) -> None:
-    assert TokenSource(DoorConfig(host=host), {}).now() is None
+    assert TokenSource(GatewayConfig(host=host), {}).now() is None
 
 
 def test_a_missing_token_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadSetting, match=r"^tokens: .*gone cannot be read: No such file"):
-        TokenSource(DoorConfig(tokens=tmp_path / "gone"), {})
+        TokenSource(GatewayConfig(tokens=tmp_path / "gone"), {})

@@ -29,7 +29,7 @@ provenances = st.builds(
     Provenance,
     judge_digest=st.none() | st.text(max_size=5),
     decode_s=st.none() | finite,
-    door_s=st.none() | finite,
+    gateway_s=st.none() | finite,
     gamma=finite,
     seconds=finite,
     attempt=st.integers(0, 2**31 - 1),

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from oars.compass.outcome import Scored
+from services.bench.single_role import saved_groups
 from services.run.ledger import Ledger
 from services.run.run_directory import BadRun
-from services.bench.single_role import saved_groups
 
 
 def finished(ledger: Ledger, ordinal: int) -> str:

@@ -91,7 +91,7 @@ def test_help_loads_neither_torch_nor_ray() -> None:
     assert "align" in done.stdout and done.stdout.strip().endswith("[]")
 
 
-def test_a_door_that_would_be_open_to_the_world_does_not_open(tmp_path: Path) -> None:
+def test_a_gateway_that_would_be_open_to_the_world_does_not_open(tmp_path: Path) -> None:
     assert "host: 0.0.0.0 is open to others and needs tokens" in fails_with("serve", "--host", "0.0.0.0")
     assert "certificate and key: give both or neither" in fails_with("serve", "--key", str(tmp_path / "k"))
     assert "tokens: " in fails_with("serve", "--tokens", str(tmp_path / "gone"))
@@ -116,7 +116,7 @@ def test_a_wrong_endpoint_is_one_line(tmp_path: Path) -> None:
 
 
 def test_the_service_commands_say_what_is_wrong_before_they_look_for_a_cluster(tmp_path: Path) -> None:
-    assert "fewer than the least" in fails_with("serve", "scale", "2", "1")
+    assert "less than min replicas" in fails_with("serve", "scale", "2", "1")
     assert "no model in" in fails_with("serve", "replace", "--judge", str(tmp_path))
     assert "reward.endpoint" in fails_with("bench", "reward", "--endpoint", "ftp://somewhere")
 

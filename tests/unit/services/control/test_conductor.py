@@ -24,17 +24,17 @@ from oars.report.summary import read_summary
 from rollout_workers.pool import AttemptFailed
 from services.control.circuit_breaker import RewardsFailing
 from services.control.conductor import Conductor, NothingTrainable
-from services.run.errors import innermost
 from services.control.group_life import GroupLife
-from services.run.ledger import Ledger
 from services.control.policy_store import PolicyStore
-from services.control.retry import Retry
 from services.control.protocols import TrainingGroup
+from services.control.retry import Retry
+from services.results.write_up import summarise, write_up
+from services.run.errors import innermost
+from services.run.ledger import Ledger
 from services.run.run import Run
 from services.run.stopping import StopRequest
 from services.run.telemetry import Telemetry
 from services.run.watchdog import Watchdog
-from services.results.write_up import summarise, write_up
 
 
 @dataclass
@@ -179,7 +179,7 @@ def test_a_judge_that_fails_stops_the_run_with_the_reason(directory: Path) -> No
 @pytest.mark.parametrize("change", [{"digest": "other"}, {"version": -1}, {"bound_tensors": 0}])
 def test_a_group_sampled_with_another_policy_stops_the_run(directory: Path, change: dict[str, Any]) -> None:
     world = World.make(directory)
-    world.rollouts.fate = lambda order, sampled: replace(sampled, echo=replace(sampled.echo, **change))
+    world.rollouts.fate = lambda request, sampled: replace(sampled, receipt=replace(sampled.receipt, **change))
     with pytest.raises(ExceptionGroup) as caught:
         world.go(steps=1, groups=2)
     assert isinstance(innermost(caught.value), AdapterMismatch)
@@ -189,7 +189,7 @@ def test_a_group_sampled_with_another_policy_stops_the_run(directory: Path, chan
 def test_a_lost_worker_costs_an_attempt_and_no_group(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.control.group_life.after_failure", lambda attempt, *rest: Retry(0.0))
     world = World.make(directory)
-    world.rollouts.fate = lambda order, sampled: sampled if order.attempt else AttemptFailed("worker died", False)
+    world.rollouts.fate = lambda request, sampled: sampled if request.attempt else AttemptFailed("worker died", False)
     world.go(steps=2, groups=2)
     counts = world.run.ledger.counts()
     assert counts.trained == counts.admitted == 4

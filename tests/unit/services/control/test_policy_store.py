@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from oars.alignment.messages import PolicySnapshot, SampleEcho
+from oars.alignment.messages import PolicySnapshot, RolloutReceipt
 from oars.generator.policy import AdapterMismatch
 from services.control.policy_store import PolicyStore
 
@@ -14,8 +14,8 @@ def snapshot(version: int) -> PolicySnapshot:
     return PolicySnapshot(version, f"digest-{version}", {"a": torch.zeros(2, 3), "b": torch.zeros(4)})
 
 
-def echo(version: int, digest: str | None = None, bound: int = 2) -> SampleEcho:
-    return SampleEcho("group", 0, "rollout-0", version, digest or f"digest-{version}", bound)
+def receipt(version: int, digest: str | None = None, bound: int = 2) -> RolloutReceipt:
+    return RolloutReceipt("group", 0, "rollout-0", version, digest or f"digest-{version}", bound)
 
 
 def store(versions: int = 2) -> PolicyStore:
@@ -27,21 +27,21 @@ def store(versions: int = 2) -> PolicyStore:
 
 def test_the_current_and_a_newer_version_than_ordered_are_accepted() -> None:
     s = store(2)
-    s.check(echo(1), oldest=1)
-    s.check(echo(1), oldest=0)
+    s.check(receipt(1), oldest=1)
+    s.check(receipt(1), oldest=0)
     assert (s.current.version, s.current.bytes, s.versions) == (1, 40, 2)
 
 
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        (echo(0), "sampled with version 0, ordered 1"),
-        (echo(1, digest="digest-0"), "version 1 has digest digest-0, published digest-1"),
-        (echo(7), "published None"),
-        (echo(1, bound=0), "0 of 2 adapter tensors are bound"),
+        (receipt(0), "sampled with version 0, requested 1"),
+        (receipt(1, digest="digest-0"), "version 1 has digest digest-0, published digest-1"),
+        (receipt(7), "published None"),
+        (receipt(1, bound=0), "0 of 2 adapter tensors are bound"),
     ],
 )
-def test_any_other_policy_stops_the_run(bad: SampleEcho, says: str) -> None:
+def test_any_other_policy_stops_the_run(bad: RolloutReceipt, says: str) -> None:
     with pytest.raises(AdapterMismatch, match=says):
         store(2).check(bad, oldest=1)
 

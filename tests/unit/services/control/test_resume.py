@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from learner.ranks import LearnerLost
 from learner.report import StepReport
-from oars.alignment.messages import GroupOrder, PolicySnapshot
+from oars.alignment.messages import PolicySnapshot, RolloutRequest
 from oars.compass.outcome import CandidateOutcome
 from oars.config import RunConfig
 from oars.config.alignment import RLStageConfig
@@ -30,12 +30,12 @@ from oars.imaging.crops import Pair
 from rollout_workers.pool import AttemptFailed, Sampled
 from services.control.conductor import Conductor
 from services.control.group_life import GroupLife
-from services.run.ledger import Ledger
 from services.control.policy_store import PolicyStore, Published
-from services.control.retry import Retry
 from services.control.protocols import TrainingGroup
+from services.control.resilient_learner import ResilientLearner
+from services.control.retry import Retry
+from services.run.ledger import Ledger
 from services.run.run import Run
-from services.control.resilient_learner import SteadyLearner
 from services.run.stopping import StopRequest
 from services.run.telemetry import Telemetry
 from services.run.watchdog import Watchdog
@@ -140,10 +140,10 @@ class WatchfulRollouts(Rollouts):
         super().publish(policy)
         self._seen.append(policy.version)
 
-    def _end(self, order: GroupOrder, sampled: Sampled) -> Sampled | AttemptFailed:
+    def _end(self, request: RolloutRequest, sampled: Sampled) -> Sampled | AttemptFailed:
         if self.chance.random() < self._failures:
             return AttemptFailed("killed", timed_out=False)
-        return Sampled(sampled.echo, sampled.images, f"{order.group_id}@{sampled.echo.digest}", 0.0)
+        return Sampled(sampled.receipt, sampled.images, f"{request.group_id}@{sampled.receipt.digest}", 0.0)
 
 
 def outcomes(request: str) -> list[CandidateOutcome]:
@@ -183,7 +183,7 @@ def drive(disk: Disk, writes: int, chance: random.Random, failures: float, losse
     async def life() -> None:
         rollouts = WatchfulRollouts(chance, failures, disk.published)
         store = PolicyStore(lambda snapshot: snapshot)
-        async with SteadyLearner.running(run, start, disk.samples) as learner:
+        async with ResilientLearner.running(run, start, disk.samples) as learner:
             group_life = GroupLife(run, rollouts, Judge(outcomes), store, disk.samples)
             conductor = Conductor(run, Source(), rollouts, learner, store, group_life, disk.samples)  # type: ignore[arg-type]
             await conductor.begin()

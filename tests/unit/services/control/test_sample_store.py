@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from oars.alignment.messages import Conditioning, TrainingSample
-from services.control.sample_store import BadSample, Vault, read_sample, write_sample
+from services.control.sample_store import BadSample, SampleStore, read_sample, write_sample
 
 
 def sample() -> TrainingSample:
@@ -49,15 +49,15 @@ def test_a_sample_that_is_missing_or_torn_is_one_line_naming_the_file(tmp_path: 
 
 
 def test_only_what_somebody_may_ask_for_is_kept(tmp_path: Path) -> None:
-    vault = Vault(tmp_path / "experience")
+    sample_store = SampleStore(tmp_path / "experience")
 
     async def keep() -> None:
         for group in ("a", "b", "c"):
             value = asyncio.get_running_loop().create_future()
             value.set_result(sample())
-            await vault.keep(group, value)
+            await sample_store.keep(group, value)
 
     asyncio.run(keep())
-    vault.forget(["a", "unknown"])
-    vault.forget_all_but(["c", "not kept"])
+    sample_store.forget(["a", "unknown"])
+    sample_store.forget_all_but(["c", "not kept"])
     assert [path.name for path in (tmp_path / "experience").iterdir()] == ["c.safetensors"]

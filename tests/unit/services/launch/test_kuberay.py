@@ -11,11 +11,11 @@ import yaml
 from pydantic import BaseModel
 from ray.serve.schema import ServeDeploySchema
 
-from oars.config import DoorConfig, JudgeConfig, load_profile
+from oars.config import GatewayConfig, JudgeConfig, load_profile
 from oars.deployment import deploy_path
 
 SCHEMAS = Path(__file__).parents[3] / "data" / "kuberay"
-CONFIGS: dict[str, type[BaseModel]] = {"compass": JudgeConfig, "compass-door": DoorConfig}
+CONFIGS: dict[str, type[BaseModel]] = {"compass": JudgeConfig, "compass-gateway": GatewayConfig}
 
 
 def manifest(name: str) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def test_every_group_leaves_once_under_any_faults(
         "learner": {"steps": 6, "groups": groups, "step": {"mean": 20, "cv": 0.5}},
         "faults": faults | {"learner_dies": losses, "candidate_fails": dies},
         "control": {"max_staleness": staleness, "learner_restarts": 20, "checkpoint_every": 2},
-        # A run that the brake stops has no end to hold to account; the brake has tests of its own.
+        # A run that the breaker stops has no end to hold to account; the breaker has tests of its own.
         "reward": {"max_failure_rate": 1.0},
     }
     result = rehearse(Scenario.model_validate(tree), tmp_path_factory.mktemp("run"), Silent())

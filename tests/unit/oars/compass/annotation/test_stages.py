@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from compass_data import write_tiny_dataset
 
-from oars.compass.annotation.stages import anchor_rows, answered, comparison_rows, label, pairs, win_matrix
-from oars.compass.data.dataset import BadDataset, CuratedGroup, read_curated, read_groups, read_manifest
 from oars.compass.annotation.evidence import Measured, Scale, fit_scale, predicted_quality
 from oars.compass.annotation.fidelity_labels import fit_fidelity
 from oars.compass.annotation.labels import Errors
 from oars.compass.annotation.measurements import measure_group
+from oars.compass.annotation.stages import anchor_rows, answered, comparison_rows, label, pairs, win_matrix
+from oars.compass.data.dataset import BadDataset, CuratedGroup, read_curated, read_groups, read_manifest
 from oars.compass.data.tables import LR, METRICS
 from oars.config.annotation import AnnotationConfig
 from oars.config.loading import BadConfig

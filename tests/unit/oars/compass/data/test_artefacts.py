@@ -13,8 +13,8 @@ def scene() -> artefacts.Scene:
 
 @pytest.mark.parametrize("step", [*BASES, *ARTEFACTS], ids=lambda step: step.__name__)
 def test_every_step_gives_a_picture_and_changes_the_reference_only_with_the_content(step):
-    base, artefacts = (step, ()) if step in BASES else (artefacts.ground_truth, (step,))
-    drawn, again = (make(scene(), base, artefacts, np.random.default_rng(5)) for _ in range(2))
+    base, added = (step, ()) if step in BASES else (artefacts.ground_truth, (step,))
+    drawn, again = (make(scene(), base, added, np.random.default_rng(5)) for _ in range(2))
     assert drawn.pixels.shape == (64, 64, 3)
     assert np.array_equal(drawn.pixels, again.pixels)
     assert np.array_equal(drawn.reference, scene().gt.astype(np.uint8)) == (step not in CONTENT)

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oars.compass.data.curation import SPLITS, check_photos, inputs_recipe, make_inputs, photo_digests, plan_inputs, shards
+from oars.compass.data.curation import (
+    SPLITS,
+    check_photos,
+    inputs_recipe,
+    make_inputs,
+    photo_digests,
+    plan_inputs,
+    shards,
+)
 from oars.config import BadConfig
 from oars.config.curation import CountsConfig, CurationConfig, RealConfig, SyntheticConfig
 from oars.config.degradation import DegradationConfig

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from oars.compass.data import enhancers
-from oars.compass.data.classical import METHODS, noise_level
 from oars.compass.data.artefacts import to_pixels
+from oars.compass.data.classical import METHODS, noise_level
 from oars.compass.data.enhancers import (
     BadEnhancer,
     Task,
@@ -146,5 +146,5 @@ def test_other_code_makes_finished_shards_of_its_kind_stale(
 ) -> None:
     before = ingredients(config, [])
     assert before == ingredients(config, [])
-    monkeypatch.setattr(methods, version, getattr(methods, version) + 1)
+    monkeypatch.setattr(enhancers, version, getattr(enhancers, version) + 1)
     assert before != ingredients(config, [])

@@ -5,8 +5,8 @@ from compass_data import write_tiny_dataset
 
 from oars.compass.data.dataset import read_groups
 from oars.compass.judge import Judge
-from oars.compass.training.examples import Examples, draw_batch, example_of, open_examples, pack
 from oars.compass.miniature.judge_preparation import Preparation
+from oars.compass.training.examples import Examples, draw_batch, example_of, open_examples, pack
 from oars.config.judge_training import JudgeTrainingConfig
 
 CONFIG = JudgeTrainingConfig.model_validate(

@@ -1,8 +1,8 @@
 import numpy as np
 import torch
 
-from oars.compass.training.examples import Batch
 from oars.compass.miniature.pooled_head import PooledHead
+from oars.compass.training.examples import Batch
 
 GROUPS, CANDIDATES, TOKENS, CHANNELS = 3, 2, 4, 6
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oars.compass.data.dataset import read_groups
-from oars.compass.training.examples import Batch, NoExamples, augmented, draw_batch, example_of, open_examples, pack
 from oars.compass.miniature.judge_model import build_processor, build_tokenizer, judge_config, new_judge
+from oars.compass.training.examples import Batch, NoExamples, augmented, draw_batch, example_of, open_examples, pack
 from oars.compass.training.objective import Counts, JudgeObjective
 from oars.config import BadConfig
 from oars.config.judge_training import JudgeTrainingConfig, TargetConfig, load_training
@@ -93,23 +93,23 @@ def test_windows_are_cut_where_asked_and_must_fit(packed):
         draw_batch(examples, CONFIG.model_copy(update={"sides": (64,)}), 2, 0)
 
 
-def test_each_group_brings_a_chain_of_one_of_its_own_candidates(packed):
-    examples, chained = open_examples(packed), CONFIG.model_copy(update={"chain_length": 3})
-    one, same, without = (draw_batch(examples, config, 4, 5) for config in (chained, chained, CONFIG))
-    assert one.chains.shape == (4, 3, 32, 32, 3) and without.chains.shape == (4, 0, 32, 32, 3)
-    assert np.array_equal(one.chains, same.chains) and np.array_equal(one.views, without.views)
-    for views, chain in zip(one.views, one.chains, strict=True):
-        assert any(np.array_equal(view, chain[0]) for view in views[1:])
+def test_each_group_brings_a_ladder_of_one_of_its_own_candidates(packed):
+    examples, with_ladders = open_examples(packed), CONFIG.model_copy(update={"ladder_length": 3})
+    one, same, without = (draw_batch(examples, config, 4, 5) for config in (with_ladders, with_ladders, CONFIG))
+    assert one.ladders.shape == (4, 3, 32, 32, 3) and without.ladders.shape == (4, 0, 32, 32, 3)
+    assert np.array_equal(one.ladders, same.ladders) and np.array_equal(one.views, without.views)
+    for views, ladder in zip(one.views, one.ladders, strict=True):
+        assert any(np.array_equal(view, ladder[0]) for view in views[1:])
 
 
-def test_the_order_of_a_chain_is_learnt(packed, objective):
-    """The loss is least where the readings fall as told: a chain taken backwards costs more once learnt."""
-    batch = draw_batch(open_examples(packed), CONFIG.model_copy(update={"chain_length": 4}), 4, 5)
+def test_the_order_of_a_ladder_is_learnt(packed, objective):
+    """The loss is least where the readings fall as told: a ladder taken backwards costs more once learnt."""
+    batch = draw_batch(open_examples(packed), CONFIG.model_copy(update={"ladder_length": 4}), 4, 5)
     model = copy.deepcopy(objective)
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
     losses = []
     for _ in range(16):
-        loss = model(batch, Counts.of(batch)) - model(without_chains(batch), Counts.of(batch))
+        loss = model(batch, Counts.of(batch)) - model(without_ladders(batch), Counts.of(batch))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -117,13 +117,13 @@ def test_the_order_of_a_chain_is_learnt(packed, objective):
     assert losses[-1] < 0.8 * losses[0]
 
 
-def without_chains(batch: Batch) -> Batch:
-    return replace(batch, chains=batch.chains[:, :0], falls=batch.falls[:, :0])
+def without_ladders(batch: Batch) -> Batch:
+    return replace(batch, ladders=batch.ladders[:, :0], margins=batch.margins[:, :0])
 
 
 def test_a_batch_may_be_cut_into_parts(packed, objective):
     """The sum of the parts' losses and gradients is the whole's, whichever transitions lack F."""
-    batch = draw_batch(open_examples(packed), CONFIG.model_copy(update={"chain_length": 2}), 6, 3)
+    batch = draw_batch(open_examples(packed), CONFIG.model_copy(update={"ladder_length": 2}), 6, 3)
     assert np.isnan(batch.fidelity).any() and np.isfinite(batch.fidelity).any()
     whole, parts = (gradient(objective, batch, cuts) for cuts in ([range(6)], [[0], [1, 2, 3], [4, 5]]))
     assert parts[0] == pytest.approx(whole[0], rel=1e-5)

@@ -1,14 +1,14 @@
-"""Chains of ever more changed pictures: what the judge is taught about them is true."""
+"""Ladders of ever more changed pictures: what the judge is taught about them is true."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oars.compass.training.perturbations import FALLS, Change, draw_chain
+from oars.compass.training.perturbations import MARGINS, Change, draw_ladder
 from oars.imaging.masks import disc_at, random_disc
 
-CHANGES = pytest.mark.parametrize("change", FALLS, ids=lambda change: change.__name__)
+CHANGES = pytest.mark.parametrize("change", MARGINS, ids=lambda change: change.__name__)
 
 
 def pictures(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -31,26 +31,26 @@ def test_more_strength_changes_more(change, seed):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 6))
-def test_a_chain_begins_unchanged_and_never_rises(seed, length):
+def test_a_ladder_begins_unchanged_and_never_rises(seed, length):
     picture, foreign = pictures(seed)
-    chain = draw_chain(picture, foreign, length, np.random.default_rng(seed))
-    assert chain.pictures.shape == (length, *picture.shape) and np.array_equal(chain.pictures[0], picture)
-    assert (chain.falls[0] == 0).all() and (chain.falls[1:] > 0).all()
-    assert (np.diff(chain.falls, axis=0) >= 0).all() and chain.falls.max() <= 0.3
+    ladder = draw_ladder(picture, foreign, length, np.random.default_rng(seed))
+    assert ladder.pictures.shape == (length, *picture.shape) and np.array_equal(ladder.pictures[0], picture)
+    assert (ladder.margins[0] == 0).all() and (ladder.margins[1:] > 0).all()
+    assert (np.diff(ladder.margins, axis=0) >= 0).all() and ladder.margins.max() <= 0.3
 
 
 @CHANGES
 def test_what_cannot_be_seen_counts_nothing(change, monkeypatch):
-    monkeypatch.setattr("oars.compass.training.perturbations.FALLS", {change: (0.3, 0.3)})
+    monkeypatch.setattr("oars.compass.training.perturbations.MARGINS", {change: (0.3, 0.3)})
     sky = np.full((32, 32, 3), 120, np.uint8)
-    chain = draw_chain(sky, sky, 4, np.random.default_rng(0))
-    seen = (chain.pictures != sky).any((1, 2, 3))
-    assert (chain.falls[~seen] == 0).all() and (chain.falls[seen] > 0).all()
+    ladder = draw_ladder(sky, sky, 4, np.random.default_rng(0))
+    seen = (ladder.pictures != sky).any((1, 2, 3))
+    assert (ladder.margins[~seen] == 0).all() and (ladder.margins[seen] > 0).all()
     assert seen.any() == (change.__name__ in ("cast", "texture", "grid", "grain"))
 
 
 def test_exchanged_places_keep_every_pixel_outside_them():
-    change = next(change for change in FALLS if change.__name__ == "exchange")
+    change = next(change for change in MARGINS if change.__name__ == "exchange")
     difference = np.abs(changed(change, 0.5, 3)).max(-1)
     assert 0.02 < (difference > 0).mean() < 2 * np.pi * 6**2 / (40 * 48)
 
