@@ -13,21 +13,23 @@ class OptimalityConfig(Config):
     """r = 1/2 + 1/2 clip((R - group mean) / Z, -1, 1), Z = scale * (std + 1e-4), std over the batch (Edit-R1)."""
 
     scale: PositiveFloat = 5.0
+    """Factor on the batch's standard deviation in Z (Edit-R1: 5)."""
     advantage_offset: NonNegativeFloat = 0.0
-    """Added to every clipped difference, in standard deviations of those of the batch (ours): that part of a step pulls
-    the model to its own candidates, whatever their reward. 0: as published (docs/alignment.md)."""
+    """Added to every clipped difference, in standard deviations of the batch's differences (ours). It pulls the model
+    towards its own candidates, whatever their reward. 0: as published (docs/results/alignment.md)."""
 
 
 class GroupFilterConfig(Config):
-    """Drop a group whose rewards, scaled to [0, 1] (R / 5), are all high and all alike (paper)."""
+    """Drops a group whose rewards, scaled to [0, 1] (R / 5), are all high and all alike (paper)."""
 
     max_mean: float = 0.9
+    """Groups with a mean at or below this are kept (paper: 0.9)."""
     min_std: float = 0.05
-    """Groups with a mean above `max_mean` and a standard deviation below this are dropped (Edit-R1: std)."""
+    """Groups above `max_mean` with a standard deviation below this are dropped (Edit-R1: std)."""
 
 
 class OldPolicyConfig(Config):
-    """theta_old <- eta theta_old + (1 - eta) theta, once an optimiser step."""
+    """The policy that samples: theta_old <- eta theta_old + (1 - eta) theta, once an optimiser step."""
 
     at: Literal["worker", "learner", "moving"] = "worker"
     """Who evaluates v_old (and v_ref) at the training points. worker: the rollout worker, with the adapter that it
@@ -38,49 +40,59 @@ class OldPolicyConfig(Config):
     schedule: Literal["linear", "copy", "delayed_linear"] = "linear"
     """linear: eta = min(slope * i, ceiling); copy: 0; delayed_linear: 0 until `delay`, then linear to 0.999."""
     slope: NonNegativeFloat = 0.001
+    """Growth of eta per optimiser step (`linear`; published)."""
     ceiling: float = Field(default=0.5, ge=0, le=1)
+    """Largest eta of `linear` (published)."""
     delay: NonNegativeInt = 75
+    """Optimiser steps of `delayed_linear` with eta = 0."""
 
 
 class ObjectiveConfig(Config):
     """DiffusionNFT (arXiv 2509.16117)."""
 
     beta: PositiveFloat = 1.0
+    """Distance of the positive and the negative branch from v_old; both meet there for beta = 0 (Edit-R1: 1)."""
     kl_weight: NonNegativeFloat = 1e-4
-    """Weight of ||v_theta - v_ref||^2; 0 spares the reference forward passes."""
+    """Weight of ||v_theta - v_ref||^2 (published: 1e-4). 0 saves the reference's forward passes."""
     clip_max: PositiveFloat = 5.0
-    """Multiplies the policy loss (Edit-R1's adv_clip_max)."""
+    """Factor on the policy loss (Edit-R1's adv_clip_max)."""
     timesteps: PositiveInt = 5
-    """Training points per candidate, out of the rollout's own timesteps (5 of 6 in Edit-R1)."""
+    """Training points a candidate, chosen from the rollout's own timesteps (Edit-R1: 5 of 6)."""
     normaliser: Literal["error", "time"] = "error"
-    """What a candidate's squared error is divided by. error: its own mean error, at times of its own (as published).
-    time: t, at times that the group's candidates share (ours): less is left in a step of what moves the pictures the
-    same way whatever is rewarded (docs/alignment.md)."""
+    """Divisor of a candidate's squared error. `error`: its own mean error, at timesteps drawn for each candidate
+    (published). `time`: t, at timesteps that the group's candidates share (ours): removes part of the step that is the
+    same whatever is rewarded (docs/results/alignment.md)."""
     normaliser_floor: PositiveFloat = 1e-5
-    """Least mean error that is divided by."""
+    """Lower bound on the divisor, to avoid division by zero."""
     optimality: OptimalityConfig = OptimalityConfig()
     group_filter: GroupFilterConfig = GroupFilterConfig()
     old_policy: OldPolicyConfig = OldPolicyConfig()
     ema: float = Field(default=0.9, ge=0, lt=1)
-    """Decay of the evaluation average of the adapter."""
+    """Decay of the adapter's evaluation average (published: 0.9)."""
 
 
 class OptimiserConfig(Config):
     """AdamW, one step per batch of groups."""
 
     lr: PositiveFloat = 3e-4
+    """Learning rate (published for RL: 3e-4)."""
     weight_decay: NonNegativeFloat = 1e-4
+    """AdamW's decoupled weight decay."""
     betas: tuple[float, float] = (0.9, 0.999)
+    """AdamW's moment decays."""
     grad_clip: PositiveFloat = 1.0
+    """Largest gradient norm; a larger gradient is scaled down to it."""
     micro_batch: PositiveInt = 8
-    """Training points (or cold-start crops) in one forward pass."""
+    """Training points (or cold-start crops) in one forward pass; bounds memory."""
 
 
 class ColdStartConfig(Config):
-    """Flow-matching SFT on LR-HR pairs; every parameter is trained, at a rate that falls linearly (ours)."""
+    """Flow-matching SFT on LR-HR pairs; every parameter is trained, at a rate that falls linearly to 2 % (ours)."""
 
     steps: NonNegativeInt = 1000
+    """Optimiser steps; 0 skips the stage."""
     batch: PositiveInt = 16
+    """LR-HR pairs in one optimiser step."""
     optimiser: OptimiserConfig = OptimiserConfig(lr=1e-4)
 
 
@@ -88,14 +100,17 @@ class RLStageConfig(Config):
     """One RL stage; both stages train the same LoRA."""
 
     steps: NonNegativeInt = 100
+    """Optimiser steps; 0 skips the stage."""
     groups: PositiveInt = 8
     """Groups in one optimiser step."""
 
 
 class StagesConfig(Config):
+    """The three stages of progressive alignment, in order."""
+
     rl_on: Literal["base", "sft"] = "base"
-    """Weights under the LoRA that RL trains (both are in the paper's ablation). The aligned model is the SFT weights
-    plus the LoRA either way, so on `base` its change must carry over to weights that it was not trained on."""
+    """Weights under the LoRA that RL trains (the paper's ablation has both). The aligned model is the SFT weights plus
+    the LoRA either way; on `base` the LoRA is applied to weights that it was not trained on."""
     cold_start: ColdStartConfig = ColdStartConfig()
     fr_rl: RLStageConfig = RLStageConfig()
     nr_rl: RLStageConfig = RLStageConfig()

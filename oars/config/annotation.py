@@ -18,13 +18,14 @@ class VlmConfig(Config):
     """A multimodal model of the Qwen-VL family behind vLLM, such as Q-Insight (Qwen2.5-VL)."""
 
     engine: JudgeConfig
-    """Its directory, and the engine's settings: the same keys as for serving a judge. `resources` is of one engine."""
+    """Model directory and engine settings: the same keys as for serving a judge. `resources` is for one engine."""
     engines: PositiveInt = 1
+    """Engines that work side by side."""
     question: str = ""
-    """What it is asked; empty: a wording of ours (oars/compass/annotation/vlm.py). Give the one that it was trained
+    """Prompt text. Empty: our wording (oars/compass/annotation/vlm.py). Give the text that the model was trained
     with."""
     max_tokens: PositiveInt = 512
-    """Of a rating; a reasoning model thinks before it rates."""
+    """Longest answer, tokens. A reasoning model needs room to think before it rates."""
 
 
 Sourced = TypeVar("Sourced", bound="AnchorsConfig | ComparisonsConfig")
@@ -37,12 +38,13 @@ def _with_model(config: Sourced, stage: str) -> Sourced:
 
 
 class AnchorsConfig(Config):
-    """Stage 1: how good each picture is by itself, 1..5 (paper: Q-Insight)."""
+    """Stage 1: an absolute quality of each picture, 1..5 (paper: Q-Insight)."""
 
     source: Literal["measured", "predicted", "vlm"] = "measured"
-    """`measured`: ColorVideoVDP and ST-LPIPS against GT, and `predicted` where there is none; `predicted`: from the
-    picture alone, by a regression onto `measured` (ours); `vlm`: Q-Insight."""
+    """`measured`: ColorVideoVDP and ST-LPIPS against GT, `predicted` where there is no GT. `predicted`: a regression
+    from the picture alone onto `measured` (ours). `vlm`: a multimodal model such as Q-Insight."""
     vlm: VlmConfig | None = None
+    """The model; required when `source` is `vlm`."""
 
     @model_validator(mode="after")
     def _names_its_model(self) -> Self:
@@ -53,13 +55,14 @@ class ComparisonsConfig(Config):
     """Stage 2: which of two outputs of one input looks better (paper: a comparator trained on DiffIQA)."""
 
     source: Literal["measured", "vlm"] = "measured"
-    """`measured`: a logistic of the difference of the metrics below against GT, or of what a regression on the
-    difference of two pictures' features says where there is none (ours); `vlm`: a comparator."""
+    """`measured`: a logistic of the difference of two metrics against GT; without GT, of a regression on the difference
+    of the two pictures' features (ours). `vlm`: a multimodal comparator."""
     stlpips_weight: float = Field(default=1.0, ge=0)
-    """ST-LPIPS was trained on people's choices between two pictures: it leads."""
+    """Weight of ST-LPIPS. It leads because it was trained on people's choices between two pictures."""
     cvvdp_weight: float = Field(default=0.5, ge=0)
-    """ColorVideoVDP sees the noise and halos that ST-LPIPS forgives."""
+    """Weight of ColorVideoVDP, which sees noise and halos that ST-LPIPS forgives."""
     vlm: VlmConfig | None = None
+    """The comparator; required when `source` is `vlm`."""
 
     @model_validator(mode="after")
     def _names_its_model(self) -> Self:
@@ -67,43 +70,48 @@ class ComparisonsConfig(Config):
 
 
 class FidelityConfig(Config):
-    """F of the pairs that have a GT (paper: DISTS, normalised to [0, 1])."""
+    """Fidelity F of the pairs that have a GT (paper: DISTS, normalised to [0, 1])."""
 
     source: Literal["auto", "dists", "metrics"] = "auto"
-    """`dists` through pyiqa; `metrics`: ST-LPIPS, structure and colour (oars/compass/annotation/labels.py); `auto`:
-    DISTS where its weights are on this machine."""
+    """`dists`: DISTS through pyiqa. `metrics`: ST-LPIPS, structure and colour (oars/compass/annotation/labels.py).
+    `auto`: DISTS if its weights are on this machine, else `metrics`."""
 
 
 class ExplanationsConfig(Config):
-    """Why a label is what it is, in words, by a larger model behind an OpenAI-compatible endpoint.
-
-    The paper's is Qwen3-VL-32B."""
+    """Written reasons for the labels, by a larger model behind an OpenAI-compatible endpoint (paper: Qwen3-VL-32B)."""
 
     url: str
-    """Such as http://host:8000/v1."""
+    """Base address of the endpoint, such as http://host:8000/v1."""
     model: str
+    """Name of the model at the endpoint."""
     max_tokens: PositiveInt = 200
+    """Longest explanation, tokens."""
     timeout_s: PositiveFloat = 120.0
+    """Deadline of one request, seconds."""
     concurrency: PositiveInt = 8
+    """Requests under way at once."""
 
 
 class AnnotationConfig(Config):
     """Everything that labels depend on beside the pictures."""
 
     anchors: AnchorsConfig = AnchorsConfig()
+    """Stage 1."""
     comparisons: ComparisonsConfig = ComparisonsConfig()
+    """Stage 2."""
     aggregation: Literal["thurstone", "bradley_terry"] = "thurstone"
-    """Of a group's comparisons into one rank each; Thurstone is case V (the paper names neither)."""
+    """Model that turns a group's comparisons into one rank for each output. Thurstone is case V. The paper names
+    neither (ours)."""
     prior: PositiveFloat = 0.1
-    """Precision of the Gaussian prior on the scores, so that a method that wins always stays finite."""
+    """Precision of the Gaussian prior on the scores. It keeps the score of a method that always wins finite."""
     max_conflict: float = Field(default=0.7, ge=0, le=2)
-    """A group whose ranks and anchors have a correlation below 1 - this is dropped (ours)."""
+    """Groups whose ranks and anchors correlate below 1 minus this are dropped (ours)."""
     verdicts: Path | None = None
-    """YAML of input_id: keep | drop, by a person who looked at review.html; it overrules."""
+    """YAML file of `input_id: keep | drop`, by a person who looked at review.html; overrules the rules."""
     fidelity: FidelityConfig = FidelityConfig()
     explanations: ExplanationsConfig | None = None
     pool: PoolConfig = PoolConfig()
-    """Who measures."""
+    """Ray actors that measure the pictures."""
 
 
 def load_annotation(path: Path | str, overrides: list[str] | None = None) -> AnnotationConfig:

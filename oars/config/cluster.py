@@ -9,10 +9,12 @@ from oars.config.base import Config
 
 
 class ResourcesConfig(Config):
-    """What Ray reserves for one actor of a role."""
+    """Resources that Ray reserves for one actor of a role."""
 
     num_cpus: NonNegativeFloat = 1.0
+    """CPU cores."""
     num_gpus: NonNegativeFloat = 0.0
+    """GPUs; a fraction shares one."""
     threads: PositiveInt = 1
     """torch threads of the process."""
     label_selector: dict[str, str] = Field(default_factory=dict)
@@ -20,16 +22,24 @@ class ResourcesConfig(Config):
 
 
 class RolloutConfig(Config):
+    """The rollout workers, which sample candidates."""
+
     workers: PositiveInt = 1
+    """Number of workers."""
     candidates: PositiveInt = 24
     """K, candidates per LR image (paper: 24)."""
     resources: ResourcesConfig = ResourcesConfig()
     max_restarts: NonNegativeInt = 3
+    """Times that Ray restarts a worker that died."""
 
 
 class LearnerConfig(Config):
+    """The learner: DeepSpeed ranks, one Ray actor each."""
+
     ranks: PositiveInt = 1
+    """Number of ranks."""
     zero_stage: Literal[0, 1, 2, 3] = 0
+    """DeepSpeed ZeRO stage: 1 shards optimiser state, 2 also gradients, 3 also parameters."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third more time."""
     resources: ResourcesConfig = ResourcesConfig()
@@ -39,30 +49,32 @@ class ControlConfig(Config):
     """The conductor: admission, deadlines, checkpoints, watchdog."""
 
     max_staleness: NonNegativeInt | Literal["unbounded"] = 1
-    """S: how many versions behind a group may be when it is trained. 0 is the synchronous algorithm; `unbounded` never
-    makes a rollout worker wait, nor drops a group for its age."""
+    """S: how many versions behind a group may be when it is trained. 0 is the synchronous algorithm. `unbounded` never
+    makes a rollout worker wait and drops no group for its age."""
     group_deadline_s: PositiveFloat = 300.0
+    """Seconds that sampling one group may take."""
     group_attempts: PositiveInt = 3
+    """Attempts at sampling one group before it is dropped."""
     pause_s: PositiveFloat = 30.0
-    """How long too many failed scores pause admission before the reward service is tried again."""
+    """Seconds for which the circuit breaker pauses admission before it tries the reward service again."""
     step_deadline_s: PositiveFloat = 900.0
     """Seconds that one optimiser step, publication or checkpoint may take."""
     evaluation_deadline_s: PositiveFloat = 3600.0
     """Seconds that the held-out evaluation of one model may take."""
     checkpoint_every: PositiveInt = 10
-    """Optimiser steps of RL between checkpoints; what was done since the last one is repeated after a crash."""
+    """RL optimiser steps between checkpoints. A crash repeats the steps since the last one."""
     cold_start_checkpoint_every: PositiveInt = 100
-    """The same for the cold start, whose checkpoints hold every parameter with its optimiser state."""
+    """Cold-start steps between checkpoints, which hold every parameter with its optimiser state."""
     keep_checkpoints: PositiveInt = 2
-    """Older ones are deleted."""
+    """Checkpoints kept; older ones are deleted."""
     heartbeat_s: PositiveFloat = 5.0
-    """Seconds between looks at learner ranks that nobody waits for; others are noticed by the call that waits."""
+    """Seconds between health checks of learner ranks that no call waits for."""
     learner_restarts: NonNegativeInt = 3
-    """How often the learner may be lost in a row, without a step in between, before the run fails."""
+    """Losses of the learner in a row, without a step in between, before the run fails."""
     stall_s: PositiveFloat = 600.0
     """Seconds without progress after which the watchdog stops the run."""
     start_deadline_s: PositiveFloat = 600.0
-    """Seconds that actors may take to come up, and those of a driver that died to go."""
+    """Seconds that actors may take to start, and that the actors of a dead driver may take to end."""
 
     @property
     def staleness_bound(self) -> float:

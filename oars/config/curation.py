@@ -21,12 +21,14 @@ FULL_SIZE = "full-size"
 
 
 class CountsConfig(Config):
-    """Inputs by split. A split is a set of photos, never of crops."""
+    """Number of inputs by split. A split is a set of photos, never of crops."""
 
     train: NonNegativeInt = 0
+    """Inputs from the train photos."""
     validation: NonNegativeInt = 0
-    """From the train photos that `validation` names: for early stopping."""
+    """Inputs from the train photos that `validation` names, for early stopping."""
     evaluation: NonNegativeInt = 0
+    """Inputs from the evaluation photos."""
 
 
 class SyntheticConfig(Config):
@@ -35,9 +37,10 @@ class SyntheticConfig(Config):
     photos: tuple[str, ...] = ("packages", "wallpapers", "backgrounds")
     """Sources as in `data.photos`; those that are not installed are left out."""
     counts: CountsConfig = CountsConfig()
+    """Number of inputs."""
     strength: tuple[float, float] = (1.0, 1.0)
-    """Bounds of a uniform draw. 1 is the published Real-ESRGAN degradation, 0 only reduces; between, every range
-    shrinks in proportion (ours)."""
+    """Bounds of a uniform draw. 1 is the published Real-ESRGAN degradation, 0 only reduces the size; in between every
+    range shrinks in proportion (ours)."""
     degradation: DegradationConfig = DegradationConfig()
 
 
@@ -48,22 +51,24 @@ class RealConfig(Config):
     """Folders of low-quality images, and `full-size`: the full-size pixels of those photos in `synthetic.photos` that
     are soft and noisy there."""
     counts: CountsConfig = CountsConfig()
+    """Number of inputs."""
 
 
 class _EnhancerConfig(Config):
     name: Name
     """Column of the data set; also part of file names."""
     licence: str = ""
-    """Terms of the pictures' maker; known for what is built in."""
+    """Licence of the enhancer's pictures; known for the built-in ones."""
     pool: Name = "default"
-    """Which of `pools` runs it."""
+    """Entry of `pools` that runs the enhancer."""
 
 
 class ClassicalConfig(_EnhancerConfig):
-    """A filter, no weights."""
+    """A filter without weights."""
 
     kind: Literal["classical"]
     method: Literal["bicubic", "lanczos", "unsharp", "back_projection", "tv_sharpen", "nonlocal_sharpen"]
+    """Name of the filter."""
     family: Family = "regression"
 
 
@@ -72,9 +77,11 @@ class NetworkConfig(_EnhancerConfig):
 
     kind: Literal["network"]
     network: Literal["x4plus", "x4plus-anime", "animevideov3", "dat-light"]
+    """Name of the network."""
     family: Family = "generative"
     """Real-ESRGAN's networks are trained against a discriminator; DAT-light is a regression."""
     dtype: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the arithmetic."""
 
 
 class GeneratorEnhancerConfig(_EnhancerConfig):
@@ -87,36 +94,38 @@ class GeneratorEnhancerConfig(_EnhancerConfig):
     weights: Path | None = None
     """Transformer directory in place of the generator's own, such as `runs/<run>/aligned`."""
     strength: PositiveFloat = 1.0
-    """What the sample adds to the bicubic LR is multiplied by this: below 1 is timid, above 1 hallucinates (ours)."""
+    """Factor on what the sample adds to the bicubic LR: below 1 is timid, above 1 hallucinates (ours)."""
     seed: NonNegativeInt = 0
-    """Two enhancers with different seeds draw different samples."""
+    """Seed of the initial noise. Two enhancers with different seeds draw different samples."""
 
 
 class FolderConfig(_EnhancerConfig):
-    """Outputs that were made elsewhere: `<input_id>.png` for every input (see `oars compass curate --export`)."""
+    """Outputs made elsewhere: `<input_id>.png` for every input (see `oars compass curate --export`)."""
 
     kind: Literal["folder"]
     family: Family
     path: Path
+    """Folder of the outputs."""
 
 
 class CallableConfig(_EnhancerConfig):
-    """`package.module:function`, called as function(lr uint8 [h, w, 3], scale, seed) -> uint8 [H, W, 3]."""
+    """A Python function, called as function(lr uint8 [h, w, 3], scale, seed) -> uint8 [H, W, 3]."""
 
     kind: Literal["callable"]
     family: Family
     target: Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
+    """Dotted path, `package.module:function`."""
     version: str = ""
-    """Changing it redoes this enhancer's shards, which code alone does not."""
+    """Any text. Changing it redoes this enhancer's shards; a change of the function's code alone does not."""
 
 
 class ArtefactsConfig(_EnhancerConfig):
-    """Random artefacts on partly restored pictures (oars/compass/data/artefacts.py): for probes. Synthetic inputs
-    only."""
+    """Random artefacts on partly restored pictures (oars/compass/data/artefacts.py); synthetic inputs only."""
 
     kind: Literal["artefacts"]
     family: Family = "generative"
     seed: NonNegativeInt = 0
+    """Seed of the artefacts."""
 
 
 EnhancerConfig = Annotated[
@@ -129,27 +138,36 @@ class PoolConfig(Config):
     """A pool of Ray actors that run enhancers; each loads one enhancer at a time."""
 
     actors: PositiveInt = 2
+    """Number of actors."""
     resources: ResourcesConfig = ResourcesConfig()
+    """Resources of one actor."""
 
 
 class CurationConfig(Config):
-    """Everything the pictures of a data set depend on, and how they are made."""
+    """Everything that a data set's pictures depend on, and how they are made."""
 
     name: str = "compass"
+    """Name in the manifest and the data card."""
     seed: NonNegativeInt = 0
+    """Seed of every draw."""
     scale: PositiveInt = 4
+    """Enlargement factor."""
     crop: PositiveInt = 512
     """Side of GT and SR, pixels."""
     validation: tuple[str, ...] = ()
     """Names of train photos that the judge's training leaves out, for early stopping."""
     synthetic: SyntheticConfig = SyntheticConfig()
+    """Inputs with a ground truth."""
     real: RealConfig = RealConfig()
+    """Inputs without one."""
     enhancers: tuple[EnhancerConfig, ...] = Field(min_length=2)
+    """Methods that enhance every input; at least two."""
     batch: PositiveInt = 8
     """Pictures that a network enhances at once."""
     shard: PositiveInt = 32
-    """Inputs a shard: the unit that is finished or not, and that is redone after a kill."""
+    """Inputs in a shard, the unit that is complete or redone after a kill."""
     pools: dict[str, PoolConfig] = Field(default_factory=lambda: {"default": PoolConfig()})
+    """Actor pools by name."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

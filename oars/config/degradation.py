@@ -39,16 +39,24 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class KernelConfig(Config):
-    """How a blur kernel is drawn: a sinc with probability `sinc`, else one of six Gaussian-like shapes."""
+    """Distribution of a blur kernel: a sinc with probability `sinc`, else one of six Gaussian-like shapes."""
 
     size: Sizes = (7, 21)
+    """Smallest and largest odd side of the kernel, pixels."""
     sinc: Probability = 0.1
+    """Probability of a sinc."""
     isotropic: Probability = 0.45
+    """Probability of an isotropic Gaussian, given no sinc; the six shapes sum to 1."""
     anisotropic: Probability = 0.25
+    """Probability of an anisotropic Gaussian."""
     generalised_isotropic: Probability = 0.12
+    """Probability of an isotropic generalised Gaussian."""
     generalised_anisotropic: Probability = 0.03
+    """Probability of an anisotropic generalised Gaussian."""
     plateau_isotropic: Probability = 0.12
+    """Probability of an isotropic plateau."""
     plateau_anisotropic: Probability = 0.03
+    """Probability of an anisotropic plateau."""
     sigma: Interval = (0.2, 3.0)
     """Standard deviation along each axis, pixels."""
     beta_generalised: Interval = (0.5, 4.0)
@@ -77,7 +85,9 @@ class ResizeConfig(Config):
     """Random resize: enlarge, reduce, or (the rest of the probability) keep."""
 
     up: Probability = 0.2
+    """Probability of enlarging."""
     down: Probability = 0.7
+    """Probability of reducing."""
     factor: Interval = (0.15, 1.5)
     """Smallest and largest factor; reducing draws from (low, 1), enlarging from (1, high)."""
 
@@ -92,23 +102,28 @@ class NoiseConfig(Config):
     """Additive Gaussian noise with probability `gaussian`, else Poisson noise."""
 
     gaussian: Probability = 0.5
+    """Probability of Gaussian noise."""
     sigma: Interval = (1.0, 30.0)
     """Standard deviation of the Gaussian, 8-bit levels."""
     poisson_scale: Interval = (0.05, 3.0)
     """Multiplier of the Poisson noise."""
     grey: Probability = 0.4
-    """Chance that the noise is the same in the three channels."""
+    """Probability that the noise is the same in the three channels."""
 
 
 class StageConfig(Config):
     """One order of the degradation: blur, resize, noise, JPEG."""
 
     blur: Probability = 1.0
+    """Probability of a blur."""
     kernel: KernelConfig = KernelConfig()
+    """Blur kernel."""
     resize: ResizeConfig = ResizeConfig()
+    """Random resize."""
     noise: NoiseConfig = NoiseConfig()
+    """Additive noise."""
     jpeg_quality: Quality = (30, 95)
-    """Drawn as a whole number; chroma is 4:2:0."""
+    """Bounds of libjpeg's quality, drawn as a whole number; chroma is 4:2:0."""
 
     def at_strength(self, strength: float) -> "StageConfig":
         """See `DegradationConfig.at_strength`."""
@@ -133,7 +148,7 @@ class SharpenConfig(Config):
     """Unsharp mask of the GT before it is degraded; the target itself stays as it is."""
 
     weight: NonNegativeFloat = 0.5
-    """0 switches it off."""
+    """Amount of sharpening; 0 switches it off."""
     radius: NonNegativeInt = 50
     """Side of the Gaussian window, pixels (made odd); its sigma follows as 0.3 ((side - 1) / 2 - 1) + 0.8."""
     threshold: NonNegativeFloat = 10.0
@@ -144,22 +159,25 @@ class DegradationConfig(Config):
     """Two orders, then resize to `1 / scale`, final sinc and JPEG in one of two sequences."""
 
     sharpen: SharpenConfig = SharpenConfig()
+    """Unsharp mask of the GT."""
     first: StageConfig = StageConfig()
+    """First order."""
     second: StageConfig = StageConfig(
         blur=0.8,
         kernel=KernelConfig(sigma=(0.2, 1.5)),
         resize=ResizeConfig(up=0.3, down=0.4, factor=(0.3, 1.2)),
         noise=NoiseConfig(sigma=(1.0, 25.0), poisson_scale=(0.05, 2.5)),
     )
-    """Its resize factor and the JPEG work at `1 / scale` of the GT's size."""
+    """Second order. Its resize factor and the JPEG work at `1 / scale` of the GT's size."""
     final_size: Sizes = (7, 21)
+    """Smallest and largest odd side of the final sinc kernel, pixels."""
     final_sinc: Probability = 0.8
-    """Chance of the final sinc filter."""
+    """Probability of the final sinc filter."""
     jpeg_last: Probability = 0.5
-    """Chance of (resize, sinc, JPEG); otherwise (JPEG, resize, sinc)."""
+    """Probability of (resize, sinc, JPEG); otherwise (JPEG, resize, sinc)."""
     margin: NonNegativeInt = 32
-    """GT pixels of surroundings that are degraded with a crop and then cut off, so that its borders see true
-    neighbours (ours; rounded down to the scale)."""
+    """GT pixels of surroundings that are degraded with a crop and then cut off, so that its borders see true neighbours
+    (ours; rounded down to the scale)."""
 
     def at_strength(self, strength: float) -> "DegradationConfig":
         """Ours: 1 is this config, 0 only reduces the size; between, every range and chance shrinks in proportion."""
@@ -196,7 +214,7 @@ class LowQualityConfig(Config):
     """
 
     shrink: Interval = (1.0, 2.0)
-    """Factor by which the photo is reduced, antialiased."""
+    """Bounds of the factor by which the photo is reduced, antialiased."""
     stage: StageConfig = StageConfig(
         blur=0.5,
         kernel=KernelConfig(size=(7, 13), sinc=0.0, sigma=(0.2, 1.2)),
@@ -204,7 +222,7 @@ class LowQualityConfig(Config):
         noise=NoiseConfig(sigma=(1.0, 10.0), poisson_scale=(0.05, 0.8)),
         jpeg_quality=(50, 95),
     )
-    """Defocus, noise and compression; its resize must keep the size."""
+    """Light defocus, noise and compression; its resize must keep the size."""
 
     @model_validator(mode="after")
     def _keeps_size(self) -> Self:

@@ -11,11 +11,14 @@ LORA_TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", 
 
 
 class LoraConfig(Config):
-    """Where and how large the adapter is (paper: rank 32, alpha 64, on the base model)."""
+    """Placement and size of the adapter (paper: rank 32, alpha 64, on the base model)."""
 
     rank: PositiveInt = 32
+    """Rank of the two factors."""
     alpha: PositiveInt = 64
+    """The adapter's output is scaled by alpha / rank."""
     targets: tuple[str, ...] = LORA_TARGETS
+    """Names of the linear layers that get an adapter (DiffusionNFT's recipe)."""
 
 
 class GeneratorConfig(Config):
@@ -24,21 +27,22 @@ class GeneratorConfig(Config):
     path: str = "miniature"
     """Directory in diffusers' format, or `miniature` for the embedded one."""
     dtype: Precision = "native"
-    """Precision of the transformer's arithmetic; weights of trained parameters stay float32."""
+    """Precision of the transformer's arithmetic; trained parameters stay float32."""
     prompt: str = "Restore this photo to high resolution."
-    """The one edit instruction, the same for every image (ours; the paper does not state its prompt)."""
+    """The edit instruction, the same for every image (ours; the paper does not state its prompt)."""
     text_image_area: PositiveInt = 384 * 384
-    """Pixels of the condition image that the text encoder sees (diffusers: 384 * 384)."""
+    """Area of the condition image that the text encoder sees, pixels (diffusers: 384 * 384)."""
     lora: LoraConfig = LoraConfig()
 
 
 class SamplerConfig(Config):
-    """How candidates are drawn: no classifier-free guidance, deterministic given the initial noise."""
+    """Sampling of candidates: no classifier-free guidance, deterministic given the initial noise."""
 
     solver: Literal["dpm2m", "euler"] = "dpm2m"
-    """`dpm2m`: second-order multistep DPM-Solver on the flow schedule; Euler at both ends, and over long steps."""
+    """`dpm2m`: second-order multistep DPM-Solver on the flow schedule, with Euler at both ends and over long steps.
+    `euler`: Euler throughout."""
     steps: int = Field(default=6, ge=2)
-    """Denoising steps in rollouts (paper: 6). The shifted schedule has two ends, so there are at least two."""
+    """Denoising steps in rollouts (paper: 6); at least 2, because the shifted schedule has two ends."""
     inference_steps: int = Field(default=40, ge=2)
     """Denoising steps in evaluation and `oars upscale` (paper: 40)."""
     batch: PositiveInt = 8

@@ -15,99 +15,116 @@ JUDGE_LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_p
 
 
 class PreparationConfig(Config):
-    """How a new miniature, with random weights, is brought to where fine-tuning works: its vision tower alone."""
+    """Preparation of a new miniature with random weights, before fine-tuning: its vision tower alone."""
 
     steps: NonNegativeInt = 1600
+    """Optimiser steps."""
     batch_groups: PositiveInt = 6
+    """LR images in a step."""
     learning_rate: PositiveFloat = 1e-4
+    """Rate of the vision tower."""
     head_learning_rate: PositiveFloat = 3e-3
-    """Of the pooled head, which is thrown away."""
+    """Rate of the pooled head, which is discarded afterwards."""
     weight_decay: NonNegativeFloat = 0.05
+    """AdamW's decoupled weight decay."""
     fitted_groups: PositiveInt = 600
-    """Groups that the output layer is fitted to by least squares, at the end."""
+    """Groups to which the output layer is fitted by least squares, at the end."""
     checkpoint_every: PositiveInt = 200
+    """Steps between checkpoints."""
 
 
 class TargetConfig(Config):
-    """The distribution over score tokens that a label becomes. Distance-aware: neighbouring levels share it."""
+    """The distribution over score tokens that a label becomes. Neighbouring levels share its mass, so a near miss costs
+    less than a far one."""
 
     kind: Literal["two_hot", "gaussian"] = "two_hot"
-    """two_hot: on the two levels around the label, with its expectation; gaussian: around it, by squared distance."""
+    """`two_hot`: mass on the two levels around the label, with the label as expectation. `gaussian`: mass by squared
+    distance from the label."""
     sigma: PositiveFloat = 0.5
     """Width of the Gaussian, in levels."""
     expectation_weight: NonNegativeFloat = 4.0
-    """Weight of the squared error of the read-out expectation (in [0, 1]) beside the cross-entropy."""
+    """Weight of the squared error of the expectation (in [0, 1]) beside the cross-entropy."""
     ranking_weight: NonNegativeFloat = 2.0
-    """Weight of the loss of the order of Q_SR within a group: what reinforcement learning reads of the scores.
-    Differences between inputs are larger than those between one input's candidates and would drown them."""
+    """Weight of the loss on the order of Q_SR within a group. Reinforcement learning uses that order; differences
+    between inputs are larger and would drown it."""
     fidelity_ranking_weight: NonNegativeFloat = 0.0
-    """The same of F, in groups whose every candidate has a label. Alone it adds noise to the reward, as that order can
-    hardly be told without the ground truth; beside ladders, which make F vary, it keeps F in the order of the
-    labels."""
+    """Weight of the same loss on F, in groups whose candidates all have a label. Alone it adds noise to the reward,
+    because that order is hard to tell without the ground truth; beside ladders, which make F vary, it keeps F in the
+    order of the labels."""
     ranking_scale: PositiveFloat = 0.05
     """Difference of two candidates, as a share of the score's range, at which the odds of the better one are e."""
     ladder_weight: NonNegativeFloat = 1.0
-    """Weight of the loss of the order along ladders of ever more changed pictures
-    (`oars/compass/training/perturbations.py`)."""
+    """Weight of the loss on the order along perturbation ladders."""
     explanation_weight: NonNegativeFloat = 0.2
-    """Weight of the mean cross-entropy of the explanation's tokens, where a transition has one."""
+    """Weight of the mean cross-entropy of an explanation's tokens, for transitions that have one."""
 
 
 class JudgeOptimiserConfig(Config):
     """AdamW with a linear warm-up and a cosine to `floor`; parts of the judge learn at different rates."""
 
     learning_rate: PositiveFloat = 4e-4
-    """Of the text model. A pretrained judge wants about 1e-5."""
+    """Rate of the text model (a pretrained judge: about 1e-5)."""
     vision_learning_rate: NonNegativeFloat = 4e-5
-    """Of the vision tower and its mergers. A pretrained judge wants about 2e-6."""
+    """Rate of the vision tower and its mergers (a pretrained judge: about 2e-6)."""
     output_learning_rate: PositiveFloat = 1.2e-3
-    """Of the output layer. A pretrained judge wants the text model's."""
+    """Rate of the output layer (a pretrained judge: that of the text model)."""
     weight_decay: NonNegativeFloat = 0.02
+    """AdamW's decoupled weight decay."""
     betas: tuple[float, float] = (0.9, 0.98)
+    """AdamW's moment decays."""
     grad_clip: PositiveFloat = 1.0
+    """Largest gradient norm."""
     warmup: NonNegativeInt = 50
+    """Steps of linear warm-up."""
     floor: float = Field(default=0.02, ge=0, le=1)
+    """Final rate as a share of the first."""
 
 
 class JudgeTrainingConfig(Config):
-    """From which weights, on which labels, for how long."""
+    """Initial weights, labels and length of the judge's training."""
 
     init: str = "scratch"
     """A Qwen3-VL directory in transformers' format, or `miniature`, the embedded judge: straight to fine-tuning.
     `scratch`: a new miniature of the class, prepared first on the same data."""
     trained: Literal["all", "frozen_vision", "lora"] = "all"
-    """Which parameters learn; `lora`: an adapter on the text model, merged when a judge is written."""
+    """Parameters that learn. `lora`: an adapter on the text model, merged when a judge is written."""
     lora: LoraConfig = LoraConfig(targets=JUDGE_LORA_TARGETS)
+    """The adapter, when `trained` is `lora`."""
     seed: int = 0
+    """Seed of every draw."""
     dtype: Precision = "native"
     """Precision of the arithmetic; weights that learn stay float32."""
     held_out_enhancers: tuple[str, ...] = ()
-    """Enhancers whose transitions are left out of training and validation, to evaluate on methods never seen."""
+    """Enhancers left out of training and validation, to evaluate on methods never seen."""
     quality_label: Literal["calibrated", "anchor"] = "calibrated"
-    """Target of Q_SR: the calibrated rank (alpha * rank + beta), or the anchor alone (Table 3's `plain`)."""
+    """Target of Q_SR: the calibrated rank (alpha * rank + beta), or the anchor alone (`plain` in the paper's Table
+    3)."""
     steps: PositiveInt = 1500
+    """Optimiser steps at most."""
     batch_groups: PositiveInt = 6
-    """LR images a step."""
+    """LR images in a step."""
     micro_batch: PositiveInt = 6
-    """Groups a forward pass; bounds memory."""
+    """Groups in a forward pass; bounds memory."""
     candidates: PositiveInt = 8
     """Transitions of a group shown in one step, drawn from all it has."""
     ladder_length: NonNegativeInt = 0
-    """Pictures of the ladder that each group of a step brings, the unchanged one among them; 0: no ladders."""
+    """Pictures in the perturbation ladder that each group of a step adds, the unperturbed one included; 0: no
+    ladders."""
     sides: tuple[PositiveInt, ...] = ()
-    """Sides of the random square windows shown, pixels, one drawn a step; repeat one to see it more often. Empty: whole
-    pictures."""
+    """Sides of the random square windows shown, pixels; one is drawn a step. Repeat one to see it more often. Empty:
+    whole pictures."""
     target: TargetConfig = TargetConfig()
     optimiser: JudgeOptimiserConfig = JudgeOptimiserConfig()
     preparation: PreparationConfig = PreparationConfig()
     evaluate_every: PositiveInt = 150
-    """Steps between measurements on the validation photos; a checkpoint and, at a new best, the judge follow each."""
+    """Steps between measurements on the validation photos. A checkpoint follows each and, at a new best, the judge."""
     validation_groups: PositiveInt = 64
-    """At most so many validation groups are measured."""
+    """Validation groups measured at most."""
     patience: NonNegativeInt = 0
-    """Measurements without a new best after which training stops early; 0: never."""
+    """Measurements without a new best before training stops early; 0: never."""
     learner: LearnerConfig = LearnerConfig()
     start_deadline_s: PositiveFloat = 600.0
+    """Seconds that the ranks may take to start."""
     step_deadline_s: PositiveFloat = 1800.0
     """Seconds that one step, measurement or checkpoint may take."""
 

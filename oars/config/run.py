@@ -20,11 +20,13 @@ class DataConfig(Config):
     photos: str = "packages"
     """`packages`, `wallpapers`, `all` (these two), `backgrounds` or a folder."""
     scale: PositiveInt = 4
+    """Enlargement factor."""
     crop: PositiveInt = 512
-    """Side of a training output (GT crop), pixels; the LR is `crop / scale`."""
+    """Side of a training output (GT crop), pixels; the LR's is `crop / scale`."""
     evaluation_crop: PositiveInt = 512
+    """Side of a held-out output, pixels."""
     evaluation_crops: PositiveInt = 100
-    """Held-out crops that `held_out` in summary.json is measured on."""
+    """Number of held-out crops behind `held_out` in summary.json."""
     degradation: DegradationConfig = DegradationConfig()
     """GT -> LR of the paired stages and of the evaluation."""
     low_quality: LowQualityConfig = LowQualityConfig()
@@ -42,15 +44,19 @@ class RunConfig(Config):
     """Everything one alignment run depends on."""
 
     name: str = "oars"
+    """First part of the run's id."""
     seed: NonNegativeInt = 0
+    """Seed of every draw."""
     runs: Path = Path("runs")
-    """Folder that holds the run directories. A relative one lies in $OARS_HOME; if that is not set, where the command
-    was given, or, for a job that was submitted without the command line, in ~/oars."""
+    """Folder of the run directories. A relative one lies in $OARS_HOME if that is set; else in the directory of the
+    command or, for a job submitted without the command line, in ~/oars."""
     data: DataConfig = DataConfig()
     generator: GeneratorConfig = GeneratorConfig()
     sampler: SamplerConfig = SamplerConfig()
     judge: JudgeConfig = JudgeConfig()
+    """The judge behind COMPASS."""
     reward: RewardClientConfig = RewardClientConfig()
+    """The client of COMPASS."""
     objective: ObjectiveConfig = ObjectiveConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     stages: StagesConfig = StagesConfig()
