@@ -1,24 +1,23 @@
-"""The photo list: one split a photo, and every photo has a credit."""
+"""Photos are found by split: no photo is in both, and a user's photo keeps its split on every file system."""
 
-from oars.imaging.credits import CREDITS, credit_of
-from oars.imaging.photos import BACKGROUND_PHOTOS, PACKAGE_PHOTOS, WALLPAPER_PHOTOS, NoPhotos, Photo, find_photos
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oars.imaging.photos import NoPhotos, Photo, Split, find_photos, folder_split
 
 SOURCES = ("packages", "wallpapers", "backgrounds")
 
 
-def installed(split: str) -> list[Photo]:
+def installed(split: Split) -> list[Photo]:
     photos = []
     for source in SOURCES:
         try:
-            photos += find_photos(source, split)  # type: ignore[arg-type]
+            photos += find_photos(source, split)
         except NoPhotos:
             continue  # its Debian package is not installed
     return photos
-
-
-def test_every_named_photo_is_credited_and_every_credit_is_of_a_photo() -> None:
-    assert {*PACKAGE_PHOTOS, *WALLPAPER_PHOTOS, *BACKGROUND_PHOTOS} == set(CREDITS)
-    assert credit_of("my/own.jpg").licence == "of the folder"
 
 
 def test_no_photo_is_in_both_splits_under_any_name() -> None:
@@ -26,3 +25,13 @@ def test_no_photo_is_in_both_splits_under_any_name() -> None:
     assert train and evaluation
     assert not {photo.path for photo in train} & {photo.path for photo in evaluation}
     assert len({photo.name for photo in [*train, *evaluation]}) == len(train) + len(evaluation)
+
+
+@given(st.text(st.characters(categories=("L", "M", "N")), min_size=1))
+def test_composed_and_decomposed_names_are_in_one_split(name: str) -> None:
+    assert folder_split(unicodedata.normalize("NFC", name)) == folder_split(unicodedata.normalize("NFD", name))
+
+
+def test_recorded_splits_of_names_stay() -> None:
+    recorded = {"a.png": "train", "b.png": "evaluation", "my/own.jpg": "train", "Zürich.jpg": "train"}
+    assert {name: folder_split(name) for name in recorded} == recorded
