@@ -1,8 +1,11 @@
 """What the generator sees of the LR image: its VAE latents at the output size, and the text encoder's view of it.
 
 Both depend on the LR alone and are computed once a group. The LR is resized to the output size before it enters the
-editor (paper). Text and picture go through the pipeline's own `encode_prompt`.
+editor (paper). Text and picture go through the pipeline's own `encode_prompt`. Invariant: the text encoder numbers the
+positions of picture tokens by row and column.
 """
+
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +13,7 @@ from diffusers import QwenImageEditPlusPipeline
 from diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus import calculate_dimensions
 from numpy.typing import NDArray
 from PIL import Image
+from transformers import Qwen2_5_VLForConditionalGeneration
 
 from oars.alignment.messages import Conditioning
 from oars.config import GeneratorConfig
@@ -21,10 +25,29 @@ def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
 
 
+def mark_picture_tokens(text_encoder: Qwen2_5_VLForConditionalGeneration) -> None:
+    """Give each forward pass with pixels the token types that multimodal positions are computed from.
+
+    transformers 5 counts 0, 1, 2 ... through a picture unless it gets `mm_token_type_ids`, which diffusers does not
+    pass; no error says so, and the embeddings are others than the generator was trained with.
+    """
+    text_encoder.register_forward_pre_hook(_with_token_types, with_kwargs=True)
+
+
+def _with_token_types(
+    text_encoder: Qwen2_5_VLForConditionalGeneration, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if kwargs.get("pixel_values") is None or kwargs.get("mm_token_type_ids") is not None:
+        return args, kwargs
+    picture = kwargs["input_ids"] == text_encoder.config.image_token_id
+    return args, kwargs | {"mm_token_type_ids": picture.int()}
+
+
 class Conditioner:
     """Computes `Conditioning` with the pipeline's text encoder and processor."""
 
     def __init__(self, pipeline: QwenImageEditPlusPipeline, config: GeneratorConfig, codec: Codec) -> None:
+        mark_picture_tokens(pipeline.text_encoder)
         self._pipeline = pipeline
         self._config = config
         self._codec = codec
