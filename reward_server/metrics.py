@@ -1,44 +1,58 @@
-"""What COMPASS tells Prometheus, through Ray's metrics endpoint (which puts `ray_` before each name).
-
-Every label value exists from the start, at 0.
-"""
+"""The series of COMPASS in Ray's Prometheus endpoint. Every label value exists from the start, at 0."""
 
 from collections.abc import Iterable
 
 from ray.util.metrics import Counter, Histogram
 
 from oars.compass.outcome import CandidateOutcome, FailureReason, Scored
+from oars.series import Series
 
 OUTCOMES = ("scored", *FailureReason)
 TOKEN_SOURCES = ("computed", "prefix_cache")
 ANSWER_SOURCES = ("engine", "known")
 RETRY_REASONS = (FailureReason.DEADLINE, FailureReason.UNAVAILABLE)
-_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
-_PROMPTS = [1, 2, 4, 8, 16, 32, 64, 128, 256]
-_SHARES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99]
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_PROMPTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
-def seeded_counter(name: str, description: str, label: str, values: Iterable[str]) -> Counter:
-    counter = Counter(name, description, (label,))
+SERIES = {
+    "oars_compass_candidates": Series("counter", "Judged candidates by outcome", {"outcome": OUTCOMES}),
+    "oars_compass_score_seconds": Series("histogram", "Seconds of a group in the replica", {}, _SECONDS),
+    "oars_compass_confidence": Series("histogram", "Probability mass on score tokens", {}, _SHARES),
+    "oars_compass_batch_prompts": Series("histogram", "Prompts in one step of the engine", {}, _PROMPTS),
+    "oars_compass_prompt_tokens": Series("counter", "Prompt tokens, by origin", {"source": TOKEN_SOURCES}),
+    "oars_compass_answers": Series("counter", "Answers of the judge, by origin", {"source": ANSWER_SOURCES}),
+    "oars_compass_failed_attempts": Series("counter", "Attempts without answer, by reason", {"reason": RETRY_REASONS}),
+}
+
+
+def _counter(name: str) -> Counter:
+    """The counter, with every value of its one label at 0."""
+    series = SERIES[name]
+    counter = Counter(name, series.description, tuple(series.labels))
+    ((label, values),) = series.labels.items()
     for value in values:
         # `inc` refuses 0, and a series without a value is not exported.
         counter._record(0, {label: value})
     return counter
 
 
+def _histogram(name: str) -> Histogram:
+    series = SERIES[name]
+    return Histogram(name, series.description, list(series.boundaries))
+
+
 class ReplicaMetrics:
     """One per replica process."""
 
     def __init__(self) -> None:
-        name = "oars_compass_candidates"
-        self._candidates = seeded_counter(name, "Judged candidates by outcome.", "outcome", OUTCOMES)
-        self._seconds = Histogram("oars_compass_score_seconds", "Seconds of a group in the replica.", _SECONDS)
-        self._confidence = Histogram("oars_compass_confidence", "Probability mass on score tokens.", _SHARES)
-        self._batch = Histogram("oars_compass_batch_prompts", "Prompts in one step of the engine.", _PROMPTS)
-        name = "oars_compass_prompt_tokens"
-        self._tokens = seeded_counter(name, "Prompt tokens, by where they came from.", "source", TOKEN_SOURCES)
-        name = "oars_compass_answers"
-        self._answers = seeded_counter(name, "Answers of the judge, by where they came from.", "source", ANSWER_SOURCES)
+        self._candidates = _counter("oars_compass_candidates")
+        self._seconds = _histogram("oars_compass_score_seconds")
+        self._confidence = _histogram("oars_compass_confidence")
+        self._batch = _histogram("oars_compass_batch_prompts")
+        self._tokens = _counter("oars_compass_prompt_tokens")
+        self._answers = _counter("oars_compass_answers")
 
     def group(self, outcomes: Iterable[CandidateOutcome], seconds: float) -> None:
         """Count one answered group."""
@@ -64,8 +78,7 @@ class ClientMetrics:
     """One per process that calls COMPASS."""
 
     def __init__(self) -> None:
-        name = "oars_compass_failed_attempts"
-        self._attempts = seeded_counter(name, "Attempts without an answer, by reason.", "reason", RETRY_REASONS)
+        self._attempts = _counter("oars_compass_failed_attempts")
 
     def failed_attempt(self, reason: FailureReason) -> None:
         self._attempts.inc(tags={"reason": reason})

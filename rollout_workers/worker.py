@@ -16,7 +16,6 @@ import numpy as np
 import ray
 import torch
 from numpy.typing import NDArray
-from ray.util.metrics import Counter, Gauge
 from torch import Tensor
 
 from oars.alignment.messages import Conditioning, PolicySnapshot, RolloutReceipt, RolloutRequest, TrainingSample
@@ -28,6 +27,7 @@ from oars.generator.policy import Policy, Role, load_pipeline
 from oars.generator.sampler import denoise, flow_times
 from oars.precision import compute_repeatably
 from oars.seeds import seeded_noise
+from rollout_workers.metrics import WorkerMetrics
 
 
 class WrongVersion(RuntimeError):
@@ -60,7 +60,7 @@ class RolloutWorker:
         self._codec = Codec(pipeline.vae.to(self._device))
         self._conditioner = Conditioner(pipeline, config.generator, self._codec)
         self._held: Installed | None = None
-        self._metrics = _Metrics(name)
+        self._metrics = WorkerMetrics(name)
 
     @ray.method(concurrency_group="health")
     def ping(self) -> Installed | None:
@@ -76,7 +76,7 @@ class RolloutWorker:
         self._held = None
         bound = self._policy.install(snapshot, "old")
         self._held = Installed(snapshot.version, self._policy.digest("old"), bound, self._policy.fingerprint("old"))
-        self._metrics.version.set(snapshot.version)
+        self._metrics.installed(snapshot.version)
         return self._held
 
     @ray.method(num_returns=3)
@@ -176,21 +176,3 @@ class _Clock:
         start = time.monotonic()
         yield
         self.seconds[name] = time.monotonic() - start
-
-
-class _Metrics:
-    """The worker's series in Ray's Prometheus endpoint; Ray adds `ray_`, and `_total` to counters."""
-
-    def __init__(self, worker: str) -> None:
-        tags = {"worker": worker}
-        self.version = Gauge("oars_installed_version", "Version that the worker holds", ("worker",))
-        self._images = Counter("oars_images", "Candidates drawn", ("worker",))
-        self._seconds = Counter("oars_rollout_seconds", "Seconds of rollout work, by phase", ("worker", "phase"))
-        for metric in (self.version, self._images, self._seconds):
-            metric.set_default_tags(tags)
-        self.version.set(-1)
-
-    def sampled(self, images: int, seconds: dict[str, float]) -> None:
-        self._images.inc(images)
-        for phase, value in seconds.items():
-            self._seconds.inc(value, {"phase": phase})

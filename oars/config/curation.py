@@ -70,6 +70,7 @@ class ClassicalConfig(_EnhancerConfig):
     method: Literal["bicubic", "lanczos", "unsharp", "back_projection", "tv_sharpen", "nonlocal_sharpen"]
     """Name of the filter."""
     family: Family = "regression"
+    """Family of the method: the evaluation reports pairs of each family apart."""
 
 
 class NetworkConfig(_EnhancerConfig):
@@ -89,6 +90,7 @@ class GeneratorEnhancerConfig(_EnhancerConfig):
 
     kind: Literal["generator"]
     family: Family = "generative"
+    """Family of the method: the evaluation reports pairs of each family apart."""
     generator: GeneratorConfig = GeneratorConfig()
     sampler: SamplerConfig = SamplerConfig()
     weights: Path | None = None
@@ -104,6 +106,7 @@ class FolderConfig(_EnhancerConfig):
 
     kind: Literal["folder"]
     family: Family
+    """Family of the method: the evaluation reports pairs of each family apart."""
     path: Path
     """Folder of the outputs."""
 
@@ -113,6 +116,7 @@ class CallableConfig(_EnhancerConfig):
 
     kind: Literal["callable"]
     family: Family
+    """Family of the method: the evaluation reports pairs of each family apart."""
     target: Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
     """Dotted path, `package.module:function`."""
     version: str = ""
@@ -124,6 +128,7 @@ class ArtefactsConfig(_EnhancerConfig):
 
     kind: Literal["artefacts"]
     family: Family = "generative"
+    """Family of the method: the evaluation reports pairs of each family apart."""
     seed: NonNegativeInt = 0
     """Seed of the artefacts."""
 

@@ -4,10 +4,13 @@ Created once, by the driver, after it connected to Ray. Every label value is see
 series from the start and a rate from its first event. Labels carry no group or run ids.
 """
 
+from typing import TypeVar
+
 from ray.util.metrics import Counter, Gauge, Histogram
 
 from oars.alignment.drops import DropReason
 from oars.compass.outcome import FailureReason
+from oars.series import Series
 
 PHASES = ("starting", "cold_start", "fr_rl", "nr_rl", "evaluating", "finished")
 LOSS_PARTS = ("total", "policy", "positive", "negative", "kl")
@@ -51,6 +54,19 @@ HISTOGRAMS = {
     "publish_seconds": ("Publishing one version", _SECONDS),
     "learner_step_seconds": ("One optimiser step", _SECONDS),
 }
+# Series with a label, whose values are all known.
+LABELLED = {
+    "phase": Series("gauge", "1 for the phase that the run is in", {"phase": PHASES}),
+    "loss": Series("gauge", "Loss of the last optimiser step, by part", {"part": LOSS_PARTS}),
+    "groups": Series("counter", "Groups that left, by exit", {"exit": ("trained", *DropReason)}),
+    "candidates": Series("counter", "Candidates by outcome", {"outcome": ("scored", *FailureReason)}),
+    "retries": Series("counter", "Repeated attempts, by role", {"role": ("rollout", "reward")}),
+}
+SERIES = {f"oars_{name}": Series("gauge", text) for name, text in GAUGES.items()}
+SERIES |= {f"oars_{name}": Series("histogram", text, {}, tuple(bounds)) for name, (text, bounds) in HISTOGRAMS.items()}
+SERIES |= {f"oars_{name}": series for name, series in LABELLED.items()}
+
+MetricT = TypeVar("MetricT", Counter, Gauge)
 
 
 class Prometheus:
@@ -61,11 +77,9 @@ class Prometheus:
         self._histograms = {
             name: Histogram(f"oars_{name}", text, boundaries=bounds) for name, (text, bounds) in HISTOGRAMS.items()
         }
-        self._phase = Gauge("oars_phase", "1 for the phase that the run is in", tag_keys=("phase",))
-        self._loss = Gauge("oars_loss", "Loss of the last step, by part", tag_keys=("part",))
-        self._groups = Counter("oars_groups", "Groups that left, by exit", tag_keys=("exit",))
-        self._candidates = Counter("oars_candidates", "Candidates by outcome", tag_keys=("outcome",))
-        self._retries = Counter("oars_retries", "Repeated attempts, by role", tag_keys=("role",))
+        self._phase, self._loss = _labelled(Gauge, "phase"), _labelled(Gauge, "loss")
+        self._groups, self._candidates = _labelled(Counter, "groups"), _labelled(Counter, "candidates")
+        self._retries = _labelled(Counter, "retries")
         self._seed()
 
     def _seed(self) -> None:
@@ -74,11 +88,11 @@ class Prometheus:
         self.phase("starting")
         for part in LOSS_PARTS:
             self._loss.set(0.0, {"part": part})
-        for exit_ in ("trained", *DropReason):
+        for exit_ in LABELLED["groups"].labels["exit"]:
             self.group_left(str(exit_), 0)
-        for outcome in ("scored", *FailureReason):
+        for outcome in LABELLED["candidates"].labels["outcome"]:
             self.candidate(str(outcome), 0)
-        for role in ("rollout", "reward"):
+        for role in LABELLED["retries"].labels["role"]:
             self.retried(role, 0)
 
     def set(self, name: str, value: float) -> None:
@@ -102,6 +116,11 @@ class Prometheus:
 
     def retried(self, role: str, count: int = 1) -> None:
         _add(self._retries, count, {"role": role})
+
+
+def _labelled(kind: type[MetricT], name: str) -> MetricT:
+    series = LABELLED[name]
+    return kind(f"oars_{name}", series.description, tag_keys=tuple(series.labels))
 
 
 def _add(counter: Counter, value: float, tags: dict[str, str]) -> None:

@@ -3,58 +3,37 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from oars.alignment.drops import DropReason
-from oars.compass.outcome import FailureReason
+import reward_server.metrics
+import rollout_workers.metrics
+import services.run.prometheus
 from oars.deployment import deploy_path
-from reward_server.metrics import ANSWER_SOURCES, OUTCOMES, RETRY_REASONS, TOKEN_SOURCES
-from services.run.prometheus import GAUGES, HISTOGRAMS, LOSS_PARTS, PHASES
+from oars.series import Series
 
-ROOT = Path(__file__).parents[3]
-SOURCES = ("services/run/prometheus.py", "reward_server/metrics.py", "rollout_workers/worker.py")
-# Series of Ray Serve 2.60 that a running cluster was seen to export; histograms by their stem.
+OURS = reward_server.metrics.SERIES | rollout_workers.metrics.SERIES | services.run.prometheus.SERIES
+# Series of Ray Serve 2.60 that a running cluster was seen to export.
 SERVE = {
-    "ray_serve_deployment_queued_queries": "gauge",
-    "ray_serve_replica_processing_queries": "gauge",
-    "ray_serve_deployment_error_counter": "counter",
-    "ray_serve_deployment_replica_starts": "counter",
-    "ray_serve_deployment_replica_healthy": "gauge",
-    "ray_serve_autoscaling_target_replicas": "gauge",
-    "ray_serve_replica_initialization_latency_ms": "histogram",
-    "ray_serve_health_check_failures": "counter",
+    "ray_serve_deployment_queued_queries": Series("gauge", ""),
+    "ray_serve_replica_processing_queries": Series("gauge", ""),
+    "ray_serve_deployment_error_counter": Series("counter", ""),
+    "ray_serve_deployment_replica_starts": Series("counter", ""),
+    "ray_serve_deployment_replica_healthy": Series("gauge", ""),
+    "ray_serve_autoscaling_target_replicas": Series("gauge", ""),
+    "ray_serve_replica_initialization_latency_ms": Series("histogram", ""),
+    "ray_serve_health_check_failures": Series("counter", ""),
 }
-ENDINGS = {"gauge": ("",), "counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
+EXISTING = {f"ray_{name}": series for name, series in OURS.items()} | SERVE
+NAMES = {name + ending for name, series in EXISTING.items() for ending in series.exported}
 # Values that a query may ask for, by label.
-VALUES = {
-    "phase": set(PHASES),
-    "exit": {"trained", *DropReason},
-    "outcome": set(OUTCOMES) | {"scored", *FailureReason},
-    "reason": set(RETRY_REASONS),
-    "source": {*TOKEN_SOURCES, *ANSWER_SOURCES},
-    "part": set(LOSS_PARTS),
-    "application": {"compass"},
-    "deployment": {"Compass"},
-    "SessionName": {"$session"},
-}
-LABELS = {*VALUES, "le", "worker", "role", "replica"}
-
-
-def existing_series() -> set[str]:
-    kinds = dict(SERVE)
-    for source in SOURCES:
-        text = (ROOT / source).read_text()
-        # Either the name stands in the call, or in the line before it.
-        for kind, name in re.findall(r'\b(Gauge|Counter|Histogram)\(\s*"(oars_\w+)"', text):
-            kinds[f"ray_{name}"] = kind.lower()
-        for name in re.findall(r'name = "(oars_\w+)"\n\s+\S+ = seeded_counter\(name', text):
-            kinds[f"ray_{name}"] = "counter"
-    kinds |= {f"ray_oars_{name}": "gauge" for name in GAUGES} | {f"ray_oars_{name}": "histogram" for name in HISTOGRAMS}
-    return {name + ending for name, kind in kinds.items() for ending in ENDINGS[kind]}
+VALUES = {"application": {"compass"}, "deployment": {"Compass"}, "SessionName": {"$session"}}
+for series in OURS.values():
+    for label, values in series.labels.items():
+        VALUES.setdefault(label, set()).update(values)
+LABELS = {*VALUES, "le", "replica"}
 
 
 def queries(tree: Any) -> Iterator[str]:
@@ -77,7 +56,7 @@ ALL = [(path.name, query) for path in FILES for query in queries(yaml.safe_load(
 @pytest.mark.parametrize(("file", "query"), ALL)
 def test_a_query_names_what_exists(file: str, query: str) -> None:
     named = set(re.findall(r"\bray_\w+", query))
-    assert named and named <= existing_series(), named - existing_series()
+    assert named and named <= NAMES, named - NAMES
     for label, value in re.findall(r'(\w+)=~?"([^"]*)"', query):
         assert set(value.split("|")) <= VALUES[label], (label, value)
     for grouped in re.findall(r"\b(?:by|on) \(([^)]*)\)", query):
@@ -96,7 +75,7 @@ def test_each_histogram_is_read_as_one_and_each_counter_by_its_rate() -> None:
 
 def test_every_series_of_the_run_is_on_a_dashboard() -> None:
     shown = " ".join(query for _, query in ALL)
-    missing = {name for name in (*GAUGES, *HISTOGRAMS) if f"ray_oars_{name}" not in shown}
+    missing = {name for name in services.run.prometheus.SERIES if f"ray_{name}" not in shown}
     assert not missing
 
 
