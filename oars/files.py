@@ -30,7 +30,7 @@ def remove_partial(directory: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    write_whole(path, lambda aside: aside.write_text(text))
+    write_whole(path, lambda aside: aside.write_text(text, encoding="utf-8"))
 
 
 def sha256(path: Path) -> str:

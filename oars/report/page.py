@@ -8,6 +8,8 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from oars.errors import UserError
+from oars.files import write_text
 from oars.report.bars import outcome_bars, phase_bars
 from oars.report.charts import Series, line_chart, number
 from oars.report.held_out import evaluated_models, headline, rows
@@ -16,10 +18,14 @@ from oars.report.records import Sample, Step, read_samples, read_steps
 from oars.report.summary import read_or_unfinished
 
 
-def write_report(run_dir: Path) -> Path:
-    """Render `run_dir/report.html` from what the run directory holds (records.py); returns its path.
+class BadReport(UserError, OSError):
+    """A report that cannot be written where it should be; the message is one line naming the file."""
 
-    Parts that a run has not written are left out. Raises ValueError if a file there is not of its format.
+
+def write_report(run_dir: Path, out: Path | None = None) -> Path:
+    """Render `out`, by default `run_dir/report.html`, from what the run directory holds (records.py); returns its path.
+
+    Parts that a run has not written are left out. Raises BadSummary, BadRecord, BadReport.
     """
     summary = read_or_unfinished(run_dir)
     page = (
@@ -37,8 +43,11 @@ def write_report(run_dir: Path) -> Path:
             stage_names=STAGES,
         )
     )
-    path = run_dir / "report.html"
-    path.write_text(page, encoding="utf-8")
+    path = out or run_dir / "report.html"
+    try:
+        write_text(path, page)
+    except OSError as error:
+        raise BadReport(f"{path}: cannot be written: {error.strerror}; choose another place with --out") from error
     return path
 
 

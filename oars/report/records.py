@@ -4,12 +4,16 @@ A run that failed early lacks files or fields; every part is optional, and the r
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from oars.errors import UserError
 from oars.report.names import Model
+
+
+class BadRecord(UserError, ValueError):
+    """A file of a run that is not of its format; the message is one line naming the file."""
 
 
 class _Record(BaseModel):
@@ -41,20 +45,36 @@ class Sample(_Record):
 
 
 def read_steps(run_dir: Path) -> list[Step]:
-    """Steps in the order done. After a crash a step is done, and written, again: the last line of a step counts."""
-    steps = {(step.stage, step.step): step for step in _lines(run_dir / "metrics.jsonl")}
-    return list(steps.values())
+    """Steps in the order done. After a crash a step is done, and written, again: the last line of a step counts.
 
-
-def _lines(path: Path) -> Iterator[Step]:
+    Raises BadRecord.
+    """
+    path = run_dir / "metrics.jsonl"
     if not path.exists():
-        return
-    # A crash can cut the last line short; a line is whole when its newline was written.
-    for line in path.read_text().splitlines(keepends=True):
-        if line.endswith("\n") and line.strip():
-            yield Step.model_validate_json(line)
+        return []
+    # A line that a crash or a full disk cut short is no record, and its step is written again.
+    rows = filter(None, map(_row, path.read_text(errors="replace").splitlines()))
+    try:
+        steps = [Step.model_validate(row) for row in rows]
+    except ValidationError as error:
+        raise BadRecord(f"{path}: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from error
+    return list({(step.stage, step.step): step for step in steps}.values())
+
+
+def _row(line: str) -> dict[str, object] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def read_samples(run_dir: Path) -> list[Sample]:
+    """Raises BadRecord."""
     path = run_dir / "samples" / "index.json"
-    return [Sample.model_validate(entry) for entry in json.loads(path.read_text())] if path.exists() else []
+    if not path.exists():
+        return []
+    try:
+        return [Sample.model_validate(entry) for entry in json.loads(path.read_text())]
+    except ValueError as error:
+        raise BadRecord(f"{path}: {' '.join(str(error).split())}") from error

@@ -3,14 +3,16 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from oars.alignment.drops import DropReason
 from oars.compass.outcome import FailureReason
+from oars.errors import UserError
 from oars.evaluation.intervals import Interval
 from oars.files import write_text
 
 SCHEMA_VERSION = 1
+SUMMARY = "summary.json"
 
 Status = Literal["running", "succeeded", "stopped", "failed"]
 
@@ -112,19 +114,31 @@ class Summary(_Part):
 
 def write_summary(summary: Summary, run_dir: Path) -> Path:
     """Atomic: a reader sees the old file or the new one."""
-    path = run_dir / "summary.json"
+    path = run_dir / SUMMARY
     write_text(path, summary.model_dump_json(indent=2) + "\n")
     return path
 
 
+class BadSummary(UserError, ValueError):
+    """A summary.json that cannot be read; the message is one line naming the file and the field."""
+
+
 def read_summary(run_dir: Path) -> Summary:
-    """Raises OSError if there is none, pydantic.ValidationError (a ValueError) if it is not of this schema."""
-    return Summary.model_validate_json((run_dir / "summary.json").read_text())
+    """Raises BadSummary."""
+    path = run_dir / SUMMARY
+    try:
+        return Summary.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise BadSummary(f"{path}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadSummary(f"{path}: {field + ': ' if field else ''}{first['msg']}") from error
 
 
 def read_or_unfinished(run_dir: Path) -> Summary:
-    """For a run that has not written its summary, one that says so."""
-    if (run_dir / "summary.json").exists():
+    """For a run that has not written its summary, one that says so. Raises BadSummary."""
+    if (run_dir / SUMMARY).exists():
         return read_summary(run_dir)
     reason = "no summary.json: it is running, or was killed"
     return Summary(run_id=run_dir.name, name=run_dir.name, status="running", started_at="", reason=reason)

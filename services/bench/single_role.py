@@ -8,8 +8,6 @@ slightly different adapter every batch, as a learner would that takes no time.
 
 import asyncio
 import itertools
-import shutil
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,16 +48,11 @@ class Pace:
 
 def saved_groups(directory: Path) -> list[Finished]:
     """Scored groups whose samples the run still has, in the order of admission. Raises BadRun if there are none."""
-    with tempfile.TemporaryDirectory() as scratch:
-        # A copy, because opening a ledger records a driver.
-        for file in directory.glob("ledger.sqlite*"):
-            shutil.copy(file, scratch)
-        ledger = Ledger(Path(scratch) / "ledger.sqlite")
+    with Ledger.reading(directory / "ledger.sqlite") as ledger:
         found = [group for batch in ledger.trained_after(0) for group in batch.groups]
         for stage in ("fr_rl", "nr_rl"):
             leased = ledger.unfinished_step(stage)
             found += [*ledger.held(stage), *(leased.groups if leased else [])]
-        ledger.close()
     saved = [group for group in found if _file(directory, group.group_id).exists()]
     if not saved:
         raise BadRun(f"{directory}: no saved batches: experience/ holds those of a run that was stopped or killed")

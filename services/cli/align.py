@@ -11,11 +11,15 @@ import typer
 
 from oars.config import load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
-from services.run.run_directory import CONFIG, find_run
+from services.run.beginning import existing_run
+from services.run.run_directory import CONFIG, claimed, find_run, succeeded
 
 Profile = Annotated[Path | None, typer.Option(help="Run profile, YAML. Default: the embedded miniature (tiny).")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one config field.")]
-RunId = Annotated[str | None, typer.Option(help="Name of the run directory. Default: profile name and time.")]
+RunId = Annotated[
+    str | None,
+    typer.Option(help="Name of the run directory; one that is there is gone on with. Default: profile name and time."),
+]
 Address = Annotated[
     str | None,
     typer.Option(envvar="RAY_ADDRESS", help="Cluster to join. Default: the one on this machine, or a new one."),
@@ -44,6 +48,13 @@ def align(
     path = profile or deploy_path(DEFAULT_PROFILE)
     run = find_run(runs, resume) if resume else None
     config = load_profile(run / CONFIG if run else path, set_)
+    there = run or (existing_run(config, run_id) if run_id else None)
+    if there:
+        with claimed(there):
+            pass  # a run that is being driven is said at once, not after a cluster has started
+        if not run and succeeded(there):
+            typer.echo(f"run {run_id} has succeeded already: {there}")
+            return
 
     # Ray takes a second to import: after the config is known to be good.
     from services.launch.cluster import cluster, deploy_compass, needed_cpus

@@ -17,23 +17,31 @@ def list_(runs: Runs = Path("runs")) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from oars.report.summary import read_summary
-    from services.results.tables import reward_of
     from services.run.run_directory import list_runs
 
     table = Table(
-        Column("run", overflow="fold", min_width=16), "status", "seconds", "trained groups", "reward: sft", "aligned"
+        Column("run", overflow="fold", min_width=16),
+        Column("status", overflow="fold"),
+        *("seconds", "trained groups", "reward: sft", "aligned"),
     )
     for directory in list_runs(runs):
-        if not (directory / "summary.json").exists():
-            table.add_row(directory.name, "unfinished")
-            continue
+        table.add_row(directory.name, *_row(directory))
+    Console(markup=False).print(table)
+
+
+def _row(directory: Path) -> list[str]:
+    """Status, seconds, trained groups and rewards; of a run that cannot be read, why."""
+    from oars.report.summary import SUMMARY, BadSummary, read_summary
+    from services.results.tables import reward_of
+
+    if not (directory / SUMMARY).exists():
+        return ["unfinished"]
+    try:
         summary = read_summary(directory)
-        rewards = [reward_of(summary, model) for model in ("sft", "aligned")]
-        table.add_row(
-            directory.name, summary.status, f"{summary.seconds_total:.0f}", str(summary.groups.trained), *rewards
-        )
-    Console().print(table)
+    except BadSummary as error:
+        return [f"unreadable: {error}"]
+    rewards = [reward_of(summary, model) for model in ("sft", "aligned")]
+    return [summary.status, f"{summary.seconds_total:.0f}", str(summary.groups.trained), *rewards]
 
 
 @app.command()
@@ -47,17 +55,17 @@ def show(
     """The run's counts, where its time went, and its held-out results by model; also while it runs."""
     from rich.console import Console
 
-    from oars.report.summary import read_summary
+    from oars.report.summary import SUMMARY, read_summary
     from services.results.tables import groups_line, held_out_table, phase_table
     from services.run.history import History
     from services.run.run_directory import find_run
 
-    directory, console = find_run(runs, run), Console()
+    directory, console = find_run(runs, run), Console(markup=False)
     with History.of(directory) as history:
         if group is not None:
             console.print("\n".join(history.group(group)), highlight=False, soft_wrap=True)
             return
-        if not (directory / "summary.json").exists():
+        if not (directory / SUMMARY).exists():
             console.print(f"{directory.name}: no summary.json: it is running, or was killed")
             console.print(history.counts())
             console.print(history.workers())
@@ -75,24 +83,28 @@ def show(
 @app.command()
 def check(run: RunName, runs: Runs = Path("runs")) -> None:
     """Hold the ledger against its rules: exit code 1 if a group was lost, left twice, or got a score from nobody."""
-    from oars.report.summary import read_summary
     from services.run.history import History
-    from services.run.run_directory import find_run
+    from services.run.run_directory import find_run, succeeded
 
     directory = find_run(runs, run)
-    final = (directory / "summary.json").exists() and read_summary(directory).status == "succeeded"
     with History.of(directory) as history:
         typer.echo(history.counts())
-        broken = history.violations(final)
+        broken = history.violations(final=succeeded(directory))
     for line in broken:
         typer.echo(line)
     typer.echo("every rule holds" if not broken else f"{len(broken)} breaches")
     raise typer.Exit(1 if broken else 0)
 
 
-def report(run: RunName, runs: Runs = Path("runs")) -> None:
+def report(
+    run: RunName,
+    runs: Runs = Path("runs"),
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write. Default: report.html of the run.")
+    ] = None,
+) -> None:
     """Write a run's report.html anew."""
     from oars.report.page import write_report
     from services.run.run_directory import find_run
 
-    typer.echo(write_report(find_run(runs, run)))
+    typer.echo(write_report(find_run(runs, run), out))

@@ -1,5 +1,6 @@
 """The alignment job's shell, made for `ray job submit`: `python -m services.launch.driver --profile P [--set a.b=c ...]
-[--run-id ID]`, or `--resume RUN` for one that was stopped or killed.
+[--run-id ID]`, or `--resume RUN` for one that was stopped or killed. The same command with the same run id, as a
+retry gives it, goes on from the checkpoint; a run that has succeeded is left as it is.
 
 It reads the arguments, connects to Ray, waits for a predecessor's actors to go, runs `services.align.align` and turns
 its end into an exit code: 0 done, 1 failed or stalled, 2 bad input, 128 + n stopped by signal n after a checkpoint.
@@ -26,13 +27,14 @@ from services.launch.cluster import NoCluster, quiet_ray
 from services.results.held_out import Results
 from services.results.tables import held_out_table
 from services.results.write_up import summarise, write_up
+from services.run.beginning import begin_run
 from services.run.errors import BAD_INPUT, innermost, one_line
 from services.run.ledger import Ledger
 from services.run.memory import PeakMemory
 from services.run.progress import progress
 from services.run.prometheus import Prometheus
 from services.run.run import Run
-from services.run.run_directory import CONFIG, BadRun, claimed, create_run, find_run, new_run_id
+from services.run.run_directory import CONFIG, BadRun, claimed, find_run, new_run_id, succeeded
 from services.run.stopping import StopRequest
 from services.run.telemetry import Telemetry
 from services.run.watchdog import RunStalled, Watchdog
@@ -72,16 +74,16 @@ async def supervised(run: Run) -> Results | None:
 def execute(config: RunConfig, directory: Path) -> int:
     """Begin or resume a run in the cluster that is connected. However it ends, it leaves summary.json and report.html.
 
-    Raises BadRun if another driver has the run.
+    Raises BadRun if there is no ledger to write.
     """
     run_id = directory.name
-    with claimed(directory), progress() as shown:
+    with progress() as shown:
         print(f"run {run_id}: {directory}", flush=True)
         run = Run(
             id=run_id,
             directory=directory,
             config=config,
-            ledger=Ledger(directory / "ledger.sqlite"),
+            ledger=Ledger.drive(directory / "ledger.sqlite"),
             telemetry=Telemetry(directory, run_id, Prometheus()),
             watchdog=Watchdog(config.control.stall_s),
             stop=StopRequest(),
@@ -142,9 +144,13 @@ def main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     try:
         config, directory = _run_of(given)
-        connect(directory.name)
-        await_predecessor(directory.name, config.control.start_deadline_s)
-        return execute(config, directory)
+        with claimed(directory):
+            if not given.resume and succeeded(directory):
+                print(f"run {directory.name} has succeeded already: {directory}", flush=True)
+                return 0
+            connect(directory.name)
+            await_predecessor(directory.name, config.control.start_deadline_s)
+            return execute(config, directory)
     except Exception as error:
         if (line := one_line(error)) is None:
             raise
@@ -162,17 +168,20 @@ def _parser() -> argparse.ArgumentParser:
         "--resume", metavar="RUN", help="go on with a run that was stopped or killed: its id or directory"
     )
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="override one config field")
-    parser.add_argument("--run-id", help="name of the run directory; default: the profile's name and the time")
+    parser.add_argument(
+        "--run-id",
+        help="name of the run directory; one that is there is gone on with. Default: the profile's name and the time",
+    )
     return parser
 
 
 def _run_of(given: argparse.Namespace) -> tuple[RunConfig, Path]:
-    """The config and the directory of the run that begins, or goes on."""
+    """The config and the directory of the run that begins, or goes on. Raises BadRun."""
     if given.resume is not None:
         directory = find_run(Path("runs"), given.resume)
         return load_profile(directory / CONFIG, given.set), directory
     config = load_profile(given.profile, given.set)
-    return config, create_run(config, given.run_id or new_run_id(config.name))
+    return config, begin_run(config, given.run_id or new_run_id(config.name))
 
 
 def connect(run_id: str) -> None:

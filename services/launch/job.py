@@ -37,14 +37,14 @@ class AlignJob:
     def begin(
         cls, profile: Path, overrides: list[str], run_id: str | None, config: RunConfig, where: Cluster
     ) -> "AlignJob":
-        """A new run, whose id is the job's name."""
-        run_id = run_id or new_run_id(config.name)
+        """A run that begins, or goes on if the id is that of one. A job's name is used once."""
+        name = new_run_id(run_id or config.name)
         profile = profile.resolve()
         if where.own:
             overrides = [*overrides, *_absolute_paths(config)]
         elif profile.is_relative_to(ROOT):
             profile = profile.relative_to(ROOT)
-        return cls._of(run_id, ["--profile", str(profile), "--run-id", run_id], overrides, where)
+        return cls._of(name, ["--profile", str(profile), "--run-id", run_id or name], overrides, where)
 
     @classmethod
     def resume(cls, run: Path, overrides: list[str], where: Cluster) -> "AlignJob":

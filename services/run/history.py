@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.run.ledger_file import reading
 from services.run.ledger_rules import violations
 from services.run.run_directory import BadRun
 
@@ -37,16 +38,8 @@ class History:
     @contextmanager
     def of(cls, run: Path) -> Iterator["History"]:
         """Raises BadRun if the run has no ledger, or one of an older OARS."""
-        path = run / "ledger.sqlite"
-        try:
-            ledger = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-            ledger.execute("SELECT COUNT(*) FROM leases")
-        except sqlite3.OperationalError as error:
-            raise BadRun(f"{path}: no ledger that can be read: {error}") from error
-        try:
+        with reading(run / "ledger.sqlite") as ledger:
             yield cls(ledger)
-        finally:
-            ledger.close()
 
     def violations(self, final: bool) -> list[str]:
         self._ledger.row_factory = None

@@ -1,4 +1,4 @@
-"""The life of every group, in SQLite (WAL) in the run directory: the truth about a run, and what a resume starts from.
+"""The life of every group, in SQLite in the run directory: the truth about a run, and what a resume starts from.
 
     admitted -> attempt 0, 1, ... -> sampled -> scored -> leased -> exactly one exit: trained
                                                      any of these -> exactly one exit: dropped(reason)
@@ -8,6 +8,7 @@ step (`acknowledged`); until then a step that was lost with its learner is repea
 is trained twice. Each fact has a primary key and its foreign keys, so the database itself refuses a second exit, a
 second lease, and whatever was never admitted; `services/run/ledger_rules.py` tests the rest. One connection, used by
 one thread; each call is one transaction, on disk when it returns, so a killed driver leaves whole facts.
+`services/run/ledger_file.py` opens the file.
 """
 
 import json
@@ -15,13 +16,15 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from oars.alignment.drops import DropReason
 from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Scored
+from services.run.ledger_file import open_to_write, reading
 from services.run.ledger_rules import NO_EXIT, SCHEMA, violations
 
 
@@ -74,13 +77,27 @@ class TrainedBatch:
 class Ledger:
     """Raises sqlite3.IntegrityError on whatever would break the life cycle above."""
 
-    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
-        """`now` gives the Unix time that each fact is stamped with."""
-        self._now = now
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;" + SCHEMA)
-        self._driver = self._count("drivers")
-        self._insert("drivers", self._driver, socket.gethostname(), os.getpid(), self._now(), None)
+    def __init__(self, db: sqlite3.Connection, now: Callable[[], float]) -> None:
+        self._db, self._now = db, now
+        self._driver = self._count("drivers") - 1
+
+    @classmethod
+    def drive(cls, path: Path, now: Callable[[], float] = time.time) -> "Ledger":
+        """For another driver, the newest, which is recorded; `now` gives the Unix time that each fact is stamped with.
+
+        Raises BadRun.
+        """
+        db = open_to_write(path, SCHEMA)
+        row = (socket.gethostname(), os.getpid(), now())
+        db.execute("INSERT INTO drivers SELECT COUNT(*), ?, ?, ?, NULL FROM drivers", row)
+        return cls(db, now)
+
+    @classmethod
+    @contextmanager
+    def reading(cls, path: Path) -> Iterator["Ledger"]:
+        """To look at, from anywhere and at any time. Raises BadRun."""
+        with reading(path) as db:
+            yield cls(db, time.time)
 
     def close(self) -> None:
         self._db.close()

@@ -1,26 +1,23 @@
-"""Where runs are kept, and how a new one begins.
+"""Where runs are kept, and who drives one.
 
 runs/<run-id>/  config.yaml  summary.json  ledger.sqlite  metrics.jsonl  log.jsonl  tensorboard/  checkpoints/step_N/
                 experience/  sft/  aligned/  samples/  report.html
 """
 
+import errno
 import fcntl
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import yaml
-
-from oars.config import RunConfig
 from oars.errors import UserError
+from oars.report.summary import SUMMARY, read_summary
 
 # Ray unpacks a submitted working directory under such a path and deletes it when the cluster ends.
 _UNPACKED = "working_dir_files"
 CONFIG = "config.yaml"
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class BadRun(UserError, ValueError):
@@ -49,35 +46,39 @@ def new_run_id(name: str, now: datetime | None = None) -> str:
     return f"{name}-{(now or datetime.now(UTC)):%Y%m%d-%H%M%S}"
 
 
-def create_run(config: RunConfig, run_id: str) -> Path:
-    """Make the directory and write the resolved config into it. Raises BadRun if the id is taken or no file name."""
-    if not _RUN_ID.fullmatch(run_id):
-        raise BadRun(f"run id {run_id!r}: expected letters, digits, '.', '_' and '-', at most 100")
-    directory = runs_folder(config.runs) / run_id
-    try:
-        directory.mkdir(parents=True)
-    except FileExistsError as error:
-        raise BadRun(f"run {run_id!r} exists: {directory}; choose another --run-id") from error
-    except OSError as error:
-        raise BadRun(f"{directory}: cannot be created: {error.strerror}") from error
-    (directory / CONFIG).write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
-    return directory
+def succeeded(directory: Path) -> bool:
+    """The run has come to its end, and nothing is left to do. Raises BadSummary."""
+    return (directory / SUMMARY).exists() and read_summary(directory).status == "succeeded"
 
 
 @contextmanager
 def claimed(directory: Path) -> Iterator[None]:
     """Inside, no other driver can have the run; the kernel lets go when this process ends. Raises BadRun."""
-    with (directory / "driver.lock").open("w") as lock:
+    path = directory / "driver.lock"
+    try:
+        lock = path.open("w")
+    except OSError as error:
+        raise BadRun(f"{path}: a run needs a directory that it may write: {error.strerror}") from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise BadRun(f"run {directory.name!r} is being driven by another process") from error
+            raise BadRun(_unclaimable(directory, error)) from error
         yield
+
+
+def _unclaimable(directory: Path, error: OSError) -> str:
+    if error.errno in (errno.EAGAIN, errno.EACCES):
+        return f"run {directory.name!r} is being driven by another process"
+    return (
+        f"{directory}: no locks on this file system ({error.strerror}), so two drivers could not be told apart; mount "
+        "it with locks, or set runs, or OARS_HOME, to a folder that has them"
+    )
 
 
 def list_runs(runs: Path) -> list[Path]:
     """Run directories, the oldest first."""
-    found = [path.parent for path in runs_folder(runs).glob(f"*/{CONFIG}")]
+    found = [path.parent for path in runs_folder(runs).glob(f"[!.]*/{CONFIG}")]
     return sorted(found, key=lambda path: (path / CONFIG).stat().st_mtime)
 
 
@@ -85,6 +86,6 @@ def find_run(runs: Path, run_id: str) -> Path:
     """Its absolute directory, by id or by the path of it. Raises BadRun."""
     runs = runs_folder(runs)
     for directory in (runs / run_id, Path(run_id).absolute()):
-        if (directory / CONFIG).is_file():
+        if os.path.isfile(directory / CONFIG):
             return directory
     raise BadRun(f"no run {run_id!r} in {runs}")

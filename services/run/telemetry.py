@@ -5,6 +5,7 @@
 
 import json
 import logging
+import os
 import time
 from pathlib import Path
 
@@ -38,9 +39,9 @@ class Telemetry:
 
     def __init__(self, run_dir: Path, run_id: str, prometheus: Prometheus | None) -> None:
         self.prometheus = prometheus
-        self._metrics = (run_dir / "metrics.jsonl").open("a", buffering=1)
+        self._metrics = end_last_line(run_dir / "metrics.jsonl").open("a", buffering=1)
         self._board = SummaryWriter(str(run_dir / "tensorboard"), flush_secs=30)
-        self._handler = logging.FileHandler(run_dir / "log.jsonl")
+        self._handler = logging.FileHandler(end_last_line(run_dir / "log.jsonl"))
         self._handler.setFormatter(_JsonLines(run_id))
         self._log = logging.getLogger(_LOGGER)
         self._log.setLevel(logging.INFO)
@@ -91,6 +92,16 @@ class Telemetry:
     def image(self, tag: str, step: int, pixels: NDArray[np.uint8]) -> None:
         """uint8 [H, W, 3]"""
         self._board.add_image(tag, pixels, step, dataformats="HWC")
+
+
+def end_last_line(path: Path) -> Path:
+    """The same path, whose next line will be one of its own, also after a driver that died inside a line."""
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+    return path
 
 
 def step_numbers(report: StepReport) -> dict[str, float]:

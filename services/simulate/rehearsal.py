@@ -148,7 +148,7 @@ def _run(scenario: Scenario, directory: Path, progress: Progress, now: Callable[
         id=directory.name,
         directory=directory,
         config=config,
-        ledger=Ledger(directory / "ledger.sqlite", now),
+        ledger=Ledger.drive(directory / "ledger.sqlite", now),
         telemetry=Telemetry(directory, directory.name, None),
         watchdog=Watchdog(config.control.stall_s),
         stop=StopRequest(),

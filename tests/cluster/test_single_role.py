@@ -33,7 +33,7 @@ def test_rollout_workers_alone(config: RunConfig, ray_cluster: None) -> None:
 def test_the_learner_alone_on_saved_batches(config: RunConfig, ray_cluster: None, tmp_path: Path) -> None:
     worker = ray.remote(concurrency_groups={"health": 1})(RolloutWorker).options(num_cpus=0).remote(config, "rollout-x")
     ray.get(worker.install.remote(fresh_snapshot(config)))
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger = Ledger.drive(tmp_path / "ledger.sqlite")
     (tmp_path / "experience").mkdir()
     for ordinal in range(3):
         sample = ray.get(worker.sample.remote(rollout_request(ordinal))[2])

@@ -16,7 +16,7 @@ from oars.report import write_report
 from oars.report.charts import Series, line_chart, number, ticks
 from oars.report.held_out import verdict
 from oars.report.page import duration
-from oars.report.records import read_steps
+from oars.report.records import BadRecord, read_samples, read_steps
 from oars.report.summary import Summary, write_summary
 
 SCORES = {"reward": 3.217, "F": 0.912, "Q_SR": 3.4, "stlpips": 0.241, "psnr": 25.31}
@@ -175,6 +175,22 @@ def test_a_step_done_again_counts_once_and_a_cut_line_is_left_out(tmp_path: Path
     lines.append({"step": 2, "stage": "fr_rl", "loss": 3.0})
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 3, "st')
     assert [(step.step, step.loss) for step in read_steps(tmp_path)] == [(1, 1.0), (2, 3.0)]
+
+
+def test_a_line_cut_short_by_a_full_disk_does_not_cost_the_report(tmp_path: Path) -> None:
+    cut = '{"stage": "fr_rl", "st{"stage": "fr_rl", "step": 1}\n{"stage": "fr_rl", "step": 2}\n'
+    (tmp_path / "metrics.jsonl").write_text(cut)
+    assert [step.step for step in read_steps(tmp_path)] == [2]
+
+
+def test_records_of_another_format_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"stage": "fr_rl", "step": "two"}\n')
+    with pytest.raises(BadRecord, match=r"metrics\.jsonl: .*step"):
+        read_steps(tmp_path)
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "index.json").write_text('[{"image_id"')
+    with pytest.raises(BadRecord, match=r"index\.json: "):
+        read_samples(tmp_path)
 
 
 @given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9))

@@ -21,7 +21,7 @@ def finished(ledger: Ledger, ordinal: int) -> str:
 
 
 def test_only_scored_groups_with_a_sample_in_the_order_of_admission(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger = Ledger.drive(tmp_path / "ledger.sqlite")
     groups = [finished(ledger, ordinal) for ordinal in range(4)]
     ledger.leased(1, "nr_rl", {groups[1]: 0})
     ledger.stepped(1, {})
@@ -36,6 +36,6 @@ def test_only_scored_groups_with_a_sample_in_the_order_of_admission(tmp_path: Pa
 
 
 def test_a_run_without_saved_batches_is_one_line(tmp_path: Path) -> None:
-    Ledger(tmp_path / "ledger.sqlite").close()
+    Ledger.drive(tmp_path / "ledger.sqlite").close()
     with pytest.raises(BadRun, match="no saved batches"):
         saved_groups(tmp_path)

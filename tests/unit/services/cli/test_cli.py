@@ -9,12 +9,14 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from oars.config import RunConfig
+from oars.config import RunConfig, load_profile
+from oars.deployment import deploy_path
 from oars.report.summary import Summary, write_summary
 from reward_server.gateway.tokens import parse_tokens
 from services.cli.main import app
+from services.run.beginning import begin_run
 from services.run.ledger import Ledger
-from services.run.run_directory import create_run
+from services.run.run_directory import claimed
 
 runner = CliRunner()
 
@@ -51,17 +53,17 @@ def test_a_missing_run_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_summary_is_listed_and_its_ledger_is_shown(tmp_path: Path) -> None:
-    directory = create_run(RunConfig(runs=tmp_path), "unfinished-run")
+    directory = begin_run(RunConfig(runs=tmp_path), "unfinished-run")
     assert "no ledger" in fails_with("runs", "show", "unfinished-run", "--runs", str(tmp_path))
-    Ledger(directory / "ledger.sqlite").close()
+    Ledger.drive(directory / "ledger.sqlite").close()
     assert "unfinished-run" in runner.invoke(app, ["runs", "list", "--runs", str(tmp_path)]).output
     shown = runner.invoke(app, ["runs", "show", "unfinished-run", "--runs", str(tmp_path)])
     assert shown.exit_code == 0 and "no summary.json" in shown.output and "admitted 0" in shown.output
 
 
 def test_check_tells_a_ledger_in_order_from_one_that_is_not(tmp_path: Path) -> None:
-    directory = create_run(RunConfig(runs=tmp_path), "r1")
-    ledger = Ledger(directory / "ledger.sqlite")
+    directory = begin_run(RunConfig(runs=tmp_path), "r1")
+    ledger = Ledger.drive(directory / "ledger.sqlite")
     ledger.admit("a", 0, "fr_rl", 0, "photo", seed=1, version=0)
     check = ["runs", "check", "r1", "--runs", str(tmp_path)]
     assert runner.invoke(app, check).exit_code == 0
@@ -72,12 +74,48 @@ def test_check_tells_a_ledger_in_order_from_one_that_is_not(tmp_path: Path) -> N
 
 
 def test_a_run_is_listed_and_shown(tmp_path: Path) -> None:
-    directory = create_run(RunConfig(runs=tmp_path), "r1")
-    Ledger(directory / "ledger.sqlite").close()
+    directory = begin_run(RunConfig(runs=tmp_path), "r1")
+    Ledger.drive(directory / "ledger.sqlite").close()
     write_summary(Summary(run_id="r1", name="n", status="stopped", reason="SIGTERM received", started_at=""), directory)
     assert "stopped" in runner.invoke(app, ["runs", "list", "--runs", str(tmp_path)]).output
     shown = runner.invoke(app, ["runs", "show", "r1", "--runs", str(tmp_path)])
     assert shown.exit_code == 0 and "SIGTERM received" in shown.output
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [("", "EOF"), ('{"run_id": "bad"', "EOF"), ("[]", "object"), (None, "from_a_newer_version")]
+)
+def test_one_bad_run_does_not_hide_the_others(content: str | None, why: str, tmp_path: Path) -> None:
+    for run_id in ("good", "bad"):
+        directory = begin_run(load_profile(deploy_path(), [f"runs={tmp_path}"]), run_id)
+        Ledger.drive(directory / "ledger.sqlite").close()
+        path = write_summary(Summary(run_id=run_id, name="n", status="succeeded", started_at=""), directory)
+    path.write_text(path.read_text().replace("{", '{"from_a_newer_version": 1,', 1) if content is None else content)
+    listed = runner.invoke(app, ["runs", "list", "--runs", str(tmp_path)])
+    assert listed.exit_code == 0 and "good" in listed.output and "unreadable:" in listed.output
+    for command in (["runs", "show"], ["runs", "check"], ["report"]):
+        line = fails_with(*command, "bad", "--runs", str(tmp_path))
+        assert str(path) in line and why in line
+    # The command that would go on with it says so, too, and does not start a cluster first.
+    assert str(path) in fails_with("align", "--run-id", "bad", "--set", f"runs={tmp_path}")
+
+
+def test_the_same_command_again_is_known_before_a_cluster_starts(tmp_path: Path) -> None:
+    command = ["align", "--run-id", "r1", "--set", f"runs={tmp_path}"]
+    directory = begin_run(load_profile(deploy_path(), [f"runs={tmp_path}"]), "r1")
+    assert "r1' exists with another seed: 0, not 5;" in fails_with(*command, "--set", "seed=5")
+    with claimed(directory):
+        assert "being driven" in fails_with(*command)
+        assert "being driven" in fails_with("align", "--resume", "r1", "--runs", str(tmp_path))
+    write_summary(Summary(run_id="r1", name="n", status="succeeded", started_at=""), directory)
+    done = runner.invoke(app, command)
+    assert done.exit_code == 0 and "r1 has succeeded already" in done.output
+
+
+def test_a_report_goes_where_it_is_wanted(tmp_path: Path) -> None:
+    directory, out = begin_run(RunConfig(runs=tmp_path), "r1"), tmp_path / "mine.html"
+    assert runner.invoke(app, ["report", "r1", "--runs", str(tmp_path), "--out", str(out)]).exit_code == 0
+    assert out.read_text().startswith("<!doctype html>") and not (directory / "report.html").exists()
 
 
 def test_help_loads_neither_torch_nor_ray() -> None:

@@ -78,7 +78,9 @@ class World:
     def make(cls, directory: Path, max_staleness: int | str = 1, judge: Judge | None = None, seed: int = 0) -> "World":
         config = RunConfig.model_validate({"control": {"max_staleness": max_staleness, "pause_s": 0.01}})
         telemetry = Telemetry(directory, "run", None)
-        run = Run("run", directory, config, Ledger(Path(":memory:")), telemetry, Watchdog(60), StopRequest(), Silent())
+        run = Run(
+            "run", directory, config, Ledger.drive(Path(":memory:")), telemetry, Watchdog(60), StopRequest(), Silent()
+        )
         rollouts = Rollouts(random.Random(seed))
         learner, store, samples = Learner(rollouts), PolicyStore(lambda snapshot: snapshot), Samples()
         life = GroupLife(run, rollouts, judge or Judge(), store, samples)

@@ -169,7 +169,7 @@ class Disk:
 
 def drive(disk: Disk, writes: int, chance: random.Random, failures: float, losses: float) -> bool:
     """One driver; True if it lived to the end of both stages."""
-    ledger = Ledger(disk.ledger)
+    ledger = Ledger.drive(disk.ledger)
     ledger._db.execute("PRAGMA synchronous=OFF")  # drivers die here, machines do not
     ledger._db = MortalConnection(ledger._db, writes)  # type: ignore[assignment]
     telemetry = Telemetry(disk.directory, "run", None)
@@ -247,7 +247,7 @@ def test_every_group_leaves_once_and_is_trained_once(
     losses: float,
 ) -> None:
     disk = align(tmp_path_factory.mktemp("run"), max_staleness, kills, seed, failures, losses)
-    ledger = Ledger(disk.ledger)
+    ledger = Ledger.drive(disk.ledger)
     counts, wanted = ledger.counts(), sum(stage.steps * stage.groups for stage in STAGES.values())
     assert ledger.violations(final=True) == []
     assert counts.trained == wanted and counts.admitted == wanted + sum(counts.dropped.values())

@@ -13,6 +13,11 @@ from ray.serve.schema import ServeDeploySchema
 
 from oars.config import GatewayConfig, JudgeConfig, load_profile
 from oars.deployment import deploy_path
+from oars.report.summary import Summary, write_summary
+from services.launch import driver
+from services.launch.cluster import NoCluster
+from services.run.errors import BAD_INPUT
+from services.run.run_directory import claimed
 
 SCHEMAS = Path(__file__).parents[3] / "data" / "kuberay"
 CONFIGS: dict[str, type[BaseModel]] = {"compass": JudgeConfig, "compass-gateway": GatewayConfig}
@@ -79,9 +84,35 @@ def test_each_pool_that_the_profile_selects_has_its_workers() -> None:
         assert limits["cpu"] >= resources.num_cpus
 
 
+def entrypoint() -> list[str]:
+    """The words of the command that KubeRay gives again when it retries."""
+    return shlex.split(shlex.split(manifest("align")["spec"]["entrypoint"])[-1])
+
+
 def test_the_entrypoint_is_a_command_of_ours_on_a_profile_of_ours() -> None:
-    words = shlex.split(shlex.split(manifest("align")["spec"]["entrypoint"])[-1])
+    words = entrypoint()
     assert "services.launch.driver" in words
     for position, word in enumerate(words):
         if word == "--profile":
             assert deploy_path(words[position + 1].removeprefix("deploy/")).is_file()
+
+
+def test_a_retry_of_the_entrypoint_goes_on_with_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = entrypoint()
+    arguments = [word.replace("/runs", str(tmp_path)) for word in words[words.index("services.launch.driver") + 1 :]]
+    arrivals: list[str] = []
+
+    def connect(run_id: str) -> None:
+        arrivals.append(run_id)
+        raise NoCluster("none here")
+
+    monkeypatch.setattr(driver, "connect", connect)
+    monkeypatch.chdir(deploy_path("profiles").parents[1])
+    assert [driver.main(arguments), driver.main(arguments)] == [BAD_INPUT, BAD_INPUT]
+    assert arrivals == ["paper", "paper"], "both come as far as the cluster, with the same run"
+    with claimed(tmp_path / "paper"):
+        assert driver.main(arguments) == BAD_INPUT
+    assert driver.main([*arguments, "--set", "seed=9"]) == BAD_INPUT
+    write_summary(Summary(run_id="paper", name="paper", status="succeeded", started_at=""), tmp_path / "paper")
+    assert driver.main(arguments) == 0, "a run that has succeeded is left alone"
+    assert len(arrivals) == 2

@@ -22,7 +22,7 @@ def ticking() -> Callable[[], float]:
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """One group that was lost once and then trained, and one that was dropped."""
-    ledger = Ledger(tmp_path / "ledger.sqlite", now=ticking())
+    ledger = Ledger.drive(tmp_path / "ledger.sqlite", now=ticking())
     ledger.published(0, "digest")
     ledger.admit("abc1", 0, "fr_rl", 0, "photo@1", seed=7, version=0)
     ledger.attempt("abc1", 0)

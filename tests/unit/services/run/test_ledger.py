@@ -34,7 +34,7 @@ def train(ledger: Ledger, staleness: dict[str, int], step: int) -> None:
 
 
 def test_a_trained_group_counts_once(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger = Ledger.drive(tmp_path / "ledger.sqlite")
     live(ledger, "a", [SCORE, FAILURE])
     train(ledger, {"a": 1}, step=1)
     counts = ledger.counts()
@@ -45,7 +45,7 @@ def test_a_trained_group_counts_once(tmp_path: Path) -> None:
 
 
 def test_a_step_counts_as_trained_only_once_a_checkpoint_holds_it(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger = Ledger.drive(tmp_path / "ledger.sqlite")
     for number in range(3):
         live(ledger, f"group-{number}", [SCORE], number)
     ledger.leased(1, "fr_rl", {"group-0": 0})
@@ -62,7 +62,7 @@ def test_a_step_counts_as_trained_only_once_a_checkpoint_holds_it(tmp_path: Path
 
 
 def test_no_group_is_leased_twice(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger = Ledger.drive(tmp_path / "ledger.sqlite")
     live(ledger, "a", [SCORE])
     ledger.leased(1, "fr_rl", {"a": 0})
     with pytest.raises(sqlite3.IntegrityError):
@@ -70,7 +70,7 @@ def test_no_group_is_leased_twice(tmp_path: Path) -> None:
 
 
 def test_no_group_leaves_twice(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger = Ledger.drive(tmp_path / "ledger.sqlite")
     live(ledger, "a", [SCORE])
     train(ledger, {"a": 0}, step=1)
     with pytest.raises(sqlite3.IntegrityError):
@@ -79,7 +79,7 @@ def test_no_group_leaves_twice(tmp_path: Path) -> None:
 
 
 def test_a_batch_is_leased_whole_or_not_at_all(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger = Ledger.drive(tmp_path / "ledger.sqlite")
     live(ledger, "a", [SCORE])
     with pytest.raises(sqlite3.IntegrityError):
         ledger.leased(1, "fr_rl", {"a": 0, "never admitted": 0})
@@ -87,7 +87,7 @@ def test_a_batch_is_leased_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_facts_about_unknown_groups_are_refused(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger = Ledger.drive(tmp_path / "ledger.sqlite")
     with pytest.raises(sqlite3.IntegrityError):
         ledger.dropped("ghost", DropReason.FAILED)
     with pytest.raises(sqlite3.IntegrityError):
@@ -95,7 +95,7 @@ def test_facts_about_unknown_groups_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_checker_finds_what_the_schema_cannot(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger = Ledger.drive(tmp_path / "ledger.sqlite")
     admit(ledger, "lost", 0)
     live(ledger, "failed attempt", [SCORE], 1)
     ledger.attempt_failed("failed attempt", 0, "died")
@@ -129,7 +129,7 @@ def test_the_checker_finds_what_the_schema_cannot(tmp_path: Path) -> None:
 
 
 def test_another_driver_finds_everything_where_the_last_one_left_it(tmp_path: Path) -> None:
-    first = Ledger(tmp_path / "ledger.sqlite", now=lambda: 100.0)
+    first = Ledger.drive(tmp_path / "ledger.sqlite", now=lambda: 100.0)
     live(first, "finished", [SCORE, FAILURE], 0)
     admit(first, "pending", 1)
     first.attempt("pending", 0)
@@ -137,7 +137,7 @@ def test_another_driver_finds_everything_where_the_last_one_left_it(tmp_path: Pa
     first.leased(1, "fr_rl", {"trained": 0})
     first.stepped(1, {"train": 2.5})
     first.close()
-    second = Ledger(tmp_path / "ledger.sqlite", now=lambda: 900.0)
+    second = Ledger.drive(tmp_path / "ledger.sqlite", now=lambda: 900.0)
     assert second.in_flight() == ["finished", "pending", "trained"]
     assert second.pending("fr_rl") == [Pending(ordinal=1, input=1, attempts=1)]
     (held,) = second.held("fr_rl")
@@ -149,7 +149,7 @@ def test_another_driver_finds_everything_where_the_last_one_left_it(tmp_path: Pa
 
 @given(st.lists(st.sampled_from(["trained", "in flight", *DropReason]), max_size=12))
 def test_counts_add_up(exits: list[str]) -> None:
-    ledger = Ledger(Path(":memory:"))
+    ledger = Ledger.drive(Path(":memory:"))
     for ordinal, leaving in enumerate(exits):
         live(ledger, str(ordinal), [SCORE], ordinal)
         if leaving == "trained":

@@ -1,13 +1,13 @@
 """Where runs are kept, and that no run overwrites another."""
 
+import errno
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import yaml
 
-from oars.config import RunConfig
-from services.run.run_directory import BadRun, claimed, create_run, find_run, list_runs, new_run_id, resolve_runs
+from services.run.run_directory import BadRun, claimed, find_run, new_run_id, resolve_runs
 
 PACKAGE = Path("/tmp/ray/session/runtime_resources/working_dir_files/_ray_pkg_1")
 
@@ -29,27 +29,9 @@ def test_a_submitted_job_does_not_write_into_its_temporary_copy(
     assert resolve_runs(Path(runs), cwd, environment) == Path(expected)
 
 
-def test_a_new_run_holds_its_resolved_config(tmp_path: Path) -> None:
-    config = RunConfig(runs=tmp_path, seed=7)
-    directory = create_run(config, "first")
-    assert RunConfig.model_validate(yaml.safe_load((directory / "config.yaml").read_text())) == config
-    assert list_runs(tmp_path) == [directory] and find_run(tmp_path, "first") == directory
-
-
-def test_a_taken_or_impossible_id_is_one_line(tmp_path: Path) -> None:
-    create_run(RunConfig(runs=tmp_path), "first")
-    with pytest.raises(BadRun, match="'first' exists"):
-        create_run(RunConfig(runs=tmp_path), "first")
-    with pytest.raises(BadRun, match="expected letters"):
-        create_run(RunConfig(runs=tmp_path), "../escape")
+def test_a_missing_run_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadRun, match="no run 'ghost'"):
         find_run(tmp_path, "ghost")
-
-
-def test_a_runs_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(BadRun, match="cannot be created"):
-        create_run(RunConfig(runs=tmp_path / "file"), "first")
 
 
 def test_run_ids_sort_by_time() -> None:
@@ -61,3 +43,20 @@ def test_a_run_has_one_driver_at_a_time(tmp_path: Path) -> None:
         raise AssertionError("two drivers")
     with claimed(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_missing_locks_are_called_missing_locks(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("services.run.run_directory.fcntl.flock", without)
+    with pytest.raises(BadRun, match=f"^{tmp_path}: no locks on this file system") as caught, claimed(tmp_path):
+        raise AssertionError("claimed without a lock")
+    assert "another process" not in str(caught.value)
+
+
+def test_a_run_that_may_not_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "driver.lock").mkdir()
+    with pytest.raises(BadRun, match=r"driver\.lock: a run needs a directory that it may write"), claimed(tmp_path):
+        raise AssertionError("claimed without a lock")
