@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from oars.compass.formula import outcome
 from oars.compass.outcome import CandidateOutcome, Failed
-from oars.compass.prompt import Reading, ScoreTokens, read
+from oars.compass.prompt import ScoreTokens, confidence, read
 from oars.config import RewardConfig
 
 Logprobs = dict[int, float]
@@ -36,13 +36,8 @@ def judged(
         return Judged(source, own.value)
     q_lr, q_sr = read(tokens.quality, source), read(tokens.quality, transition)
     value = own.value if fidelity is None else fidelity
-    confidence = confidence_of(q_lr, own, q_sr)
+    mass = confidence(q_lr, own, q_sr)
     scored = outcome(
-        value, q_lr.value, q_sr.value, confidence, config.gamma if gamma is None else gamma, config.min_confidence
+        value, q_lr.value, q_sr.value, mass, config.gamma if gamma is None else gamma, config.min_confidence
     )
     return Judged(scored, own.value)
-
-
-def confidence_of(q_lr: Reading, fidelity: Reading, q_sr: Reading) -> float:
-    """The least mass on score tokens over the two answer positions; F and Q_SR share one position."""
-    return min(q_lr.mass, fidelity.mass + q_sr.mass)

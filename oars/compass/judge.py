@@ -10,15 +10,14 @@ from torch import Tensor
 from transformers import AutoProcessor, Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 
 from oars.compass.judge_forward import encode_pictures, last_logits
-from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, Reading, ScoreTokens, read
+from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, Reading, ScoreTokens, confidence, read
 from oars.compass.views import judge_views
 from oars.precision import compute_dtype
 
 
 @dataclass(frozen=True)
 class Readings:
-    """Raw readings of one transition. `mass` is the probability mass on score tokens, the lesser of the two prompts':
-    the transition prompt's two sets are disjoint and share one position, so their masses are added."""
+    """Raw readings of one transition. `mass` is their confidence (oars/compass/prompt.py)."""
 
     fidelity: float
     q_lr: float
@@ -65,7 +64,7 @@ class Judge:
 
     def _transition(self, row: Tensor, q_lr: Reading) -> Readings:
         fidelity, q_sr = self._read(self.tokens.fidelity, row), self._read(self.tokens.quality, row)
-        return Readings(fidelity.value, q_lr.value, q_sr.value, min(q_lr.mass, fidelity.mass + q_sr.mass))
+        return Readings(fidelity.value, q_lr.value, q_sr.value, confidence(q_lr, fidelity, q_sr))
 
     def _read(self, levels: dict[int, float], row: Tensor) -> Reading:
         return read(levels, {token: float(row[token]) for token in levels})

@@ -74,3 +74,11 @@ def read(levels: Mapping[int, float], logprobs: Mapping[int, float]) -> Reading:
     mass = sum(weights.values())
     value = sum(levels[token] * weight for token, weight in weights.items()) / mass if mass > 0 else math.nan
     return Reading(value, mass)
+
+
+def confidence(q_lr: Reading, fidelity: Reading, q_sr: Reading) -> float:
+    """Share in [0, 1] of the mass that a trained judge puts on a token set, the least of the three (ours).
+
+    F and Q_SR are read at one position, half of the mass each: a judge that answers with letters alone has no Q_SR.
+    """
+    return min(q_lr.mass, 2 * fidelity.mass, 2 * q_sr.mass)

@@ -15,7 +15,8 @@ class RewardConfig(Config):
     gamma: PositiveFloat = 7.0
     """A larger value punishes lost fidelity less (paper: 7)."""
     min_confidence: float = Field(default=0.5, ge=0, le=1)
-    """Probability mass that must lie on score tokens; below it the candidate fails (ours)."""
+    """Share of a trained judge's probability mass that each set of score tokens must get; below it the candidate fails
+    (ours)."""
 
 
 class RewardClientConfig(Config):

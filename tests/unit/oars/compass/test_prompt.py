@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oars.compass.miniature.judge_model import SPECIAL_TOKENS, build_tokenizer
-from oars.compass.prompt import FIDELITY_LEVELS, INPUT_PROMPT, QUALITY_LEVELS, TRANSITION_PROMPT, ScoreTokens, read
+from oars.compass.prompt import (
+    FIDELITY_LEVELS,
+    INPUT_PROMPT,
+    QUALITY_LEVELS,
+    TRANSITION_PROMPT,
+    Reading,
+    ScoreTokens,
+    confidence,
+    read,
+)
+from oars.config import RewardConfig
 
 LEVELS = {10: 1.0, 11: 2.0, 12: 3.0}
 
@@ -57,3 +67,16 @@ def test_both_prompts_begin_with_the_same_tokens_up_to_the_end_of_the_lr():
     rows = [tokenizer.encode(prompt, add_special_tokens=False) for prompt in (INPUT_PROMPT, TRANSITION_PROMPT)]
     end = rows[0].index(tokenizer.convert_tokens_to_ids("<|vision_end|>"))
     assert rows[0][: end + 1] == rows[1][: end + 1]
+
+
+def test_a_judge_that_answers_with_letters_alone_is_not_confident():
+    letters, digits = Reading(0.04, 1 - 1e-6), Reading(2.9, 1e-6)
+    assert confidence(Reading(3.0, 1.0), letters, digits) < RewardConfig().min_confidence
+    assert confidence(Reading(3.0, 1.0), digits, letters) < RewardConfig().min_confidence
+
+
+@given(st.floats(0, 1), st.floats(0, 0.5), st.floats(0, 0.5))
+def test_confidence_is_a_share_that_each_token_set_bounds(source, fidelity, quality):
+    share = confidence(Reading(3.0, source), Reading(0.5, fidelity), Reading(3.0, quality))
+    assert 0 <= share <= 1
+    assert share <= min(source, 2 * fidelity, 2 * quality, fidelity + quality)
