@@ -11,6 +11,7 @@ from oars.errors import UserError
 Part = Literal["generator", "judge"]
 MINIATURE = "miniature"
 MANIFEST = "manifest.json"
+PIPELINE = "QwenImageEditPlusPipeline"
 
 
 class MissingModel(UserError, FileNotFoundError):
@@ -23,12 +24,15 @@ def miniature_path(part: Part) -> Path:
 
 
 def resolve_model(path: str, part: Part) -> Path:
-    """A config's `path`: a directory, or `miniature`. Raises MissingModel naming the path."""
+    """A config's `path`: a directory, or `miniature`. Raises MissingModel naming the path, also for a generator of
+    another pipeline: the first Qwen-Image-Edit would load, and be asked with its successor's template."""
     directory = miniature_path(part) if path == MINIATURE else Path(path)
     index = "model_index.json" if part == "generator" else "config.json"
     if not (directory / index).is_file():
         hint = "build it with `oars miniature build`" if path == MINIATURE else f"expected a directory with {index}"
         raise MissingModel(f"{part}: no model in {directory}: {hint}")
+    if part == "generator" and (found := json.loads((directory / index).read_text()).get("_class_name")) != PIPELINE:
+        raise MissingModel(f"generator: {directory / index} names {found}; expected {PIPELINE} (Qwen-Image-Edit-2509)")
     return directory
 
 

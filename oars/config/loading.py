@@ -36,7 +36,8 @@ def read_config(model: type[Model], path: Path | str, overrides: list[str] | Non
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise BadConfig(f"{path}: {field}: {first['msg']}") from error
+        parts = (str(path), field, first["msg"].removeprefix("Value error, "))
+        raise BadConfig(": ".join(filter(None, parts))) from error
 
 
 def _assign(tree: dict[str, Any], override: str) -> None:

@@ -12,6 +12,7 @@ from oars.config.compass import JudgeConfig, RewardClientConfig
 from oars.config.degradation import DegradationConfig, LowQualityConfig
 from oars.config.generator import GeneratorConfig, SamplerConfig
 from oars.config.loading import read_config
+from oars.config.sizes import generator_fault, judge_fault
 
 
 class DataConfig(Config):
@@ -31,13 +32,6 @@ class DataConfig(Config):
     """GT -> LR of the paired stages and of the evaluation."""
     low_quality: LowQualityConfig = LowQualityConfig()
     """Inputs of the reference-free stage."""
-
-    @model_validator(mode="after")
-    def _scale_divides_crops(self) -> Self:
-        for field in ("crop", "evaluation_crop"):
-            if getattr(self, field) % self.scale:
-                raise ValueError(f"{field} {getattr(self, field)} is no multiple of scale {self.scale}")
-        return self
 
 
 class RunConfig(Config):
@@ -70,6 +64,15 @@ class RunConfig(Config):
     def _versions_kept_are_bounded(self) -> Self:
         if self.objective.old_policy.at == "learner" and self.control.max_staleness == "unbounded":
             raise ValueError("objective.old_policy.at: the learner keeps max_staleness + 1 versions: give it a bound")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        fault = generator_fault(self.data, self.sampler, self.generator.path)
+        if not self.reward.endpoint:  # a judge elsewhere has bounds of its own
+            fault = fault or judge_fault(self.data, self.judge, self.rollout.candidates)
+        if fault:
+            raise ValueError(fault)
         return self
 
 

@@ -14,15 +14,19 @@ def upscale(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="PNG to write. Default: PHOTO_x4.png.")] = None,
     run: Annotated[str | None, typer.Option(help="Use this run's aligned weights. Default: the base weights.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder that holds the run directories.")] = Path("runs"),
-    profile: Annotated[Path | None, typer.Option(help="Run profile for generator and sampler. Default: tiny.")] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="Run profile for generator and sampler. Default: the run's own, or tiny.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the initial noise.")] = 0,
 ) -> None:
     """Enlarge a photo four times (the profile's scale), tile by tile, keeping its colours."""
     from oars.imaging.image_io import encode_png, read_image
+    from services.run.run_directory import CONFIG
 
-    config = load_profile(profile or deploy_path(DEFAULT_PROFILE))
-    pixels = read_image(photo)
     weights = _weights(run, runs)
+    own = weights.with_name(CONFIG) if weights else deploy_path(DEFAULT_PROFILE)
+    config = load_profile(profile or own)
+    pixels = read_image(photo)
     from rich.progress import Progress
 
     from oars.generator.policy import load_pipeline, load_transformer

@@ -52,6 +52,16 @@ def test_a_missing_run_is_one_line(tmp_path: Path) -> None:
     assert "ghost" in fails_with("report", "ghost", "--runs", str(tmp_path))
 
 
+def test_upscale_takes_the_generator_of_the_run(tmp_path: Path) -> None:
+    config = RunConfig.model_validate({"runs": tmp_path, "generator": {"path": str(tmp_path / "full-size")}})
+    aligned = create_run(config, "done") / "aligned"
+    aligned.mkdir()
+    (aligned / "config.json").write_text("{}")
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (32, 32)).save(photo)
+    assert "full-size" in fails_with("upscale", str(photo), "--run", "done", "--runs", str(tmp_path))
+
+
 def test_a_run_without_a_summary_is_listed_and_its_ledger_is_shown(tmp_path: Path) -> None:
     directory = begin_run(RunConfig(runs=tmp_path), "unfinished-run")
     assert "no ledger" in fails_with("runs", "show", "unfinished-run", "--runs", str(tmp_path))
