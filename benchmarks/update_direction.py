@@ -172,7 +172,7 @@ def _points(group: Scored, objective: ObjectiveConfig) -> Iterator[tuple[Tensor,
 
 
 def _gradients(direction: Direction, groups: list[Scored], objective: ObjectiveConfig) -> dict[str, Tensor]:
-    plain = OptimalityConfig()
+    plain = OptimalityConfig(spread="batch")
     ones = [np.ones(len(group.x0), np.float32) for group in groups]
     gradients = {"regression": direction.gradient(groups, ones, objective)}
     for name in REWARDS:

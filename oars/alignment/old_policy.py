@@ -2,13 +2,16 @@
 
 from oars.config.alignment import OldPolicyConfig
 
-_DELAYED_CEILING = 0.999  # DiffusionNFT's delayed schedule ends here, whatever the linear one's ceiling
+# DiffusionNFT's: growth of eta per step, and where the delayed schedule ends, whatever the linear one's ceiling.
+_SLOPES = {"linear": 0.001, "delayed_linear": 0.0075}
+_DELAYED_CEILING = 0.999
 
 
 def old_policy_eta(step: int, config: OldPolicyConfig) -> float:
     """eta after optimiser step `step` (from 1). DiffusionNFT's named schedules; `linear` is the default there."""
     if config.schedule == "copy":
         return 0.0
+    slope = _SLOPES[config.schedule] if config.slope is None else config.slope
     if config.schedule == "linear":
-        return min(config.slope * step, config.ceiling)
-    return min(config.slope * max(step - config.delay, 0), _DELAYED_CEILING)
+        return min(slope * step, config.ceiling)
+    return min(slope * max(step - config.delay, 0), _DELAYED_CEILING)

@@ -7,13 +7,18 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from oars.config.base import Config
 
 StageName = Literal["cold_start", "fr_rl", "nr_rl"]
+Spread = Literal["group", "within", "batch"]
 
 
 class OptimalityConfig(Config):
-    """r = 1/2 + 1/2 clip((R - group mean) / Z, -1, 1), Z = scale * (std + 1e-4), std over the batch (Edit-R1)."""
+    """r = 1/2 + 1/2 clip((R - group mean) / Z, -1, 1), Z = scale * (std + 1e-4), std as `spread` says."""
 
+    spread: Spread = "group"
+    """Rewards whose standard deviation is in Z. `group`: those of the candidate's own group (paper). `within`: all of
+    the batch, each less its group's mean, so that a group of near equals teaches little (ours). `batch`: all of the
+    batch as they are (Edit-R1), which in super-resolution differ mostly by how poor each LR is."""
     scale: PositiveFloat = 5.0
-    """Factor on the batch's standard deviation in Z (Edit-R1: 5)."""
+    """Factor on the standard deviation in Z (Edit-R1: 5)."""
     advantage_offset: NonNegativeFloat = 0.0
     """Added to every clipped difference, in standard deviations of the batch's differences (ours). It pulls the model
     towards its own candidates, whatever their reward. 0: as published (docs/results/alignment.md)."""
@@ -39,8 +44,8 @@ class OldPolicyConfig(Config):
     version that takes a large step's gain away (docs/asynchrony.md)."""
     schedule: Literal["linear", "copy", "delayed_linear"] = "linear"
     """linear: eta = min(slope * i, ceiling); copy: 0; delayed_linear: 0 until `delay`, then linear to 0.999."""
-    slope: NonNegativeFloat = 0.001
-    """Growth of eta per optimiser step (`linear`; published)."""
+    slope: NonNegativeFloat | None = None
+    """Growth of eta per optimiser step. None: as published, 0.001 for `linear` and 0.0075 for `delayed_linear`."""
     ceiling: float = Field(default=0.5, ge=0, le=1)
     """Largest eta of `linear` (published)."""
     delay: NonNegativeInt = 75

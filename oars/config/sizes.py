@@ -3,6 +3,7 @@
 Pure, by the families' published numbers: the model directories may be on another machine than the config.
 """
 
+import math
 from typing import Protocol
 
 from oars.config.compass import JudgeConfig
@@ -49,7 +50,7 @@ def judge_fault(data: Crops, judge: JudgeConfig, candidates: int) -> str | None:
     for field, side in _crops(data).items():
         if not judge.min_pixels <= side**2 <= judge.max_pixels:
             return f"{field}: {side}**2 pixels are not in judge.min_pixels .. judge.max_pixels"
-        needed = 2 * -((-max(side, least) // token) ** 2) + _TEXT_TOKENS
+        needed = 2 * math.ceil(max(side, least) / token) ** 2 + _TEXT_TOKENS
         if needed > judge.max_model_len:
             return f"{field}: {side} takes {needed} tokens a pair, judge.max_model_len is {judge.max_model_len}"
     if candidates > judge.max_candidates:

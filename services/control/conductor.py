@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from oars.alignment.drops import DropReason
+from oars.alignment.optimality import signal
 from oars.config import StageName
 from oars.config.alignment import RLStageConfig
 from oars.report.summary import Stage
@@ -270,7 +271,9 @@ class Conductor:
         seconds: float,
     ) -> None:
         telemetry = self._run.telemetry
+        optimality = [r for group in groups for r in group.optimality if r is not None]
         numbers = batch_numbers(batch) | {
+            "optimality_signal": signal(optimality),
             "staleness_mean": float(np.mean(list(behind.values()))),
             "version": float(self._store.current.version),
             "step_seconds": seconds,
@@ -279,7 +282,7 @@ class Conductor:
         telemetry.step(stage.name, stage.step, numbers)
         for value in behind.values():
             telemetry.observe("staleness", value)
-        for r in (r for group in groups for r in group.optimality if r is not None):
+        for r in optimality:
             telemetry.observe("optimality", r)
         telemetry.observe("learner_step_seconds", report["seconds"])
         if telemetry.prometheus:

@@ -28,6 +28,7 @@ GAUGES = {
     "admission_limit": "Back-pressure from COMPASS: groups that may lack a score at once",
     "buffered": "Scored groups waiting for a batch",
     "zero_spread_ratio": "Share of the step's groups whose rewards are all alike",
+    "optimality_signal": "Mean |2r - 1| of the step: how far the objective tells candidates apart",
     "publish_bytes": "Bytes of the published adapter",
     "grad_norm": "Gradient norm of the last optimiser step",
     "x0_norm": "Drift: RMS of the sampled latents",

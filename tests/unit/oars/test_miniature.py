@@ -19,5 +19,5 @@ def test_the_embedded_generator_is_of_the_expected_pipeline() -> None:
 
 
 def test_a_directory_without_a_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingModel, match="expected a directory with model_index.json"):
+    with pytest.raises(MissingModel, match=r"expected a directory with model_index\.json"):
         resolve_model(str(tmp_path), "generator")

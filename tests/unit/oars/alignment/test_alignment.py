@@ -1,15 +1,18 @@
 """Optimality, group filter, old-policy schedules, seeds and training points."""
 
+from typing import get_args
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oars.alignment.old_policy import old_policy_eta
-from oars.alignment.optimality import is_degenerate, optimalities
+from oars.alignment.optimality import is_degenerate, optimalities, signal
 from oars.alignment.training_points import training_point, training_times
 from oars.config import ObjectiveConfig
-from oars.config.alignment import GroupFilterConfig, OldPolicyConfig, OptimalityConfig
+from oars.config.alignment import GroupFilterConfig, OldPolicyConfig, OptimalityConfig, Spread
 from oars.seeds import derive_seed, seeded_noise
 
 reward_groups = st.lists(
@@ -17,9 +20,14 @@ reward_groups = st.lists(
 )
 
 
-@given(reward_groups)
-def test_optimality_is_in_the_unit_interval_and_ordered_as_the_rewards(groups: list[np.ndarray]) -> None:
-    for rewards, r in zip(groups, optimalities(groups, OptimalityConfig()), strict=True):
+spreads = st.sampled_from(get_args(Spread))
+
+
+@given(reward_groups, spreads)
+def test_optimality_is_in_the_unit_interval_and_ordered_as_the_rewards(
+    groups: list[np.ndarray], spread: Spread
+) -> None:
+    for rewards, r in zip(groups, optimalities(groups, OptimalityConfig(spread=spread)), strict=True):
         assert r.shape == rewards.shape
         assert ((r >= 0) & (r <= 1)).all()
         order = np.argsort(rewards)
@@ -34,6 +42,48 @@ def test_optimality_by_hand() -> None:
     rewards = np.array([1.0, 3.0])
     spread = 5 * (1.0 + 1e-4)
     assert np.allclose(optimalities([rewards], OptimalityConfig())[0], [0.5 - 0.5 / spread, 0.5 + 0.5 / spread])
+
+
+@given(reward_groups, st.floats(-100, 100))
+def test_a_groups_own_spread_knows_nothing_of_other_groups(groups: list[np.ndarray], distance: float) -> None:
+    alone = optimalities(groups[:1], OptimalityConfig(spread="group"))
+    beside = optimalities(
+        [groups[0], *(rewards + distance for rewards in groups[1:])], OptimalityConfig(spread="group")
+    )
+    assert np.array_equal(alone[0], beside[0])
+
+
+@given(reward_groups, st.floats(-100, 100))
+def test_how_far_apart_groups_lie_counts_in_the_batchs_spread_alone(groups: list[np.ndarray], distance: float) -> None:
+    moved = [groups[0] + distance, *groups[1:]]
+    for before, after in zip(
+        *(optimalities(g, OptimalityConfig(spread="within")) for g in (groups, moved)), strict=True
+    ):
+        assert np.allclose(before, after, atol=1e-4)
+
+
+def test_spreads_by_hand() -> None:
+    groups = [np.array([1.0, 1.2]), np.array([3.0, 3.4])]  # own spreads 0.1 and 0.2, pooled sqrt(0.025), batch 1.043
+    expected = {"group": [0.1, 0.2], "within": [0.025**0.5] * 2, "batch": [float(np.std(np.concatenate(groups)))] * 2}
+    for spread, stds in expected.items():
+        r = optimalities(groups, OptimalityConfig(spread=spread))
+        differences = [0.1 / (5 * (stds[0] + 1e-4)), 0.2 / (5 * (stds[1] + 1e-4))]
+        assert np.allclose([r[0][1], r[1][1]], [0.5 + 0.5 * d for d in differences])
+
+
+@given(reward_groups)
+def test_the_signal_of_a_wider_spread_is_weaker(groups: list[np.ndarray]) -> None:
+    """The batch's variance is that within groups plus that between them."""
+    signals = [
+        signal(np.concatenate(optimalities(groups, OptimalityConfig(spread=spread))).tolist())
+        for spread in ("within", "batch")
+    ]
+    assert 0 <= signals[1] <= signals[0] + 1e-6 <= 1 + 1e-6
+
+
+def test_the_signal_leaves_out_what_has_no_optimality() -> None:
+    assert signal([0.5, None, 1.0, 0.25]) == pytest.approx(0.5)
+    assert signal([None]) == 0.0
 
 
 def test_an_advantage_offset_raises_the_mean_and_keeps_the_order() -> None:
@@ -64,7 +114,8 @@ def test_old_policy_schedules(step: int) -> None:
     assert old_policy_eta(step, OldPolicyConfig(schedule="copy")) == 0.0
     delayed = old_policy_eta(step, OldPolicyConfig(schedule="delayed_linear"))
     assert (delayed == 0.0) == (step <= 75)
-    assert delayed <= 0.999
+    assert delayed == min(0.0075 * max(step - 75, 0), 0.999)
+    assert old_policy_eta(step, OldPolicyConfig(slope=0.002)) == min(0.002 * step, 0.5)
 
 
 @given(st.integers(0, 2**40), st.text(max_size=8), st.integers(0, 100))

@@ -26,6 +26,7 @@ def test_paper_profile_has_the_papers_numbers() -> None:
     assert (config.rollout.candidates, config.sampler.steps, config.sampler.inference_steps) == (24, 6, 40)
     assert (config.judge.reward.gamma, config.objective.beta) == (7.0, 1.0)
     assert (config.objective.group_filter.max_mean, config.objective.group_filter.min_std) == (0.9, 0.05)
+    assert config.objective.optimality.spread == "group"
     gpus = config.rollout.workers * config.rollout.resources.num_gpus
     gpus += config.learner.ranks * config.learner.resources.num_gpus
     assert gpus == 8
