@@ -23,6 +23,12 @@ def dists_available() -> bool:
     return not _missing()
 
 
+def require_dists() -> None:
+    """Raises MissingWeights naming what is not here."""
+    if missing := _missing():
+        raise MissingWeights(f"DISTS needs {', '.join(missing)}; put them there, or set fidelity.source=metrics")
+
+
 def dists_batch(sr: NDArray[np.uint8], gt: NDArray[np.uint8], chunk: int = 8) -> NDArray[np.float32]:
     """DISTS (Ding et al. 2020) of each pair of uint8 [B, H, W, 3]: 0 equal, more is worse. Raises MissingWeights."""
     metric = _metric()
@@ -39,8 +45,7 @@ def _missing() -> list[str]:
 
 @cache
 def _metric() -> Any:
-    if missing := _missing():
-        raise MissingWeights(f"DISTS needs {', '.join(missing)}; put them there, or set fidelity.source=metrics")
+    require_dists()
     from pyiqa import create_metric
 
     return create_metric("dists", device="cuda" if torch.cuda.is_available() else "cpu")

@@ -1,32 +1,44 @@
-"""FR-RL's fidelity: measured against GT, on the scale that the judge was trained on (instead of predicted by it)."""
-
-import json
+"""FR-RL's fidelity: measured against GT, by the measure that the judge's labels were made with, on their scale."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oars.compass.annotation.labels import Errors, LabelMap, colour_error, structure_error
+from oars.compass.annotation.fidelity_labels import FidelityMap
+from oars.compass.annotation.labels import Errors, colour_error, structure_error
 from oars.compass.training.files import JUDGE_LABELS
+from oars.metrics.dists import dists_batch, require_dists
 from oars.metrics.perceptual import stlpips_batch
 from oars.miniature import MissingModel, resolve_model
 
 Pixels = NDArray[np.uint8]
 
 
-def judge_labels(path: str) -> LabelMap:
-    """The label map stored with the judge. Raises MissingModel naming the file."""
+def judge_labels(path: str) -> FidelityMap:
+    """How the judge's F labels were made. Raises MissingModel naming the file, MissingWeights if it takes DISTS, which
+    is not here."""
     file = resolve_model(path, "judge") / JUDGE_LABELS
     if not file.is_file():
         raise MissingModel(f"judge: {file} is missing: FR-RL needs the scale of its fidelity labels")
-    return LabelMap(**json.loads(file.read_text()))
+    labels = FidelityMap.beside(file.read_text())
+    if labels.source == "dists":
+        require_dists()
+    return labels
 
 
-def measured_fidelity(images: Pixels, gt: Pixels, labels: LabelMap) -> list[float]:
-    """F in [0, 1] of candidates uint8 [K, H, W, 3] against their GT uint8 [H, W, 3]. Runs as a Ray task."""
+def measured_fidelity(images: Pixels, gt: Pixels, labels: FidelityMap) -> list[float]:
+    """F in [0, 1] of candidates uint8 [K, H, W, 3] against their GT uint8 [H, W, 3], by the measure that the judge's
+    labels were made with. Runs as a Ray task."""
     torch.set_num_threads(1)
+    if labels.source == "metrics":
+        return [float(value) for value in labels.labels.fidelity(_errors(images, gt))]
+    distances = dists_batch(images, np.broadcast_to(gt, images.shape)).astype(np.float64)
+    return [float(value) for value in labels.of_dists(distances)]
+
+
+def _errors(images: Pixels, gt: Pixels) -> Errors:
     unknown = np.full(len(images), np.nan, np.float32)
-    errors = Errors(
+    return Errors(
         stlpips=stlpips_batch(images, gt[None]),
         structure=np.array([structure_error(image, gt) for image in images], np.float32),
         colour=np.array([colour_error(image, gt) for image in images], np.float32),
@@ -34,4 +46,3 @@ def measured_fidelity(images: Pixels, gt: Pixels, labels: LabelMap) -> list[floa
         jod=unknown,
         depicted_stlpips=unknown,
     )
-    return [float(value) for value in labels.fidelity(errors)]

@@ -6,6 +6,7 @@ ST-LPIPS alone would forgive colour shifts and moved content, so structure and c
 in every error; 1 is reached by the ground truth alone.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -19,6 +20,7 @@ from oars.compass.annotation.labels import LabelMap
 Values = NDArray[np.float64]
 
 _BOUND_PERCENTILE = 95
+DISTS_BOUND = "dists_bound"
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,20 @@ class FidelityMap:
             return None
         if self.source == "metrics":
             return self.labels.fidelity(group.errors).astype(np.float64)
-        assert group.dists is not None and self.dists_bound is not None
-        return np.clip(1 - group.dists / self.dists_bound, 0, 1)
+        assert group.dists is not None
+        return self.of_dists(group.dists)
+
+    def of_dists(self, values: Values) -> Values:
+        """F of DISTS [N]; for `source` dists."""
+        assert self.dists_bound is not None
+        return np.clip(1 - values / self.dists_bound, 0, 1)
+
+    @classmethod
+    def beside(cls, text: str) -> "FidelityMap":
+        """Of `oars_labels.json` beside a judge: the bounds, and, where DISTS made the labels, its bound."""
+        bounds = json.loads(text)
+        dists_bound = bounds.pop(DISTS_BOUND, None)
+        return cls("metrics" if dists_bound is None else "dists", LabelMap(**bounds), dists_bound)
 
     def record(self) -> dict[str, object]:
         return {"source": self.source, "bounds": asdict(self.labels), "dists_bound": self.dists_bound}

@@ -153,10 +153,13 @@ def manifest_digest(shards: dict[str, str]) -> str:
 
 
 def fidelity_bounds(directory: Path) -> dict[str, float] | None:
-    """The fitted bounds of the metrics that F is made of (`oars.compass.annotation.labels.LabelMap`), if it is made of
-    them."""
+    """What F was made of, as `oars.compass.annotation.fidelity_labels.FidelityMap.beside` reads it: the fitted bounds,
+    and that of DISTS where it made the labels. None if the data have no F."""
     record = json.loads((directory / LABELS_FILE).read_text()).get("fidelity")
-    return None if record is None else record["bounds"]
+    if record is None:
+        return None
+    bound = record.get("dists_bound")
+    return dict(record["bounds"]) | ({} if bound is None else {"dists_bound": bound})
 
 
 def read_explanations(directory: Path) -> dict[str, dict[str, str]]:
