@@ -54,7 +54,7 @@ def test_a_missing_run_is_one_line(tmp_path: Path) -> None:
 
 def test_upscale_takes_the_generator_of_the_run(tmp_path: Path) -> None:
     config = RunConfig.model_validate({"runs": tmp_path, "generator": {"path": str(tmp_path / "full-size")}})
-    aligned = create_run(config, "done") / "aligned"
+    aligned = begin_run(config, "done") / "aligned"
     aligned.mkdir()
     (aligned / "config.json").write_text("{}")
     photo = tmp_path / "photo.png"
