@@ -13,7 +13,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 def adopt_orphans() -> None:
-    """From now on the kernel makes an orphan among this process's descendants its child, rather than init's."""
+    """Make this process the subreaper: the kernel gives it the orphans among its descendants, instead of init."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 

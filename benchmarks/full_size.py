@@ -1,6 +1,6 @@
-"""What the full-size models cost on one GPU: memory and seconds of each role, with random weights.
+"""Memory and seconds of each role with the full-size models on one GPU, with random weights.
 
-    python -m benchmarks.full_size
+python -m benchmarks.full_size
 
 Weights are random, as the trained ones are not to be had offline; memory and time do not depend on them. The classes
 are those of a run: the rollout worker samples a group, the learner takes one step on part of it, the judge reads it;

@@ -31,7 +31,7 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Sizes:
-    """What differs from the defaults of the diffusers classes and from the miniature's configs."""
+    """Differences from the defaults of the diffusers classes and from the miniature's configs."""
 
     transformer: dict[str, Any]
     vae: dict[str, Any]
@@ -133,7 +133,7 @@ def _with(config: PretrainedConfig, text: dict[str, Any], vision: dict[str, Any]
 
 
 def _built(build: Callable[[], M], dtype: torch.dtype = torch.bfloat16) -> M:
-    """On the GPU in `dtype` from the first byte: twice the size would not fit."""
+    """Allocate on the GPU in `dtype` from the start: twice the size would not fit."""
     usual = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):

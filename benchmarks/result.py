@@ -1,4 +1,4 @@
-"""Where the repository's own measurements leave their results."""
+"""Writes the results of the repository's own measurements."""
 
 from pathlib import Path
 

@@ -33,7 +33,8 @@ class OfflineJudge:
         self._scores = SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=self._tokens.ids, detokenize=False)
 
     def pairs_per_s(self, groups: Groups, first: int, count: int) -> float:
-        """Of `count` groups, all handed over at once: the engine's own best, views and digests included."""
+        """Pairs a second over `count` groups, all submitted at once: the engine's own best, views and digests
+        included."""
         chosen = [groups[number] for number in range(first, first + count)]
         begun = time.perf_counter()
         prompts = [prompt for group in chosen for prompt in self._prompts(group.lr, list(group.candidates))]

@@ -1,4 +1,4 @@
-"""How reward servers of this field work today, on the same judge: one blocking HTTP request an image.
+"""A reward server as the field builds them today, on the same judge: one blocking HTTP request an image.
 
 Written from the practice that their public code shows, none of it copied: the LR and one candidate travel as JPEG
 (quality 75) in a pickled body; the server takes one request at a time and prefills it alone; the judge writes its
@@ -66,7 +66,7 @@ class PeerServer:
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def pairs_per_s(self, groups: Groups, first: int, count: int) -> float:
-        """Of `count` groups, image after image."""
+        """Pairs a second over `count` groups, image after image."""
         chosen = [groups[number] for number in range(first, first + count)]
         begun = time.perf_counter()
         for group in chosen:

@@ -41,7 +41,7 @@ class Event:
     what: str
     at_s: float
     seconds: float
-    """Until exactly the wanted replicas answered."""
+    """Wait until exactly the wanted replicas answer."""
 
 
 @dataclass

@@ -32,7 +32,7 @@ Readings = list[tuple[float, float]]
 
 
 async def memory_over_time(seconds: float) -> Readings:
-    """Of all processes that this one started: Ray, Serve, the gateways, the replica and its engine."""
+    """Memory of all processes that this one started: Ray, Serve, the gateways, the replica and its engine."""
     loop = asyncio.get_running_loop()
     begun, readings = loop.time(), Readings()
     while loop.time() - begun < seconds:
@@ -52,7 +52,7 @@ def _memory_gib() -> float:
 
 
 def growth(readings: Readings) -> float:
-    """Of the second half: what a straight line gains over it, as a share of its mean."""
+    """Growth over the second half: the rise of a fitted line, as a share of its mean."""
     half = np.array(readings[len(readings) // 2 :])
     slope = np.polyfit(half[:, 0], half[:, 1], 1)[0]
     return float(slope * np.ptp(half[:, 0]) / half[:, 1].mean())

@@ -87,7 +87,7 @@ class Direction:
         return Scored(conditioning, x0, times, seed, dict(zip(REWARDS, map(np.array, columns), strict=True)))
 
     def gradient(self, groups: list[Scored], optimality: list[np.ndarray], objective: ObjectiveConfig) -> Tensor:
-        """Of the objective, over all training points of all groups, flat."""
+        """The objective's gradient over all training points of all groups, flat."""
         total = torch.zeros(sum(p.numel() for p in self._outer.values()))
         for group, r in zip(groups, optimality, strict=True):
             for x_t, t in _points(group, objective):

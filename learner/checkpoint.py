@@ -20,7 +20,7 @@ class BadCheckpoint(UserError, RuntimeError):
 
 
 def partial(path: Path) -> Path:
-    """Where a directory is written before it takes its name: beside it, so that the rename stays on one volume."""
+    """Temporary name of a directory: beside its final one, so that the rename stays on one volume."""
     return path.with_name(f".{path.name}.partial")
 
 

@@ -66,7 +66,7 @@ class Engine:
 
     @property
     def model(self) -> nn.Module:
-        """What to call for a forward pass that is to be trained: DeepSpeed's wrapper, which counts them."""
+        """The module for trained forward passes: DeepSpeed's wrapper, which counts them."""
         wrapper: nn.Module = self._engine
         return wrapper
 
@@ -75,7 +75,7 @@ class Engine:
         return torch.device(self._engine.device)
 
     def set_learning_rate(self, value: float) -> None:
-        """For the next steps."""
+        """Set the learning rate of the next steps."""
         for group in self._engine.optimizer.param_groups:
             group["lr"] = value * group["rate"]
 
@@ -95,7 +95,7 @@ class Engine:
         return norm
 
     def _gradient_norm(self) -> float | None:
-        """Of the averaged gradients where every rank holds them whole (ZeRO 0); None where DeepSpeed knows it."""
+        """Norm of the averaged gradients if every rank holds them whole (ZeRO 0); None if DeepSpeed computes it."""
         if self._engine.zero_optimization():
             return None
         norm = torch.nn.utils.get_total_norm([p.grad for p in self._trained if p.grad is not None]).item()
@@ -124,7 +124,7 @@ class Engine:
         self._engine.save_checkpoint(str(directory), _TAG, save_latest=False, exclude_frozen_parameters=True)
 
     def load(self, directory: Path) -> None:
-        """Into an engine that has not trained yet; collective."""
+        """Load into an engine that has not trained yet; collective."""
         self._engine.load_checkpoint(str(directory), _TAG, load_module_strict=False)
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ class JudgeGroup(Ranks):
         return report
 
     async def measure(self) -> list[float]:
-        """Of each validation group, the share of its pairs that are in the right order."""
+        """For each validation group, the share of its pairs in the right order."""
         parts = await self._gather([rank.measure.remote() for rank in self._ranks])
         return [accuracy for _, accuracy in sorted(entry for part in parts for entry in part)]
 

@@ -35,7 +35,7 @@ class JudgeStep:
     step: int
     loss: float
     grad_norm: float
-    """Before clipping."""
+    """Gradient norm before clipping."""
     seconds: float
 
 

@@ -89,7 +89,7 @@ class OldVelocity:
     def _measured(
         self, samples: Samples, passes: list[tuple[int, list[Dealt[MicroBatch]]]], role: Mapping[int, Role | None]
     ) -> dict[MicroBatch, Tensor]:
-        """By micro-batch, each through the role of its version."""
+        """Velocities by micro-batch, each evaluated with the role of its version."""
         measured = {}
         for version, works in passes:
             if role[version] == "past":

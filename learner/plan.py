@@ -1,4 +1,4 @@
-"""Who computes what in one optimiser step: points into micro-batches, micro-batches onto ranks. Pure.
+"""Plan of one optimiser step: points into micro-batches, micro-batches onto ranks. Pure.
 
 Every rank gets the same number of micro-batches, because a forward pass of a partitioned model (ZeRO-3) is a collective
 of all ranks; a rank that would have fewer repeats one with `counted` false, which then weighs nothing.

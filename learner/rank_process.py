@@ -19,7 +19,7 @@ from oars.precision import compute_repeatably
 
 
 class Phase(Protocol):
-    """What is being trained."""
+    """The model that is trained."""
 
     def save(self, directory: Path) -> dict[str, Any]:
         """Write the state under `directory`; what it returns goes into the manifest."""
@@ -85,7 +85,7 @@ class RankProcess:
 
     @property
     def _shape(self) -> dict[str, Any]:
-        """What must be the same to load a checkpoint: optimiser state is split by rank."""
+        """Settings that must be the same to load a checkpoint: optimiser state is split by rank."""
         return {"phase": self._phase_name, "ranks": self._world, "zero_stage": self._learner.zero_stage}
 
     def _enter(self, phase: str) -> None:

@@ -1,4 +1,4 @@
-"""What one optimiser step reports, the same on every rank."""
+"""The report of one optimiser step, the same on every rank."""
 
 from dataclasses import asdict, dataclass
 
@@ -14,7 +14,7 @@ class StepReport:
     loss: dict[str, float]
     """`total`, and in RL its parts `policy`, `positive`, `negative`, `kl`."""
     grad_norm: float
-    """Before clipping."""
+    """Gradient norm before clipping."""
     drift: dict[str, float]
     """RL: `trained_velocity_norm` and `old_distance`, root mean squares of v_theta and of v_theta - v_old."""
     seconds: float

@@ -1,4 +1,5 @@
-"""What all errors that are the user's to mend have in common; imports nothing, so that a command line starts fast."""
+"""Base class of the errors that a user can fix: one line, exit code 2. Imports nothing, so that a command starts
+fast."""
 
 
 class UserError(Exception):

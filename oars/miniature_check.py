@@ -1,4 +1,4 @@
-"""What the miniature models are worth, measured on evaluation photos: the figures of their model card."""
+"""Measures the miniature models on evaluation photos: the figures of their model card."""
 
 from pathlib import Path
 

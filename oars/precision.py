@@ -1,4 +1,4 @@
-"""Which precision arithmetic runs in, how a block of code is told, and what makes a process repeat itself.
+"""Chooses the precision of arithmetic, applies it to a block of code, and makes a process repeatable.
 
 `native` is bfloat16 where the processor has instructions for it and float32 elsewhere: a CPU without them emulates
 bfloat16, and a matrix product takes fifty times as long (measured with AVX2). Each process decides for itself, so on a
@@ -19,14 +19,14 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 
 
 def compute_dtype(precision: Precision | Literal["float16"]) -> torch.dtype:
-    """What `precision` means in this process."""
+    """The dtype that `precision` means in this process."""
     if precision == "native":
         return torch.bfloat16 if torch.cuda.is_available() or cpu_has_bfloat16() else torch.float32
     return _DTYPES[precision]
 
 
 def cpu_has_bfloat16() -> bool:
-    """Whether this processor has such instructions: avx512_bf16 or amx_bf16 on x86, sve_bf16 or the like on Arm."""
+    """True if this processor has bfloat16 instructions: avx512_bf16 or amx_bf16 on x86, sve_bf16 or the like on Arm."""
     return any(present is True for name, present in torch.cpu.get_capabilities().items() if name.endswith("bf16"))
 
 

@@ -80,12 +80,12 @@ class Compass:
         )
 
     async def describe(self) -> Description:
-        """What this COMPASS is and accepts. Raises EngineDied."""
+        """Describe this COMPASS: judge, limits. Raises EngineDied."""
         await self._engine.check()
         return Description.of(self._config, self._digest)
 
     async def report(self) -> ReplicaReport:
-        """Of this replica; `handle.broadcast` asks all of them."""
+        """Statistics of this replica; `handle.broadcast` asks all of them."""
         return ReplicaReport(self._replica, os.getpid(), self._config, self._digest, self._engine.statistics)
 
     async def check_health(self) -> None:

@@ -1,4 +1,4 @@
-"""How COMPASS is called: a deadline on every attempt, bounded retries, and then typed failures.
+"""Client of COMPASS: a deadline on every attempt, bounded retries, and then typed failures.
 
 `CompassClient` is for coroutines, `SyncCompassClient` for everybody else; the endpoint in their config decides whether
 they call a deployment handle, a gRPC or HTTP gateway, or an OpenAI-compatible vLLM server. Nobody else repeats a
@@ -84,7 +84,7 @@ class CompassClient:
         )
 
     async def describe(self) -> Description:
-        """What the endpoint is and accepts; one attempt. Raises TimeoutError, Unavailable, BadRequest."""
+        """Ask the endpoint for its description; one attempt. Raises TimeoutError, Unavailable, BadRequest."""
         async with asyncio.timeout(self._config.deadline_s):
             return await self._connected().describe()
 
@@ -130,11 +130,11 @@ class SyncCompassClient:
         self._thread.start()
 
     def score(self, request_id: str, lr: Picture, candidates: Pictures, **options: Any) -> ScoreResponse:
-        """As `CompassClient.score`, options included."""
+        """See `CompassClient.score`."""
         return self._run(self._client.score(request_id, lr, candidates, **options))
 
     def describe(self) -> Description:
-        """As `CompassClient.describe`."""
+        """See `CompassClient.describe`."""
         return self._run(self._client.describe())
 
     def close(self) -> None:
@@ -167,7 +167,7 @@ def probe(config: RewardClientConfig, judge: JudgeConfig | None = None) -> Descr
 
 @contextmanager
 def answered(config: RewardClientConfig) -> Iterator[None]:
-    """Whoever is asked in here has to answer. Raises NoCompass, in one line, if nobody does or it is refused."""
+    """Turn a failed connection or a refusal inside the block into `NoCompass`, in one line."""
     try:
         yield
     except (TimeoutError, Unavailable, BadRequest) as error:

@@ -87,7 +87,7 @@ def engine_args(directory: Path, config: JudgeConfig) -> "AsyncEngineArgs":
 
 
 def _dtype(config: JudgeConfig, on_cpu: bool) -> str:
-    """In vLLM's words. On a GPU it asks nothing of CUDA, which vLLM wants to initialise itself."""
+    """The dtype's name in vLLM. On a GPU it does not touch CUDA, which vLLM must initialise itself."""
     if config.dtype != "native":
         return config.dtype
     from oars.precision import cpu_has_bfloat16  # torch, which the environment has to precede
@@ -181,7 +181,7 @@ class JudgeEngine:
     def _remember(
         self, group: Group, source: Logprobs | Failed, slots: list[Logprobs | Failed], results: list[Judged]
     ) -> None:
-        """Of the answers that made a score."""
+        """Cache the answers that made a score."""
         for view, answer, result in zip(group.candidates, slots, results, strict=True):
             if isinstance(result.outcome, Scored) and isinstance(view, View):
                 assert not isinstance(source, Failed) and not isinstance(answer, Failed)

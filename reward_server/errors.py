@@ -1,4 +1,4 @@
-"""What can go wrong with COMPASS as a whole. What goes wrong with one candidate is a `Failed` in its slot."""
+"""Errors of COMPASS as a whole. A failure of one candidate is a `Failed` in its slot."""
 
 from enum import StrEnum
 
@@ -34,7 +34,7 @@ class EngineDied(RuntimeError):
 
 
 class Unavailable(RuntimeError):
-    """Nobody answers now; a later attempt may be answered, after `retry_after_s` if the service said so."""
+    """The service does not answer now; a later attempt may succeed, after `retry_after_s` if the service said so."""
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ class Overloaded(Unavailable):
 
 
 class Refusal(StrEnum):
-    """Why a gateway did not answer a request."""
+    """Reason why a gateway refused a request."""
 
     UNAUTHENTICATED = "unauthenticated"
     BAD_REQUEST = "bad_request"

@@ -1,4 +1,4 @@
-"""From log probabilities at the answer position to a candidate's outcome, wherever vLLM computed them."""
+"""Turns log probabilities at the answer position into a candidate's outcome, wherever vLLM computed them."""
 
 from dataclasses import dataclass
 

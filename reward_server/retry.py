@@ -1,4 +1,5 @@
-"""When a failed attempt to reach COMPASS is repeated, and after which wait. Pure: time and the random draw come in."""
+"""Decides whether a failed attempt to reach COMPASS is repeated, and after which wait. Pure: time and the random draw
+come in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class GiveUp:
 def after_failure(
     failures: Sequence[FailureReason], elapsed_s: float, config: RewardClientConfig, draw: float
 ) -> Retry | GiveUp:
-    """What to do after the attempts so far failed with `failures`, `elapsed_s` after the first one began.
+    """Decide after the attempts so far failed with `failures`, `elapsed_s` after the first one began.
 
     An attempt that ran into its deadline cost the service work, so these are counted; an absent service costs nothing,
     so it is waited for. The wait doubles up to MAX_WAIT_S; `draw` in [0, 1) takes off up to half of it, so that callers

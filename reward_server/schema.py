@@ -1,4 +1,4 @@
-"""What travels to and from COMPASS: one schema behind every gateway.
+"""Messages to and from COMPASS: one schema behind every gateway.
 
 Inside the cluster a request is a `ScoreHeader` beside the pictures as numpy arrays (or object references to them);
 outside, `HttpScoreRequest` carries the same header with lossless pictures in base64, and proto/compass.proto has the
@@ -61,7 +61,7 @@ class HttpScoreRequest(ScoreHeader):
 
 
 class Provenance(_Wire):
-    """Where a group's scores come from."""
+    """Origin of a group's scores."""
 
     judge_digest: str | None
     """SHA-256 of the judge's checkpoint; None where the endpoint does not tell (an OpenAI-compatible server)."""
@@ -69,10 +69,10 @@ class Provenance(_Wire):
     formula: str = REWARD_FORMULA
     gamma: float
     replica: str
-    """Who scored: the Serve replica, or the model and address of an OpenAI-compatible server."""
+    """Name of the scorer: the Serve replica, or the model and address of an OpenAI-compatible server."""
     attempt: int
     seconds: float
-    """In the replica, from its acceptance of the request to its answer."""
+    """Seconds in the replica, from its acceptance of the request to its answer."""
     decode_s: float | None = None
     """Seconds at the gateway for decoding the pictures; None for calls by handle."""
     gateway_s: float | None = None
@@ -100,7 +100,7 @@ class ScoreResponse(_Wire):
 
 
 class Description(_Wire):
-    """What a COMPASS says of itself."""
+    """The description of a COMPASS."""
 
     api_version: Literal[1] = API_VERSION
     judge_digest: str | None
@@ -131,13 +131,13 @@ class Liveness(_Wire):
 
 
 class Problem(_Wire):
-    """Why a request was refused."""
+    """Reason why a request was refused."""
 
     error: str
     """A `Refusal`."""
     detail: str
     retry_after_s: float | None = None
-    """When to come back, where coming back helps."""
+    """Seconds to wait before a retry, if a retry can help."""
 
 
 def check_counts(header: ScoreHeader, candidates: int, limit: int) -> None:

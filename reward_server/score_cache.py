@@ -1,4 +1,4 @@
-"""What a judge has already answered: exact duplicates need no second prefill.
+"""Cache of a judge's answers: exact duplicates need no second prefill.
 
 The key is everything that decides an answer: the judge's digest, the version of the prompts and the digests of the
 pixels as the judge sees them. Only answers that made a score are kept, so a failure is always tried anew.
@@ -14,7 +14,7 @@ Key = tuple[str, str, str, str | None]
 
 
 class ScoreCache:
-    """At most `size` answers (about a kilobyte each); the one not asked for longest leaves first."""
+    """LRU cache of at most `size` answers, about a kilobyte each."""
 
     def __init__(self, judge_digest: str, size: int) -> None:
         self._judge, self._size = judge_digest, size

@@ -1,4 +1,4 @@
-"""What a replica's engine has done since it started, and which replica that is."""
+"""Statistics of one replica's engine since it started."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class EngineStatistics:
     pictures_seen: int = 0
     """Pictures that prompts named; K times two and one a group."""
     pictures_known: int = 0
-    """Of these, already preprocessed."""
+    """Pictures among these that were already preprocessed."""
     answers_known: int = 0
     """Answers given from memory: exact duplicates."""
     batches: Counter[int] = field(default_factory=Counter)
@@ -45,7 +45,7 @@ class EngineStatistics:
 
 @dataclass(frozen=True)
 class ReplicaReport:
-    """What one replica says of itself, for those who run the service."""
+    """Statistics of one replica, for operators."""
 
     replica: str
     pid: int

@@ -12,7 +12,7 @@ from oars.generator.policy import AdapterMismatch
 
 @dataclass
 class Fingerprints:
-    """What each worker's fingerprint was for each adapter digest; kept for the newest `kept` adapters of a worker."""
+    """Fingerprint of each worker for each adapter digest; kept for the newest `kept` adapters of a worker."""
 
     kept: int = 4
     """Older ones do not come back: versions rise."""

@@ -64,7 +64,8 @@ class RolloutWorker:
 
     @ray.method(concurrency_group="health")
     def ping(self) -> Installed | None:
-        """What the worker holds; answers while a group is being sampled. None before the first installation."""
+        """The version that the worker holds; answers while a group is being sampled. None before the first
+        installation."""
         return self._held
 
     def drain(self) -> None:

@@ -62,5 +62,5 @@ async def align(run: Run) -> Results | None:
 
 
 async def finish(run: Run, judge: Judge, sft: Path, adapter: PolicySnapshot) -> Results:
-    """What can be done again from the last checkpoint at any time."""
+    """Merge and evaluate; can be repeated from the last checkpoint at any time."""
     return await evaluate(run, judge, sft, await merge_aligned(run, sft, adapter))

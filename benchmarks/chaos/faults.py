@@ -1,4 +1,4 @@
-"""What is done to the subject, and what counts as noticed and as working again.
+"""Faults inflicted on the subject, and the moments at which they count as noticed and as recovered.
 
 Noticed: the log, Serve, or the harness (for the driver, whose death its own log cannot tell) says so. Working: the role
 that was killed has done a piece of work that began after its death: a group sampled by that worker, a step of the new
@@ -32,7 +32,7 @@ class Outcome:
     working_s: float | None
     remark: str = ""
     load: float = field(default_factory=lambda: round(os.getloadavg()[0], 1))
-    """Of the machine, over the last minute: seconds mean little on one that runs much else."""
+    """The machine's load average over the last minute: seconds mean little on a busy machine."""
 
 
 def rollout(subject: Subject) -> Outcome:

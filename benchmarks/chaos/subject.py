@@ -93,7 +93,7 @@ class Subject:
         return None if row is None else row[0]
 
     def event(self, name: str, since: float) -> float | None:
-        """When the log first says so after `since`, Unix time."""
+        """Unix time of the log's first such line after `since`."""
         with (self.directory / "log.jsonl").open() as log:
             for line in log:
                 record = json.loads(line) if line.endswith("\n") else {}
@@ -119,7 +119,7 @@ class Subject:
         return found
 
     def step_after(self, moment: float) -> float | None:
-        """When the first optimiser step after a moment was done."""
+        """Time at which the first optimiser step after a moment was done."""
         done: float | None = self.value("SELECT MIN(done) FROM steps WHERE done > ?", moment)
         return done
 
@@ -160,7 +160,7 @@ def redeploy(config: RunConfig) -> None:
 
 
 def compass_is_whole(config: RunConfig) -> bool:
-    """As far as Serve knows."""
+    """True if Serve reports one replica, and that it runs."""
     status = serve.status().applications.get(config.reward.app)
     return status is not None and status.status == "RUNNING" and _states(status) == {"RUNNING": 1}
 

@@ -1,4 +1,4 @@
-"""What came of the bad inputs, and which answers are faults of the service."""
+"""Counts the answers to bad inputs, and tells which of them are faults of the service."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field

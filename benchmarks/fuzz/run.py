@@ -34,7 +34,7 @@ _METHODS = ("Score", "Describe", "score", "Nothing", "../Score", "")
 
 @dataclass(frozen=True)
 class Target:
-    """Where the gateways of one COMPASS are."""
+    """Addresses of one COMPASS's gateways."""
 
     host: str
     http_port: int

@@ -1,4 +1,4 @@
-"""What comes over a socket that is no request at all, or one that never ends. Seeded."""
+"""Raw bytes for a socket: no request at all, or one that never ends. Seeded."""
 
 import asyncio
 import ssl

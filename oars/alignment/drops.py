@@ -1,4 +1,4 @@
-"""Why a group leaves without being trained: one enum, stored in the ledger and used as the metric's label."""
+"""Reasons to drop a group: one enum, stored in the ledger and used as the metric's label."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""What travels between the roles: a rollout request, its receipt, and what the learner trains on.
+"""Messages between the roles: a rollout request, its receipt, and the learner's training sample.
 
 A group is one LR image with K candidates. The conductor writes `RolloutRequest`; a rollout worker answers with three
 values that travel apart: `RolloutReceipt` (small, read by the conductor), the candidate images (read by the judge) and
@@ -33,7 +33,7 @@ class RolloutRequest:
 
 @dataclass(frozen=True)
 class RolloutReceipt:
-    """Who sampled the group, with what: the proof that the published adapter arrived."""
+    """Worker, version and digest behind a group: the proof that the published adapter arrived."""
 
     group_id: str
     attempt: int
@@ -51,7 +51,7 @@ class RolloutReceipt:
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What depends on the LR image alone; computed once a group, shared by its K candidates."""
+    """Tensors that depend on the LR image alone; computed once a group, shared by its K candidates."""
 
     prompt_embeds: Tensor
     """[L, D]"""

@@ -1,4 +1,5 @@
-"""How fast the sampling policy follows the trained one: theta_old <- eta theta_old + (1 - eta) theta each step."""
+"""Schedules by which the sampling policy follows the trained one: theta_old <- eta theta_old + (1 - eta) theta each
+step."""
 
 from oars.config.alignment import OldPolicyConfig
 

@@ -1,4 +1,4 @@
-"""From the rewards of a group to what the objective needs: optimality in [0, 1], and which groups to train on."""
+"""Turns a group's rewards into optimality in [0, 1], and filters out groups that teach nothing."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Where on its path a candidate is trained: rollout timesteps that the group's seed picks, with noise that it writes.
+"""Training points on a candidate's path: rollout timesteps and noise that follow from the group's seed.
 
 The rollout worker evaluates v_old at these points and the learner rebuilds them, so both must agree to the bit.
 """

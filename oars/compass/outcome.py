@@ -1,4 +1,4 @@
-"""What comes back for one candidate: a score or a typed failure, never a sentinel number."""
+"""The outcome of one candidate: a score or a typed failure, never a sentinel number."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class FailureReason(StrEnum):
-    """Why a candidate has no score. Also the label of the `oars_candidates` metric."""
+    """Reason why a candidate has no score. Also the label of the `oars_candidates` metric."""
 
     BAD_IMAGE = "bad_image"
     NON_FINITE = "non_finite"

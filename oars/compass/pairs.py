@@ -29,14 +29,14 @@ def order_of(scores: Values) -> Order:
 
 
 def consensus(orders: Sequence[Order]) -> Order:
-    """What all orders say; unknown for a pair on which they differ."""
+    """The order that all references share; unknown for a pair on which they differ."""
     first = orders[0]
     agreed = np.logical_and.reduce([order == first for order in orders])
     return np.where(agreed, first, np.nan)
 
 
 def tally(scores: Values, reference: Order, chosen: NDArray[np.bool_] | None = None) -> Tally:
-    """How many pairs of `reference` [K, K] the scores [K] get right; `chosen` [K, K] restricts the pairs."""
+    """Number of pairs of `reference` [K, K] that the scores [K] order right; `chosen` [K, K] restricts the pairs."""
     counted = np.triu(~np.isnan(reference), 1)
     if chosen is not None:
         counted &= chosen

@@ -43,7 +43,7 @@ class SelfTest(BaseModel):
     groups: dict[int, tuple[Known, ...]]
 
     def fault(self, seed: int, read: list[Known]) -> str | None:
-        """What is wrong with the readings of a group, if anything; a missing one is wrong too."""
+        """The error in a group's readings, if any; a missing reading is an error too."""
         known = self.groups[seed]
         if len(read) != len(known):
             return f"group {seed}: {len(read)} readings, expected {len(known)}"

@@ -1,4 +1,4 @@
-"""What the judge sees: the LR and each candidate at one size, so that it compares aligned pictures."""
+"""The judge's views: the LR and each candidate at one size, so that it compares aligned pictures."""
 
 import numpy as np
 from numpy.typing import NDArray

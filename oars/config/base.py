@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Precision = Literal["native", "float32", "bfloat16"]
-"""Of arithmetic. `native`: bfloat16 where the processor computes in it, float32 elsewhere (oars/precision.py)."""
+"""Precision of arithmetic. `native`: bfloat16 where the processor computes in it, float32 elsewhere
+(oars/precision.py)."""
 
 
 class Config(BaseModel):

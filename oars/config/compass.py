@@ -147,7 +147,7 @@ class GatewayConfig(Config):
     deadline_s: PositiveFloat = 120.0
     """Longest time for a request, seconds; a client may ask for less, not more."""
     patience_s: PositiveFloat = 20.0
-    """For which a request whose replica died is repeated; Serve replaces a replica in less."""
+    """Seconds for which the gateway retries a request whose replica died. Longer than Serve takes to replace one."""
     drain_s: PositiveFloat = 15.0
     """Seconds a stopping gateway has to finish the requests it accepted."""
 

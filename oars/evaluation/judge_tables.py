@@ -118,7 +118,7 @@ def _accuracy(
 
 
 def agreements(groups: Sequence[ScoredGroup]) -> list[OutputAgreement]:
-    """Of each output that has labels."""
+    """Agreement with the labels, for each output that has labels."""
     tables: dict[Output, list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {
         "F": [(group.fidelity, group.told_fidelity) for group in groups],
         "Q_LR": [(np.array([group.q_lr]), np.array([group.told_q_lr])) for group in groups],

@@ -16,7 +16,7 @@ class _Record(BaseModel):
 
 
 class PairAccuracy(_Record):
-    """How often one contender puts a pair in the order of one reference."""
+    """Share of pairs that one contender puts in the order of one reference."""
 
     reference: str
     contender: str
@@ -69,7 +69,7 @@ class WrongPair(_Record):
     better: str
     worse: str
     gap: float
-    """How much more reward the worse one got."""
+    """Reward of the worse output minus that of the better one."""
 
 
 class AblationRow(_Record):
@@ -93,7 +93,7 @@ class JudgeEvaluation(_Record):
     schema_version: int = SCHEMA_VERSION
     judge: str
     judge_digest: str
-    """Of the weights."""
+    """Digest of the weights."""
     data: str
     data_digest: str
     split: str
@@ -102,11 +102,11 @@ class JudgeEvaluation(_Record):
     inputs: int
     transitions: int
     unseen_enhancers: tuple[str, ...]
-    """That the judge's training left out."""
+    """Enhancers that the judge's training left out."""
     confidence: float
     """Least probability mass on score tokens."""
     references: dict[str, str]
-    """What each reference order is."""
+    """Description of each reference order."""
     accuracies: tuple[PairAccuracy, ...]
     agreements: tuple[OutputAgreement, ...]
     probes: tuple[ProbeRow, ...] = ()

@@ -38,7 +38,7 @@ class ScoredGroup:
     metrics: dict[str, Values]
     """Signed so that higher is better."""
     human: Order | None = None
-    """What people said, where they were asked."""
+    """Human scores, if there are any."""
 
     def rewards(self, gamma: float) -> Values:
         """R of each candidate, as read."""

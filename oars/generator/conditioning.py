@@ -1,4 +1,4 @@
-"""What the generator sees of the LR image: its VAE latents at the output size, and the text encoder's view of it.
+"""Conditioning on the LR image: its VAE latents at the output size, and the text encoder's view of it.
 
 Both depend on the LR alone and are computed once a group. The LR is resized to the output size before it enters the
 editor (paper). Text and picture go through the pipeline's own `encode_prompt`. Invariant: the text encoder numbers the

@@ -46,7 +46,7 @@ def denoise(velocity: Velocity, noise: Tensor, times: Tensor, solver: Solver) ->
 
 
 def _extrapolates(before: Tensor, now: Tensor, then: Tensor) -> bool:
-    """Whether the last change of the data prediction reaches as far as the step, in lambda.
+    """True if the last change of the data prediction reaches as far as the step, in lambda.
 
     It is half used up by a step as long as the one before. The step into Qwen's terminal time (0.02) is three times as
     long: extrapolated over it, the model's own errors grow into grain (ours).

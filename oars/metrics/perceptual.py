@@ -20,8 +20,8 @@ from oars.errors import UserError
 CVVDP_DISPLAY = "standard_fhd"
 """Full-HD monitor at arm's length, about 38 pixels a degree."""
 CVVDP_PIXELS_PER_DEGREE = 19.0
-"""On it, a picture at twice its size, as crops are looked at (ours). At its own size a grid of period 2 is all but
-invisible to the metric: over poor pictures one of 3 to 20 levels costs 0.005 JOD, at this size 0.39."""
+"""Display that shows a picture at twice its size, as people look at crops (ours). At its own size a grid of period 2 is
+all but invisible to the metric: over poor pictures one of 3 to 20 levels costs 0.005 JOD, at this size 0.39."""
 _WEIGHTS = Path("weights/vST0.0/alex_shift_tolerant.pth")
 
 
@@ -58,7 +58,7 @@ def stlpips_batch(sr: NDArray[np.uint8], gt: NDArray[np.uint8], chunk: int = 16)
 
 @torch.inference_mode()
 def trunk_features(images: NDArray[np.uint8], chunk: int = 16) -> NDArray[np.float32]:
-    """What ST-LPIPS' trunk sees of each picture alone: mean and standard deviation of its 1,152 channels over the
+    """Features of ST-LPIPS' trunk for each picture alone: mean and standard deviation of its 1,152 channels over the
     picture, uint8 [B, H, W, 3] -> float32 [B, 2304]."""
     model = _stlpips_model()
     return np.concatenate([model.statistics(_signed(images[i : i + chunk])) for i in range(0, len(images), chunk)])
@@ -167,7 +167,7 @@ class _ShiftTolerantLpips(nn.Module):
         return np.asarray(torch.cat(columns, 1).numpy())
 
     def distance(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
-        """Of each pair of pictures whose features these are, B and B or 1 of them: [B]."""
+        """Distance of each pair of pictures, from their features (B and B, or B and 1): [B]."""
         pairs = zip(a, b, self.weights, strict=True)
         terms = [F.conv2d((x - y).square(), weight).mean((1, 2, 3)) for x, y, weight in pairs]
         return torch.stack(terms).sum(0)

@@ -61,7 +61,7 @@ def ticks(low: float, high: float, wanted: int = 4) -> list[float]:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """As many significant digits, but whole numbers whole; no exponent for sizes that people read as they are."""
+    """Round to the given significant digits, but keep whole numbers whole; no exponent for readable sizes."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     if not 1e-3 <= abs(value) < 1e6:

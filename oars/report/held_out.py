@@ -30,7 +30,7 @@ class Row:
     independent: bool
     lower_is_better: bool
     decimals: int
-    """Of every figure of the row: four significant digits of the largest mean."""
+    """Decimals for every figure of the row: four significant digits of the largest mean."""
     cells: list[Cell]
     difference: Interval | None
     picture: Markup

@@ -1,4 +1,4 @@
-"""What a person reads instead of a key."""
+"""Readable names for keys."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ MODELS: dict[Model, str] = {
     "aligned": "Aligned",
     "gt": "Ground truth",
 }
-"""In the order of the pipeline, which is the order on the page."""
+"""Phases in the order of the pipeline, which is the order on the page."""
 
 STAGES = {"cold_start": "Cold start", "fr_rl": "FR-RL", "nr_rl": "NR-RL"}
 
@@ -41,5 +41,5 @@ def metric_name(key: str) -> str:
 
 
 def short_metric_name(key: str) -> str:
-    """Without what stands in brackets."""
+    """The name without its part in brackets."""
     return metric_name(key).split(" (")[0]

@@ -1,4 +1,4 @@
-"""What the report reads beside the summary: steps and samples, without the fields that it does not show.
+"""Records that the report reads beside the summary: steps and samples, without the fields that it does not show.
 
 A run that failed early lacks files or fields; every part is optional, and the report shows what is there.
 """

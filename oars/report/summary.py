@@ -64,7 +64,7 @@ class Seconds(_Part):
     train: float = 0.0
     publish: float = 0.0
     idle: dict[str, float] = Field(default_factory=dict)
-    """By role (`rollout`, `learner`), during the RL stages: seconds without work."""
+    """Seconds without work during the RL stages, by role (`rollout`, `learner`)."""
 
 
 class HeldOut(_Part):
@@ -86,7 +86,7 @@ class Summary(_Part):
     name: str
     status: Status
     reason: str = ""
-    """Why the run stopped or failed; empty otherwise."""
+    """Reason why the run stopped or failed; empty otherwise."""
     labels: dict[str, str] = Field(default_factory=dict)
     started_at: str
     """ISO 8601, UTC."""
@@ -101,7 +101,7 @@ class Summary(_Part):
     """Scored candidates per second of the RL stages."""
     seconds: Seconds = Seconds()
     held_out: dict[str, HeldOut] = Field(default_factory=dict)
-    """By model: bicubic (reference row), base, sft, aligned."""
+    """Results by model: bicubic (reference row), base, sft, aligned."""
     paired: dict[str, dict[str, Interval]] = Field(default_factory=dict)
     """Difference of two models image by image, `aligned-sft` and `sft-bicubic`, by metric."""
     lower_is_better: list[str] = Field(default_factory=list)
@@ -137,7 +137,7 @@ def read_summary(run_dir: Path) -> Summary:
 
 
 def read_or_unfinished(run_dir: Path) -> Summary:
-    """For a run that has not written its summary, one that says so. Raises BadSummary."""
+    """A stand-in summary for a run that has not written one; it says so. Raises BadSummary."""
     if (run_dir / SUMMARY).exists():
         return read_summary(run_dir)
     reason = "no summary.json: it is running, or was killed"

@@ -25,7 +25,7 @@ class CompassGateway:
         await self._gateway.open()
 
     async def ports(self) -> tuple[int | None, int | None]:
-        """Where it listens: HTTP, gRPC."""
+        """Addresses it listens on: HTTP, gRPC."""
         return self._gateway.http_port, self._gateway.grpc_port
 
     async def check_health(self) -> None:

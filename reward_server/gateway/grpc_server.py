@@ -82,7 +82,7 @@ class GrpcGateway:
         )
 
     async def _check(self, data: bytes, context: grpc.aio.ServicerContext) -> health_pb2.HealthCheckResponse:
-        """Of the gateway, for the empty name; of the judge behind it, for the service's."""
+        """Health of the gateway for the empty name, of the judge behind it for the service's name."""
         try:
             name = health_pb2.HealthCheckRequest.FromString(data).service
         except DecodeError:

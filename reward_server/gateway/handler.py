@@ -1,4 +1,4 @@
-"""What both gateways share: who is let in, what a request may weigh, and its way to the judge and back.
+"""The request handler that both gateways share: authentication, limits, and the call to the judge.
 
 Order of the checks: token, rate and room (before a byte is read), bytes (while they come), counts and claimed pixels
 (before a picture is decoded), then decoding beside the event loop, then the judge. Every refusal is a `Refused`; each
@@ -129,7 +129,7 @@ class RequestHandler:
         return _timed(response, decoded - started, self._clock() - started)
 
     async def describe(self) -> Description:
-        """What the judge says of itself, or last said if it is busy. Raises Refused."""
+        """The judge's description, or its last one if the judge is busy. Raises Refused."""
         try:
             async with asyncio.timeout(ANSWER_S):
                 return await self._judge.describe()

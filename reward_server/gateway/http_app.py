@@ -79,7 +79,7 @@ def http_app(handler: RequestHandler) -> FastAPI:
 
     @app.get(f"{_VERSION}/describe", responses={code: _REFUSALS[code] for code in (401, 429, 503)})
     async def describe(request: Request, bearer: _Bearer) -> Description:
-        """What this COMPASS is and accepts."""
+        """Describe this COMPASS: judge, limits."""
         with handler.admit(request.headers.get("authorization"), _peer(request)):
             return await handler.describe()
 

@@ -1,4 +1,4 @@
-"""How many requests, and how many of their bytes, are inside a gateway at once; and how fast one client may come.
+"""Limits of a gateway: requests and bytes inside at once, and the rate of one client.
 
 Pure: the clock is an argument. Every request that `enter` lets in leaves exactly once, by `leave`, and takes its bytes
 with it; what is refused changes nothing but the client's bucket.

@@ -1,4 +1,4 @@
-"""Between the messages of compass.proto and the schema."""
+"""Converts between the messages of compass.proto and the schema."""
 
 from google.protobuf.message import DecodeError
 from pydantic import ValidationError

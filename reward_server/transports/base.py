@@ -1,4 +1,4 @@
-"""What the client asks of a way to COMPASS."""
+"""The transport protocol: one attempt at scoring, no retries."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias

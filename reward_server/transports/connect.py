@@ -1,4 +1,4 @@
-"""From an endpoint in the config to the transport that reaches it."""
+"""Builds the transport for an endpoint in the config."""
 
 import os
 from pathlib import Path

@@ -17,7 +17,7 @@ _ABSENT = (RayActorError, WorkerCrashedError, TaskCancelledError, ObjectLostErro
 
 
 def _absent(error: Exception) -> Unavailable | None:
-    """What Ray's many ways to say that nobody is there mean; None for a defect, which no retry mends."""
+    """Map Ray's many errors for an absent actor to ours; None for a defect, which no retry fixes."""
     if isinstance(error, BackPressureError):
         return Overloaded(_line(error))
     return Unavailable(_line(error)) if isinstance(error, _ABSENT) else None
@@ -55,7 +55,7 @@ class HandleTransport:
 
 
 def typed(error: Exception) -> Exception:
-    """What a failed call means: Overloaded, Unavailable, BadRequest, or itself if it is a defect."""
+    """Map a failed call to Overloaded, Unavailable or BadRequest, or to itself if it is a defect."""
     cause = error.cause if isinstance(error, RayTaskError) else error
     return cause if isinstance(cause, BadRequest) else _absent(error) or error
 

@@ -1,4 +1,4 @@
-"""What came back of a load: latencies, rate, refusals, failures, and what the engines did meanwhile. Pure."""
+"""Report of a load: latencies, rate, refusals, failures, and the engines' work meanwhile. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -29,12 +29,12 @@ class Latency:
 
 @dataclass(frozen=True)
 class Account:
-    """Of one load on one gateway."""
+    """Report of one load on one gateway."""
 
     requests: dict[str, int]
-    """By end, out of `services.bench.load.ENDS`."""
+    """Requests by end, one of `services.bench.load.ENDS`."""
     seconds: float
-    """From the first request to the last answer."""
+    """Seconds from the first request to the last answer."""
     pairs: int
     """Scored."""
     pairs_per_s: float
@@ -69,7 +69,7 @@ class Account:
 
 @dataclass(frozen=True)
 class EngineAccount:
-    """What the engines of all replicas did between two readings of their statistics."""
+    """Work of all replicas' engines between two readings of their statistics."""
 
     steps: int
     prompts_per_step: float

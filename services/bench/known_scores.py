@@ -11,7 +11,7 @@ FIELDS = ("fidelity", "q_lr", "q_sr", "reward")
 
 @dataclass(frozen=True)
 class Comparison:
-    """Of a load with the known scores."""
+    """Result of a load whose scores are known."""
 
     answers: int
     unscored: int

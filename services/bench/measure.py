@@ -18,7 +18,7 @@ _UNCOUNTED = 2
 
 @dataclass(frozen=True)
 class Plan:
-    """How to load it."""
+    """Settings of the load."""
 
     client: RewardClientConfig
     """Its endpoint is the gateway."""
@@ -27,7 +27,7 @@ class Plan:
     groups: Groups
     seconds: float
     concurrency: int = 4
-    """Of the closed loop; unused in the open one."""
+    """Requests under way in the closed loop; unused in the open one."""
     rate: float | None = None
     """Requests a second of the open loop; None: closed loop."""
     first: int = 0
@@ -63,7 +63,7 @@ async def measure(plan: Plan) -> Measured:
 
 
 def result(plan: Plan, measured: Measured, name: str = "bench_reward") -> Result:
-    """In the house format: the headline is pairs a second."""
+    """As a benchmark result; the headline is pairs a second."""
     loop = {"concurrency": plan.concurrency} if plan.rate is None else {"rate": plan.rate}
     group = plan.groups[0]
     setting = {

@@ -1,4 +1,4 @@
-"""What a measurement leaves behind: one JSON object, the same fields for all.
+"""The result of a measurement: one JSON object, the same fields for all.
 
 A timing is compared within one run only: `value` and `baseline` come from the same process, minutes apart at most.
 """
@@ -31,7 +31,7 @@ class Result(BaseModel):
     value: float
     unit: str
     baseline: float | None = None
-    """What `value` is held against, in the same unit."""
+    """Reference for `value`, in the same unit."""
     ratio: float | None = None
     """value / baseline."""
     repeats: int = 1

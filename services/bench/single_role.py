@@ -34,7 +34,7 @@ _STEP = 1e-4
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast one role is alone."""
+    """Speed of one role alone."""
 
     groups: int
     seconds: float

@@ -1,4 +1,4 @@
-"""What a load is sent to: one gateway of a COMPASS, and, inside its cluster, what its engines say of their work."""
+"""Target of a load: one gateway of a COMPASS and, inside its cluster, its engines' statistics."""
 
 import asyncio
 import functools
@@ -34,7 +34,7 @@ def sender(
 
 
 async def replica_reports(app: str) -> list[ReplicaReport]:
-    """Of every replica that runs now. In the cluster alone."""
+    """Statistics of every running replica; only inside the cluster."""
     from ray import serve
 
     handle: Any = await asyncio.to_thread(serve.get_app_handle, app)

@@ -62,7 +62,8 @@ def score(
 
 
 def _scorer(judge: str | None, profile: Path | None, endpoint: RewardClientConfig | None) -> "Scorer":
-    """What was asked for by name; else the COMPASS that listens on this machine; else the default profile's judge.
+    """Choose the scorer: the one named; else the COMPASS that listens on this machine; else the default profile's
+    judge.
 
     Raises BadJudge, BadConfig, BadSetting, NoCompass.
     """

@@ -1,4 +1,4 @@
-"""How many groups may be in flight, and which are too old to train. Pure: all state comes in as arguments.
+"""Limits the groups in flight and tells which are too old to train. Pure: all state comes in as arguments.
 
 A group is in flight from its admission until it is trained or dropped, so a batch in training is in flight. Let B be
 the batch, S the greatest staleness and v the learner's version when a group is admitted. If at most (S + 1) B groups

@@ -31,7 +31,7 @@ async def restored(finished: list[Finished], samples: Samples) -> list[ScoredGro
 
 
 def batch_numbers(batch: list[ScoredGroup]) -> dict[str, float]:
-    """What the batch's scores were: means over candidates; spreads within groups, averaged over groups."""
+    """Statistics of the batch's scores: means over candidates; spreads within groups, averaged over groups."""
     scored = [outcome for group in batch for outcome in group.scored]
     spreads = [float(group.rewards.std()) for group in batch]
     means = {

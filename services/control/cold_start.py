@@ -33,7 +33,7 @@ async def cold_start(run: Run, source: InputSource, learner: ResilientLearner) -
 
 
 async def _train(run: Run, source: InputSource, learner: ResilientLearner) -> int:
-    """From the last checkpoint on; returns the steps done."""
+    """Train from the last checkpoint on; returns the steps done."""
     config, every = run.config.stages.cold_start, run.config.control.cold_start_checkpoint_every
     run.telemetry.phase(_STAGE)
 

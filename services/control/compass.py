@@ -23,7 +23,8 @@ from services.run.telemetry import Telemetry
 
 
 def connect_compass(config: RunConfig, telemetry: Telemetry) -> "CompassJudge":
-    """To the application of this cluster, or to the endpoint in the config. Raises NoCompass, WrongJudge, BadJudge."""
+    """Connect to the application of this cluster, or to the endpoint in the config. Raises NoCompass, WrongJudge,
+    BadJudge."""
     metrics = ClientMetrics()
 
     def failed_attempt(reason: FailureReason) -> None:

@@ -1,4 +1,4 @@
-"""How many groups may be on their way to a score: back-pressure from COMPASS to admission, as a pure AIMD controller.
+"""Limits the groups that wait for a score: back-pressure from COMPASS to admission, as a pure AIMD controller.
 
 The limit starts at `start` and grows by one with each good answer up to a threshold (none before the first congestion),
 which doubles it each round trip, and beyond it by a fixed step each round trip. An answer is strained if its request

@@ -185,7 +185,8 @@ class Conductor:
         stage.room.set()
 
     async def _restore(self, stage: _Stage) -> None:
-        """What an earlier driver left in flight: finished groups come from disk, pending ones get a new attempt."""
+        """Take over an earlier driver's groups in flight: finished ones come from disk, pending ones get a new
+        attempt."""
         ledger = self._run.ledger
         pending, held = ledger.pending(stage.name), await restored(ledger.held(stage.name), self._samples)
         if batch := ledger.unfinished_step(stage.name):
@@ -244,7 +245,7 @@ class Conductor:
             await self.checkpoint()
 
     async def checkpoint(self) -> None:
-        """At a step boundary only; does nothing if this step has its checkpoint."""
+        """Write a checkpoint, at a step boundary only; does nothing if this step has one."""
         run, step = self._run, self.steps
         if self._saved_at == step:
             return
@@ -256,7 +257,7 @@ class Conductor:
         run.telemetry.event("checkpoint", path=path)
 
     def _acknowledge(self, step: int) -> None:
-        """What a checkpoint holds is trained for good, and no longer needed on disk."""
+        """Record the groups of a checkpoint as trained, and delete their samples from disk."""
         self._samples.forget(self._run.ledger.acknowledged(step))
 
     # What is shown

@@ -33,13 +33,13 @@ class ScoredGroup:
 
     @property
     def rewards(self) -> NDArray[np.float64]:
-        """Of the scored candidates."""
+        """Values of the scored candidates."""
         return np.array([outcome.reward for outcome in self.scored])
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What leaves together, and what the sweep found too old."""
+    """A batch, and the groups that the sweep found too old."""
 
     groups: list[ScoredGroup]
     stale: list[ScoredGroup]
@@ -47,7 +47,7 @@ class Batch:
 
 @dataclass
 class ExperienceBuffer:
-    """At most (S + 1) batches of groups; admission bounds it."""
+    """Holds at most (S + 1) batches of groups; admission bounds it."""
 
     batch: int
     max_staleness: float

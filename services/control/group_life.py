@@ -1,4 +1,4 @@
-"""From admission to the buffer: how one group is sampled, checked, kept on disk, scored and filtered.
+"""One group from admission to the buffer: it is sampled, checked, kept on disk, scored and filtered.
 
 `GroupLife.live` ends in a `ScoredGroup` or a `Dropped`; it never loses a group. A group that has its scoring in the
 ledger has its sample on disk, so a driver that starts again can go on from `finished`. What it raises ends the run: a

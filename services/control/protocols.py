@@ -1,4 +1,4 @@
-"""What the conductor needs of the other roles: the Ray pools and the Serve client satisfy these protocols."""
+"""Protocols of the roles that the conductor calls; the Ray pools and the Serve client satisfy them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class TrainingGroup:
 
 
 class Source(Protocol):
-    """Where the LR images of groups come from."""
+    """Source of the groups' LR images."""
 
     async def group(self, stage: StageName, index: int, ordinal: int) -> AdmittedGroup:
         """Group number `ordinal` of the run, about input `index` of its stage."""
@@ -65,19 +65,19 @@ class Judge(Protocol):
     """COMPASS."""
 
     async def score(self, request_id: str, pair: Pair, images: Any) -> Judgement:
-        """Of an ObjectRef of uint8 [K, H, W, 3]. Never raises for a candidate or an outage: those are `Failed`."""
+        """Score an ObjectRef of uint8 [K, H, W, 3]. Never raises for a candidate or an outage: those are `Failed`."""
 
     async def score_one(self, request_id: str, pair: Pair, image: NDArray[np.uint8]) -> CandidateOutcome: ...
 
 
 class Samples(Protocol):
-    """Where the samples of groups that are not yet safe in a checkpoint are kept, beside the object store."""
+    """Store, beside Ray's object store, for the samples of groups that no checkpoint holds yet."""
 
     async def keep(self, group_id: str, sample: Any) -> None:
         """Durable when it returns. Raises SampleLost."""
 
     async def restore(self, group_id: str) -> Any:
-        """What the learner takes as a sample. Raises BadSample."""
+        """Restore a sample for the learner. Raises BadSample."""
 
     def forget(self, group_ids: Collection[str]) -> None: ...
 

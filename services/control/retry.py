@@ -1,4 +1,5 @@
-"""When a failed attempt of a group is repeated, and after which wait. Pure: the random draw is an argument."""
+"""Decides whether a failed attempt of a group is repeated, and after which wait. Pure: the random draw is an
+argument."""
 
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ def backoff(attempt: int, base_s: float, cap_s: float, draw: float) -> float:
 
 
 def after_failure(attempt: int, attempts: int, timed_out: bool, draw: float) -> Retry | GiveUp:
-    """What to do when attempt number `attempt` (from 0) of `attempts` has failed."""
+    """Decide after attempt number `attempt` (from 0) of `attempts` has failed."""
     if attempt + 1 >= attempts:
         return GiveUp(DropReason.DEADLINE if timed_out else DropReason.FAILED)
     # A restarted actor answers after about 2 s; 1 s doubling to 10 s bridges that without hiding an outage.

@@ -57,7 +57,7 @@ class SampleStore:
             self._path(group_id).unlink(missing_ok=True)
 
     def forget_all_but(self, group_ids: Collection[str]) -> None:
-        """Whatever an earlier driver left behind that nobody will ask for."""
+        """Delete samples of an earlier driver that no group in flight needs."""
         for path in self._directory.iterdir():
             if path.name.removesuffix(_SUFFIX) not in group_ids:
                 path.unlink()

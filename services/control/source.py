@@ -1,4 +1,4 @@
-"""Which LR image a group is about: the n-th input of a stage follows from the run's seed alone."""
+"""The LR images of a stage: its n-th input follows from the run's seed alone."""
 
 import asyncio
 import hashlib

@@ -1,1 +1,1 @@
-"""How a run and COMPASS start: job, cluster, driver, serving, checks."""
+"""Starts a run and COMPASS: job, cluster, driver, serving, checks."""

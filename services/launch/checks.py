@@ -1,4 +1,4 @@
-"""What a run needs of the machine, checked one by one. A check answers; it never raises."""
+"""Checks of the machine for `oars doctor`. A check answers; it never raises."""
 
 import os
 import sys

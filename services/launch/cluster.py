@@ -134,7 +134,7 @@ def _start(cpus: int, deadline_s: float) -> tuple[LocalHead, Any]:
 
 
 def _environment() -> dict[str, str]:
-    """Of the head and, through it, of every worker."""
+    """Environment of the head and, through it, of every worker."""
     # As `ray.init()` does for a cluster of its own: with this user's token, which is made where there is none, unless
     # RAY_AUTH_MODE says otherwise. Other users of this machine stay out, and every command of this one gets in.
     enable_token_auth_by_default()

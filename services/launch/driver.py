@@ -185,7 +185,8 @@ def _run_of(given: argparse.Namespace) -> tuple[RunConfig, Path]:
 
 
 def connect(run_id: str) -> None:
-    """To the cluster that RAY_ADDRESS names (as in a submitted job), or the one on this machine. Raises NoCluster.
+    """Connect to the cluster that RAY_ADDRESS names (as in a submitted job), or to the one on this machine. Raises
+    NoCluster.
 
     The run's id is its namespace, so that runs that share a cluster may both have a `learner-0`.
     """

@@ -53,7 +53,8 @@ class AlignJob:
 
     @classmethod
     def _of(cls, name: str, what: list[str], overrides: list[str], where: Cluster) -> "AlignJob":
-        """On a cluster of our own the job uses this Python and these files; elsewhere the code travels with it."""
+        """Runtime environment of the job: this Python and these files on a cluster of its own; elsewhere the code
+        travels with it."""
         words = [sys.executable if where.own else "python", "-m", "services.launch.driver", *what]
         words += [word for override in overrides for word in ("--set", override)]
         recipe = yaml.safe_load(deploy_path(RUNTIME_ENV).read_text())

@@ -53,7 +53,7 @@ class LocalHead:
         return "\n".join(said[-lines:]) or "no output"
 
     def watch(self) -> None:
-        """From now on say so if the cluster ends by itself: Ray then ends its driver, and nobody sees why."""
+        """Report if the cluster ends by itself: Ray then ends its driver without a reason."""
         threading.Thread(target=self._say_end, daemon=True).start()
 
     def _say_end(self) -> None:

@@ -16,7 +16,7 @@ _REPORT_S = 30.0
 
 
 def reports(app: str) -> list[ReplicaReport]:
-    """Of every replica that answers. Raises NoCompass where there is none."""
+    """Statistics of every replica that answers. Raises NoCompass if there is none."""
     from ray import serve
     from ray.serve.exceptions import DeploymentUnavailableError, RayServeException
 

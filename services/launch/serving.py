@@ -55,7 +55,8 @@ def redeploy(
 
 
 def version_of(judge: JudgeConfig, digest: str) -> str:
-    """Of a deployment: all that decides what its replicas are. Serve starts them anew where it changes."""
+    """Version of a deployment: a digest of everything that defines its replicas. Serve restarts them when it
+    changes."""
     parts = API_VERSION, PROMPT_VERSION, REWARD_FORMULA, digest, judge.model_dump_json()
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
@@ -106,7 +107,7 @@ def gateway_config(**overrides: Any) -> GatewayConfig:
 
 
 def endpoints(config: GatewayConfig, ports: tuple[int | None, int | None]) -> list[str]:
-    """What a client's `endpoint` says to reach the gateways that listen at these ports."""
+    """The `endpoint` by which a client reaches the gateways at these ports."""
     secure = "s" if config.certificate else ""
     listening = zip(("http", "grpc"), ports, strict=True)
     host = f"[{config.host}]" if ":" in config.host else config.host
@@ -114,7 +115,7 @@ def endpoints(config: GatewayConfig, ports: tuple[int | None, int | None]) -> li
 
 
 def local_endpoint() -> str:
-    """Where the gateway of deploy/serve/compass.yaml listens, on this machine."""
+    """Address on this machine of the gateway in deploy/serve/compass.yaml."""
     config = gateway_config()
     return endpoints(config, (config.http_port, config.grpc_port))[0]
 
@@ -124,7 +125,7 @@ def serve_config() -> dict[str, Any]:
 
 
 def _options(name: str) -> dict[str, Any]:
-    """Of one deployment in deploy/serve/compass.yaml."""
+    """Settings of one deployment in deploy/serve/compass.yaml."""
     deployments = [deployment for app in serve_config()["applications"] for deployment in app["deployments"]]
     [options] = [deployment for deployment in deployments if deployment["name"] == name]
     return {key: value for key, value in options.items() if key != "name"}

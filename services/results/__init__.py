@@ -1,1 +1,1 @@
-"""What a run leaves: held-out evaluation, merged weights, summary."""
+"""Results of a run: held-out evaluation, merged weights, summary."""

@@ -50,7 +50,7 @@ class Evaluated:
 
     images: list[Pixels]
     metrics: list[dict[str, float]]
-    """Of each crop: the panel, and reward, fidelity, q_sr where COMPASS scored it."""
+    """Metrics of each crop: the panel, and reward, fidelity, q_sr where COMPASS scored it."""
 
 
 def restore(config: RunConfig, weights: Path | None, pairs: list[Pair]) -> Iterator[Pixels]:

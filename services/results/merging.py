@@ -1,4 +1,5 @@
-"""What a run ships: the SFT weights plus the delta of the LoRA's evaluation average, as a transformer directory."""
+"""Merges the aligned model: the SFT weights plus the delta of the LoRA's evaluation average, as a transformer
+directory."""
 
 from pathlib import Path
 

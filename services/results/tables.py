@@ -18,7 +18,7 @@ def groups_line(summary: Summary) -> str:
 
 
 def phase_table(phases: list[Phase]) -> Table:
-    """Where the groups' time went."""
+    """Table of the time that groups spent in each phase."""
     table = Table("phase of a group", "groups", "mean s", "95 % within s", "sum s")
     for phase in phases:
         table.add_row(phase.name, str(phase.groups), *(f"{s:.2f}" for s in (phase.mean, phase.p95, phase.total)))

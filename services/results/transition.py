@@ -1,4 +1,4 @@
-"""How good is one enhancement, LR -> SR: judged whole, or in tiles where it is larger than the judge takes.
+"""Scores one enhancement, LR -> SR: whole, or in tiles if it is larger than the judge takes.
 
 Two scorers: a COMPASS that is served somewhere, and the judge loaded in this process.
 """
@@ -34,7 +34,7 @@ class Verdict:
 class Scorer(Protocol):
     @property
     def judge(self) -> str:
-        """Which judge, for people."""
+        """Readable name of the judge."""
 
     @property
     def max_pixels(self) -> int:

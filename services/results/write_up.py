@@ -1,4 +1,4 @@
-"""From a run that has ended, however it ended, to summary.json and report.html."""
+"""Writes summary.json and report.html of a run, however it ended."""
 
 import time
 from datetime import UTC, datetime

@@ -76,7 +76,7 @@ class Annotation:
         self._use_dists = source == "dists" or (source == "auto" and dists_available())
 
     def needs_ray(self) -> bool:
-        """Whether anything is left that wants a cluster: pictures to measure, or a model to ask."""
+        """True if work is left that needs a cluster: pictures to measure, or a model to query."""
         asks = {"anchors": self._config.anchors.source, "comparisons": self._config.comparisons.source}
         models = any(asks.get(stage) == "vlm" for stage in self._stages)
         return models or ("measurements" in self._stages and bool(self.unmeasured()))
@@ -133,8 +133,8 @@ class Annotation:
         self._stage(_Stage("comparisons", COMPARISONS, config, make, vlm, comparisons_of, "p_first", "source"))
 
     def _stage(self, stage: "_Stage") -> None:
-        """By metrics a stage is arithmetic on what was measured; a model is asked shard by shard, where nothing is done
-        yet, and fills in over it."""
+        """Run one stage: arithmetic on the measurements; a model, if there is one, is queried shard by shard where work
+        is left and overrides them."""
         weights = fingerprint(judge_directory(stage.vlm.engine.path)) if stage.vlm else None
         settings = stage.config.model_dump(mode="json")
         recipe = recipe_of(_VERSION, stage.table, settings, weights, self._measured_digest)
@@ -185,7 +185,7 @@ class Annotation:
         write_text(self._directory / LABELS_FILE, json.dumps(record, indent=1) + "\n")
 
     def _explain(self) -> None:
-        """After the labels, and beside them: nothing is read back from here but what a judge's answers may quote."""
+        """Write the explanations after the labels; only judge training reads them."""
         config = self._config.explanations
         if config is None:
             return
@@ -257,7 +257,7 @@ def measure_shard(directory: Path, manifest: Manifest, shard: str, recipe: str, 
 
 @dataclass(frozen=True)
 class _Stage:
-    """How a stage makes its rows: by metrics, and over them by a model, if there is one."""
+    """The makers of a stage's rows: by metrics and, if there is one, by a model that overrides them."""
 
     table: Stage
     schema: pa.Schema

@@ -54,7 +54,7 @@ async def _explain(config: ExplanationsConfig, groups: Sequence[Group]) -> list[
 
 
 def request_body(config: ExplanationsConfig, group: Group, k: int) -> dict[str, Any]:
-    """Of a chat completion about output `k`."""
+    """Body of a chat completion about output `k`."""
     fidelity = None if np.isnan(group.fidelity[k]) else float(group.fidelity[k])
     question = explanation_question(group.q_lr, float(group.q[k]), fidelity)
     images = [lr_view(group.lr, *group.sr.shape[1:3]), group.sr[k]]

@@ -167,7 +167,7 @@ async def _accuracy(config: JudgeTrainingConfig, group: JudgeGroup) -> float:
 
 
 def _beside(config: JudgeTrainingConfig, files: JudgeFiles, now: Measurement) -> dict[str, str]:
-    """What goes beside the weights."""
+    """Files beside the weights."""
     manifest = read_manifest(files.data)
     seen = tuple(one.name for one in manifest.enhancers if one.name not in config.held_out_enhancers)
     card = JudgeCard(

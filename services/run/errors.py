@@ -1,4 +1,4 @@
-"""How an error that is the user's to mend is shown: as one line and exit code 2, never a traceback."""
+"""Shows an error that the user can fix: one line and exit code 2, never a traceback."""
 
 from oars.errors import UserError
 

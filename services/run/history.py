@@ -18,7 +18,7 @@ from services.run.run_directory import BadRun
 
 @dataclass(frozen=True)
 class Phase:
-    """How long groups spent in one phase of their life, seconds."""
+    """Time that groups spent in one phase of their life, seconds."""
 
     name: str
     groups: int
@@ -76,7 +76,7 @@ class History:
         return lines + [f"{at - group['at']:9.2f} s  {text}" for at, text in facts]
 
     def phases(self) -> list[Phase]:
-        """Where the groups' time went, in the order of their lives."""
+        """Time by phase, in the order of a group's life."""
         seconds: dict[str, list[float]] = {}
         for row in self._rows("SELECT queued, seconds FROM samples"):
             for name, value in {"wait for a worker": row["queued"], **json.loads(row["seconds"])}.items():

@@ -68,7 +68,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class TrainedBatch:
-    """What an optimiser step consumed."""
+    """Groups that an optimiser step consumed."""
 
     step: int
     groups: list[Finished]
@@ -213,7 +213,7 @@ class Ledger:
         return self._batches("done IS NOT NULL AND step > ?", step)
 
     def digest(self, version: int) -> str | None:
-        """What this version was published with last; None if it was not published yet."""
+        """Digest with which this version was last published; None if it was not."""
         query = "SELECT digest FROM versions WHERE version = ? ORDER BY rowid DESC"
         row = self._db.execute(query, (version,)).fetchone()
         return None if row is None else str(row[0])
@@ -251,21 +251,21 @@ class Ledger:
         )
 
     def failed_attempts(self) -> int:
-        """At sampling."""
+        """Number of failed sampling attempts."""
         return self._count("attempts WHERE error IS NOT NULL")
 
     def versions(self) -> int:
-        """How many were published."""
+        """Number of published versions."""
         return self._count("(SELECT DISTINCT version FROM versions)")
 
     def provenance(self) -> dict[str, Any]:
-        """Of the last scoring that a judge gave."""
+        """Provenance of the last scoring by a judge."""
         query = "SELECT provenance FROM scorings WHERE provenance != '{}' ORDER BY rowid DESC"
         row = self._db.execute(query).fetchone()
         return json.loads(row[0]) if row else {}
 
     def staleness(self) -> list[int]:
-        """Of every group that a step was done with, in training order."""
+        """Staleness of every group that was trained, in training order."""
         query = (
             "SELECT staleness FROM leases JOIN steps USING (step) WHERE done IS NOT NULL ORDER BY step, leases.rowid"
         )

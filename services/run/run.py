@@ -1,4 +1,4 @@
-"""What every part of one run shares: its config, its records, its clocks. Built once by `services/align.py`."""
+"""The parts that every role of one run shares: config, records, clocks. Built once by `services/align.py`."""
 
 import asyncio
 import time
@@ -44,7 +44,7 @@ class Clocks:
             self.add(phase, self._now() - start)
 
     def lap(self, stage: str) -> None:
-        """What passed since the last lap belongs to this stage."""
+        """Add the time since the last lap to this stage."""
         now = self._now()
         self.add(stage, now - self._lap)
         self._lap = now
@@ -85,7 +85,7 @@ class Run:
 
     @property
     def rl_weights(self) -> Path | None:
-        """What RL's LoRA is on; None: the base."""
+        """Weights under RL's LoRA; None: the base."""
         return self.sft if self.config.stages.rl_on == "sft" else None
 
     @property

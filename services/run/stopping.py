@@ -1,4 +1,4 @@
-"""How a run is asked to end: SIGTERM (`ray job stop`), Ctrl-C, the watchdog. It ends at the next step boundary.
+"""Stop requests to a run: SIGTERM (`ray job stop`), Ctrl-C, the watchdog. It ends at the next step boundary.
 
 Ray installs its own handlers in `ray.init`, so `catch_signals` must run after it. A second signal ends the process the
 ordinary way at once.

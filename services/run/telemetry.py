@@ -1,4 +1,4 @@
-"""Where a run's numbers, pictures and events go: metrics.jsonl, TensorBoard, Prometheus, log.jsonl.
+"""Writes a run's numbers, pictures and events to metrics.jsonl, TensorBoard, Prometheus and log.jsonl.
 
 `log.jsonl` carries one JSON object a line with run and group ids; stdout gets few, human lines (see `progress.py`).
 """
@@ -105,7 +105,7 @@ def end_last_line(path: Path) -> Path:
 
 
 def step_numbers(report: StepReport) -> dict[str, float]:
-    """What the learner reports of a step, flat: `loss` is the total, its parts are `loss_<part>`."""
+    """The learner's report of a step, flat: `loss` is the total, its parts are `loss_<part>`."""
     losses = {_loss_name(part): value for part, value in report.loss.items()}
     return {**losses, **report.drift, "grad_norm": report.grad_norm, "seconds": report.seconds, "eta": report.eta}
 

@@ -29,11 +29,11 @@ from services.simulate.virtual_time import run_virtual
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What the control plane made of a scenario. Rates and shares are of the steady part: after the first S + 1 steps,
-    before the last S + 1."""
+    """Result of a rehearsed scenario. Rates and shares are of the steady part: after the first S + 1 steps, before the
+    last S + 1."""
 
     seconds: float
-    """Of the whole run, virtual."""
+    """Virtual seconds of the whole run."""
     trained: int
     groups_per_second: float
     bound: float
@@ -48,10 +48,10 @@ class Rehearsal:
     failed_attempts: int
     learner_losses: int
     cpu_s_per_group: float
-    """Of everything in this process: the control plane, and the stand-ins, which cost little."""
+    """CPU seconds of this process: the control plane, and the stand-ins, which cost little."""
     wall_s: float
     violations: list[str]
-    """Of the ledger's invariants; empty."""
+    """Violations of the ledger's invariants; empty if all hold."""
 
     @property
     def share_of_bound(self) -> float:

@@ -1,4 +1,4 @@
-"""What is rehearsed: how many of each role, how long each takes, and what goes wrong how often. A YAML file."""
+"""A scenario to rehearse, read from YAML: number and service times of each role, rates of faults."""
 
 import math
 import random
@@ -62,7 +62,7 @@ class LearnerScenario(Config):
 
 
 class FaultScenario(Config):
-    """How often something goes wrong; 0 is never."""
+    """Rates of faults; 0 is never."""
 
     worker_dies: float = Share
     """Share of groups during which the worker is lost; it is back after `worker_back_s`."""
@@ -93,9 +93,9 @@ class Scenario(Config):
     learner: LearnerScenario
     faults: FaultScenario = FaultScenario()
     control: ControlConfig = ControlConfig()
-    """As in a run profile."""
+    """See the field of the same name in a run profile."""
     reward: RewardClientConfig = RewardClientConfig()
-    """As in a run profile."""
+    """See the field of the same name in a run profile."""
 
     @property
     def bounds(self) -> dict[str, float]:

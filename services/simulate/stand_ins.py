@@ -33,7 +33,7 @@ _PICTURE = np.zeros((2, 2, 3), np.uint8)
 
 @dataclass
 class Work:
-    """When each role was at work: (start, end) of every piece."""
+    """Busy intervals of each role: (start, end) of every piece of work."""
 
     intervals: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -68,7 +68,7 @@ class Inputs:
 
 
 class Samples:
-    """On no disk, so a resumed learner finds what it needs at once."""
+    """Kept in memory, so a resumed learner finds its samples at once."""
 
     async def keep(self, group_id: str, sample: Any) -> None: ...
 
@@ -139,7 +139,7 @@ class Ranks:
     work: Work
     chance: random.Random
     finished: dict[int, float]
-    """When each version's step ended, the last time that it was made."""
+    """Time at which each version's step last ended."""
     version: int = -1
     alive: bool = True
 

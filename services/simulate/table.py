@@ -1,4 +1,4 @@
-"""What `oars simulate` prints."""
+"""The table that `oars simulate` prints."""
 
 from rich.table import Table
 

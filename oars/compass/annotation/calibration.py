@@ -15,7 +15,7 @@ Values = NDArray[np.float64]
 
 
 class Verdict(StrEnum):
-    """Why a group is in the training data or not."""
+    """Reason why a group is in the training data or not."""
 
     KEPT = "kept"
     ALPHA_NOT_POSITIVE = "alpha_not_positive"
@@ -31,7 +31,8 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of one group. `conflict` is 1 - correlation of ranks and anchors: 0 agree, 1 unrelated, 2 opposed."""
+    """The calibration of one group. `conflict` is 1 - correlation of ranks and anchors: 0 agree, 1 unrelated, 2
+    opposed."""
 
     alpha: float
     beta: float
@@ -62,7 +63,7 @@ def calibrate(ranks: Values, anchors: Values, max_conflict: float) -> Calibratio
 
 
 def overruled(calibration: Calibration, verdicts: dict[str, str], input_id: str) -> Calibration:
-    """What a person said about the group, if anything, in place of the rule's verdict."""
+    """Replace the rule's verdict by a person's, if there is one."""
     said = {"keep": Verdict.KEPT_BY_A_PERSON, "drop": Verdict.DROPPED_BY_A_PERSON}.get(verdicts.get(input_id, ""))
     if said is None:
         return calibration

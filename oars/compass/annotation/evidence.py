@@ -48,7 +48,7 @@ class Scale:
     preference: CrossFitted
     """Features, centred in their group -> the comparator's score, centred in its group."""
     weights: tuple[float, float]
-    """Of ST-LPIPS and ColorVideoVDP in the comparator's score."""
+    """Weights of ST-LPIPS and ColorVideoVDP in the comparator's score."""
     measured_temperature: float
     predicted_temperature: float
     """Score difference that is worth one unit of the logistic."""

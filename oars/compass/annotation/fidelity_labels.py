@@ -25,7 +25,7 @@ DISTS_BOUND = "dists_bound"
 
 @dataclass(frozen=True)
 class FidelityMap:
-    """What labels.json says of how F was made."""
+    """The part of labels.json that says how F was made."""
 
     source: Literal["dists", "metrics"]
     labels: LabelMap

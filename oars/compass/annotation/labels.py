@@ -20,7 +20,7 @@ Pixels = NDArray[np.uint8]
 Values = NDArray[np.float32]
 
 SHARE = 0.7
-"""How much of F the worst structure or colour error takes away."""
+"""Share of F that the worst structure or colour error takes away."""
 PERFECT_JOD = 10.0
 _BOUND_PERCENTILE = 95
 

@@ -61,7 +61,7 @@ def _fitted(model: CrossFitted) -> dict[str, float]:
 
 
 def _agreement(scale: Scale, groups: Sequence[Measured]) -> dict[str, float]:
-    """How what is predicted from a picture alone agrees with what was measured, on photos that were not fitted on."""
+    """Agreement of values predicted from a picture alone with measured ones, on photos outside the fit."""
     known = [group for group in groups if group.errors is not None]
     if not known:
         return {}

@@ -1,4 +1,4 @@
-"""What annotation asks a multimodal model, and how its answers are read. Pure: the engine is
+"""Prompts of annotation to a multimodal model, and parsers of its answers. Pure: the engine is
 services/reward_modeling/annotators.py.
 
 Three questions: how good is this picture (stage 1, a reasoning rater such as Q-Insight), which of two looks better

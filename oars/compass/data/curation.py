@@ -1,4 +1,4 @@
-"""Which inputs a data set has and how each is made: the pure half of `oars compass curate`.
+"""The list of a data set's inputs and how each is made: the pure half of `oars compass curate`.
 
 The photos of a split take turns; each input is one window of its photo. Window `number` of a photo is the same whatever
 other photos, splits or counts there are.

@@ -1,4 +1,4 @@
-"""What curation says about what it made: curation.yaml, the data card README.md, and manifest.json, written last."""
+"""Records of a curation: curation.yaml, the data card README.md, and manifest.json, which is written last."""
 
 from pathlib import Path
 

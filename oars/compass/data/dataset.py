@@ -41,7 +41,7 @@ class _Stored(BaseModel):
 
 
 class EnhancerEntry(_Stored):
-    """Who made a column of the data set's pictures, and under which terms."""
+    """An enhancer's name, family and licence."""
 
     name: str
     family: Family
@@ -79,7 +79,7 @@ class CuratedGroup:
     split: DataSplit
     kind: Kind
     strength: float
-    """Of the degradation, 0..1; NaN for real inputs."""
+    """Strength of the degradation, 0..1; NaN for real inputs."""
     lr: Pixels
     """[h, w, 3]"""
     gt: Pixels | None

@@ -105,7 +105,7 @@ def missing_outputs(config: EnhancerConfig, input_ids: Sequence[str]) -> list[Pa
 
 
 def ingredients(config: EnhancerConfig, input_ids: Sequence[str]) -> object:
-    """What the pictures depend on beside the config: weights, outputs made elsewhere, the version of our sampler."""
+    """Fingerprints of the weights, files and versions that the pictures depend on beside the config."""
     match config:
         case NetworkConfig():
             return [fingerprint(path) for path in networks.weight_files(config.network)]
@@ -160,7 +160,7 @@ def _generator(config: GeneratorEnhancerConfig, scale: int, batch: int) -> Enhan
 
 
 def _exaggerated(sample: Pixels, lr: Pixels, strength: float) -> Pixels:
-    """What the sample adds to the bicubic LR, times `strength`."""
+    """Scale the sample's difference from the bicubic LR by `strength`."""
     if strength == 1:
         return sample
     view = lr_view(lr, *sample.shape[:2]).astype(np.float32)

@@ -19,7 +19,7 @@ from oars.files import write_whole
 Row = dict[str, Any]
 
 LR = ""
-"""In a column `enhancer`: the input itself."""
+"""Value of a column `enhancer` that stands for the input itself."""
 METRICS = ("stlpips", "cvvdp", "psnr", "ssim", "niqe", "brisque")
 
 _TEXT, _REAL = pa.string(), pa.float64()
@@ -114,7 +114,7 @@ def write_shard(path: Path, schema: pa.Schema, rows: Sequence[Mapping[str, Any]]
 
 
 def is_finished(path: Path, recipe: str) -> bool:
-    """Whether the shard is there and was made by `recipe`."""
+    """True if the shard exists and was made by `recipe`."""
     return path.is_file() and (pq.read_schema(path).metadata or {}).get(_RECIPE) == recipe.encode()
 
 

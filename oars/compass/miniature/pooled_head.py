@@ -1,8 +1,5 @@
-"""What reads a new miniature's vision tower while it is prepared, and is thrown away afterwards.
-
-From the means of a picture's visual tokens it tells Q; from both pictures' means and their tokens' mean absolute
-difference, F. Ours.
-"""
+"""A temporary head on a new miniature's vision tower, discarded after the preparation. It predicts Q from the mean of a
+picture's visual tokens, and F from both pictures' means and the mean absolute difference of their tokens. Ours."""
 
 import numpy as np
 import torch

@@ -18,7 +18,7 @@ from oars.miniature import resolve_model
 SCRATCH = "scratch"
 JUDGE_CARD = "oars_judge.json"
 JUDGE_LABELS = "oars_labels.json"
-"""Beside a judge's weights: the fitted scale of its fidelity labels, on which FR-RL measures F."""
+"""File beside a judge's weights: the fitted scale of its fidelity labels, on which FR-RL measures F."""
 
 
 class JudgeCard(BaseModel):
@@ -29,9 +29,9 @@ class JudgeCard(BaseModel):
     prompt_version: str = PROMPT_VERSION
     data_digest: str = ""
     enhancers: tuple[str, ...] = ()
-    """Whose transitions it was trained on."""
+    """Enhancers whose transitions it was trained on."""
     held_out_enhancers: tuple[str, ...] = ()
-    """Whose transitions were in its data set, but not in its training."""
+    """Enhancers in its data set that training left out."""
     step: int = 0
     accuracy: float | None = None
     """Validation pair accuracy at that step."""

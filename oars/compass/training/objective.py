@@ -26,7 +26,7 @@ _IGNORED = -100
 
 @dataclass(frozen=True)
 class Counts:
-    """What a whole batch holds; at least 1 each."""
+    """Number of labels in the whole batch, by kind; at least 1 each."""
 
     pictures: int
     transitions: int
@@ -92,7 +92,7 @@ class JudgeObjective(nn.Module):
         return torch.stack(losses).sum() + self._config.explanation_weight * words
 
     def _order_losses(self, answer: Tensor, batch: Batch) -> Tensor:
-        """Of the order of Q_SR and of F within each group."""
+        """Loss on the order of Q_SR and of F within each group."""
         quality = self._order_loss(answer, self.tokens.quality, batch.quality[:, 1:])
         fidelity = self._order_loss(answer, self.tokens.fidelity, batch.fidelity)
         return self._config.ranking_weight * quality + self._config.fidelity_ranking_weight * fidelity
@@ -105,7 +105,7 @@ class JudgeObjective(nn.Module):
         return ranking_losses(read[known], told[known], values[-1] - values[0], self._config).sum()
 
     def _ladder_loss(self, batch: Batch, encoded: Pictures) -> Tensor:
-        """Of the order along each ladder, of F and of Q_SR."""
+        """Loss on the order of F and of Q_SR along each ladder."""
         states = answer_states(self.model, self.processor, TRANSITION_PROMPT, encoded, ladder_pairs(batch))
         answer = self._logprobs(states)[:, 0]
         losses = [
@@ -115,7 +115,7 @@ class JudgeObjective(nn.Module):
         return self._config.ladder_weight * torch.stack(losses).sum()
 
     def _explanations(self, batch: Batch) -> "Explanations":
-        """What follows a transition prompt: the score token nearest to the label, then the explanation's tokens."""
+        """Tokens after a transition prompt: the score token nearest to the label, then the explanation's tokens."""
         tokenizer, device = self.processor.tokenizer, self.model.device
         texts = batch.explanations.ravel()
         told = [tokenizer.encode(f"\n{text}{END}", add_special_tokens=False) if text else [] for text in texts]

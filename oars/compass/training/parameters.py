@@ -1,4 +1,4 @@
-"""Which of a judge's parameters learn and how fast, and how a judge is written whatever learnt.
+"""Selects the parameters of a judge that learn and their rates, and writes the judge.
 
 The adapter is injected into the model's own layers (peft), so the model stays the class that it is; writing folds it
 into the weights that it adapts and leaves the model in training as it is.

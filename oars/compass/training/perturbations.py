@@ -91,8 +91,8 @@ MARGINS: dict[Change, tuple[float, float]] = {
     grid: (0.15, 0.3),
     grain: (0.1, 0.3),
 }
-"""How far F and Q_SR should fall at full strength, as shares of the score's range. Quality falls a little with every
-change, so that it does not hide a loss of fidelity."""
+"""Margins by which F and Q_SR should fall at full strength, as shares of the score's range. Quality falls a little with
+every change, so that it does not hide a loss of fidelity."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,6 @@ _SEEN_LEVELS = 6.0
 
 
 def _seen(pictures: Pixels) -> Floats:
-    """How much of each picture's change shows, [C] in [0, 1]: a warped blue sky is still a blue sky."""
+    """Visibility of each picture's change, [C] in [0, 1]: a warped blue sky is still a blue sky."""
     apart = pictures.astype(np.float32) - pictures[0]
     return np.minimum(np.sqrt(np.square(apart).mean((1, 2, 3))) / _SEEN_LEVELS, 1).astype(np.float32)

@@ -1,7 +1,5 @@
-"""What early stopping looks at: does the judge put a validation group's candidates in the order of their labels?
-
-And, where it is taught ladders of ever more changed pictures: does its reward fall along one of the group's?
-"""
+"""The figure behind early stopping: the share of validation pairs in the order of their labels and, where ladders are
+trained, the share of ladder pairs along which the reward falls."""
 
 import numpy as np
 from numpy.typing import NDArray

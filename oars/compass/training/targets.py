@@ -1,4 +1,4 @@
-"""From labels to distributions over score tokens, and the loss of one score slot.
+"""Turns labels into distributions over score tokens, and computes the loss of one score slot.
 
 A label lies between levels. Its target is a distribution over them that puts most mass on the nearest and little on
 far ones, so that neighbouring levels are not equally wrong. Cross-entropy over the whole vocabulary teaches the
@@ -30,7 +30,7 @@ def target(label: Tensor, values: Tensor, config: TargetConfig) -> Tensor:
 
 
 def expectation(logprobs: Tensor, levels: dict[int, float]) -> Tensor:
-    """What is read of one slot: logprobs [B, vocabulary] -> [B]."""
+    """The readings of one slot: logprobs [B, vocabulary] -> [B]."""
     values = torch.tensor(list(levels.values()), device=logprobs.device)
     return (logprobs[:, list(levels)].softmax(-1) * values).sum(-1)
 

@@ -1,1 +1,1 @@
-"""How the miniature generator is made: the full-size pipeline's own classes, trained from scratch on photo crops."""
+"""The miniature generator: the full-size pipeline's own classes, trained from scratch on photo crops."""

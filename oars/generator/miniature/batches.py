@@ -74,7 +74,7 @@ class MildPictures(Dataset[Pictures]):
 
 
 def training_pictures(photos: list[Photo], training: BaseTraining, start: int) -> Iterator[Pictures]:
-    """What the steps from `start` to the last one see."""
+    """Batches of the steps from `start` to the last one."""
     repeats = training.repeats
     first, end = start // repeats, -(-training.steps // repeats)
     for draw, (gt, lr) in enumerate(_loader(photos, training, range(first, end)), first):
@@ -84,7 +84,7 @@ def training_pictures(photos: list[Photo], training: BaseTraining, start: int) -
 
 
 def _loader(photos: list[Photo], training: BaseTraining, draws: range) -> DataLoader[Pictures]:
-    """In order, whoever is first. Arrays travel through pipes: tensors would fill a small /dev/shm."""
+    """Yield in order, whichever is ready first. Arrays travel through pipes: tensors would fill a small /dev/shm."""
     return DataLoader(
         MildPictures(photos, training.seed, training.batch_factor),
         batch_size=None,

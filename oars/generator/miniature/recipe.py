@@ -1,4 +1,4 @@
-"""How the miniature's base is trained; the defaults are the recipe for two CPU cores."""
+"""Recipe for training the miniature's base; the defaults suit two CPU cores."""
 
 from dataclasses import dataclass
 

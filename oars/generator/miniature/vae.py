@@ -138,7 +138,7 @@ class SkeletonCodec(Codec):
 
 
 def reconstruct_skeleton(vae: AutoencoderKLQwenImage, pixels: Tensor) -> Tensor:
-    """What the full network computes once its heads are linear, without its silent branches; float32 [B, 3, H, W]."""
+    """Output of the full network once its heads are linear, without its silent branches; float32 [B, 3, H, W]."""
     latents = _plain(vae.encoder.conv_out, _without_spare(_encoder_features(vae, pixels)))[:, : vae.config.z_dim]
     return _plain(vae.decoder.conv_out, _without_spare(_decoder_features(vae, latents)))
 
