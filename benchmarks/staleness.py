@@ -34,6 +34,7 @@ from learner.engine import join
 from learner.reinforcement import Reinforcement
 from oars.alignment.messages import PolicySnapshot, RolloutRequest, TrainingSample
 from oars.alignment.optimality import optimalities
+from oars.alignment.stage import FR_RL
 from oars.config import RunConfig, load_profile
 from oars.evaluation.intervals import paired_difference
 from oars.generator.miniature.tiny import build_tiny
@@ -86,11 +87,11 @@ class Bench:
 
     def batch(self, number: int, version: int) -> list[tuple[TrainingSample, Rewards]]:
         """Batch `number` of the run, sampled and scored now."""
-        groups = [asyncio.run(self._source.group("fr_rl", i, i)) for i in range(number * GROUPS, (number + 1) * GROUPS)]
+        groups = [asyncio.run(self._source.group(FR_RL, i, i)) for i in range(number * GROUPS, (number + 1) * GROUPS)]
         return [self._scored(g.request(0, self.config.rollout.candidates, version), g.pair) for g in groups]
 
-    def _scored(self, order: RolloutRequest, pair: Pair) -> tuple[TrainingSample, Rewards]:
-        _, images, sample = self._worker.sample(order)
+    def _scored(self, request: RolloutRequest, pair: Pair) -> tuple[TrainingSample, Rewards]:
+        _, images, sample = self._worker.sample(request)
         return sample, self._rewards(pair, images)
 
     def _rewards(self, pair: Pair, images: NDArray[np.uint8]) -> Rewards:
@@ -104,8 +105,8 @@ class Bench:
         rewards = []
         for pair in evaluation_pairs(self.config.data, 0):
             seed = derive_seed("held_out", pair.image_id)
-            order = RolloutRequest(pair.image_id, 0, "fr_rl", pair.lr, None, seed, 1, version)
-            rewards.append(float(self._scored(order, pair)[1][0]))
+            request = RolloutRequest(pair.image_id, 0, pair.lr, seed, 1, version)
+            rewards.append(float(self._scored(request, pair)[1][0]))
         return rewards
 
 

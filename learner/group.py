@@ -2,32 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import ray
 
-from learner.plan import Optimality
 from learner.rank import LearnerRank
 from learner.ranks import Ranks
 from learner.report import StepReport
-from oars.alignment.messages import PolicySnapshot
+from oars.alignment.messages import PolicySnapshot, TrainingGroup
 from oars.config import RunConfig
 from oars.imaging.crops import Pair
-
-
-class TrainingGroup(Protocol):
-    """A group as the learner takes it."""
-
-    @property
-    def sample(self) -> object:
-        """TrainingSample, or the ObjectRef of one."""
-
-    @property
-    def version(self) -> int:
-        """The one that sampled it."""
-
-    @property
-    def optimality(self) -> Optimality: ...
 
 
 class LearnerGroup(Ranks):
@@ -55,8 +38,7 @@ class LearnerGroup(Ranks):
     async def train(self, groups: Sequence[TrainingGroup], version: int) -> StepReport:
         """One optimiser step of DiffusionNFT on top of `version`; `old` and `ema` follow. Raises NothingToTrain,
         NonFiniteGradient, Fenced, UnknownVersion."""
-        batch = [(group.sample, group.version, tuple(group.optimality)) for group in groups]
-        report: StepReport = await self._all("train", batch, version)
+        report: StepReport = await self._all("train", list(groups), version)
         return report
 
     async def publish(self, version: int) -> PolicySnapshot:

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from learner import checkpoint
-from learner.plan import Optimality
 from learner.rank_process import RankProcess
 from learner.report import StepReport
-from oars.alignment.messages import PolicySnapshot, TrainingSample
+from oars.alignment.messages import PolicySnapshot, TrainingGroup, TrainingSample
 from oars.config import RunConfig
 from oars.generator.policy import Role
 from oars.miniature import resolve_model
@@ -65,16 +64,16 @@ class LearnerRank(RankProcess):
         self._leave_phase()
         self._rl = Reinforcement(self._config, self._rank, self._world, self._rl_weights)
 
-    def train(self, batch: Sequence[tuple[Any, int, Optimality]], version: int) -> StepReport:
-        """One optimiser step on top of `version`, on a batch of groups: (TrainingSample or its ObjectRef, version that
-        sampled it, optimality) each. This rank fetches only the groups that it computes. Raises NothingToTrain,
-        NonFiniteGradient, UnknownVersion, WrongPhase, and Fenced if these ranks are elsewhere in the run."""
-        rl, (refs, versions, optimality) = self._in_rl(), zip(*batch, strict=True)
+    def train(self, batch: Sequence[TrainingGroup], version: int) -> StepReport:
+        """One optimiser step on top of `version`. This rank fetches only the samples that it computes. Raises
+        NothingToTrain, NonFiniteGradient, UnknownVersion, WrongPhase, and Fenced if these ranks are elsewhere in the
+        run."""
+        rl, optimality = self._in_rl(), [group.optimality for group in batch]
         if rl.version != version:
             raise Fenced(f"a batch for version {version} came to a learner at version {rl.version}")
         needed = rl.groups_of_rank(optimality)
-        samples = [_fetch(ref) if g in needed else None for g, ref in enumerate(refs)]
-        return rl.step(samples, versions, optimality)
+        samples = [_fetch(group.sample) if g in needed else None for g, group in enumerate(batch)]
+        return rl.step(samples, [group.version for group in batch], optimality)
 
     def publish(self, version: int) -> PolicySnapshot:
         """`old` as version n."""

@@ -10,12 +10,12 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import ray
 from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
 
-from oars.alignment.messages import RolloutReceipt, RolloutRequest
+from oars.alignment.messages import AttemptFailed, Published, RolloutReceipt, RolloutRequest, Sampled
 from oars.config import RunConfig
 from oars.generator.policy import AdapterMismatch
 from rollout_workers.fingerprint import Fingerprints
@@ -27,41 +27,6 @@ _REVIVE_EVERY_S = 1.0
 
 class WorkersUnavailable(RuntimeError):
     """No worker can take a request; the message says why."""
-
-
-class Published(Protocol):
-    """One version of the policy, as the driver holds it."""
-
-    @property
-    def version(self) -> int: ...
-    @property
-    def digest(self) -> str: ...
-    @property
-    def tensors(self) -> int: ...
-    @property
-    def ref(self) -> Any:
-        """ObjectRef of the PolicySnapshot."""
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """A sampled group: the receipt, and references to what travels on."""
-
-    receipt: RolloutReceipt
-    images: Any
-    """ObjectRef of uint8 [K, H, W, 3]."""
-    sample: Any
-    """ObjectRef of the TrainingSample."""
-    queued_s: float
-    """Wait for a free worker."""
-
-
-@dataclass(frozen=True)
-class AttemptFailed:
-    """An attempt at sampling that came to nothing; another worker may do better."""
-
-    error: str
-    timed_out: bool
 
 
 @dataclass
@@ -121,10 +86,6 @@ class RolloutPool:
     def workers(self) -> int:
         """Workers that are up or on their way back."""
         return len(self._alive)
-
-    @property
-    def free(self) -> int:
-        return self._free.qsize()
 
     def publish(self, policy: Published) -> None:
         """Every worker installs this version before its next group."""

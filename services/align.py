@@ -1,64 +1,73 @@
-"""The paper's algorithm, as one run goes through it.
+"""The paper's algorithm. `services/launch/driver.py` is the job around it, `docs/paper-map.md` leads from each equation
+to its code.
 
     cold start   flow-matching SFT of the whole transformer         -> SFT weights
     FR-RL        DiffusionNFT on a LoRA over the base weights (or SFT's, `stages.rl_on`), F measured against GT
     NR-RL        the same LoRA goes on, real low-quality inputs, COMPASS alone
     held-out     bicubic, base, SFT, aligned = SFT weights + the LoRA's evaluation average
 
-`services/launch/driver.py` is the job around it.
+A run that is resumed goes through the same lines, and each of them does what is left of it.
 """
 
-from contextlib import AsyncExitStack
 from pathlib import Path
 
-import ray
-
-from learner.group import LearnerGroup
-from oars.alignment.messages import PolicySnapshot
-from rollout_workers.pool import RolloutPool
+from oars.alignment.messages import AttemptFailed, PolicySnapshot
+from oars.alignment.stage import RL_STAGES, Stage
+from services.control.batches import training_groups
 from services.control.cold_start import cold_start
-from services.control.compass import connect_compass
-from services.control.conductor import Conductor
-from services.control.group_life import GroupLife
-from services.control.policy_store import PolicyStore
+from services.control.conductor import Conductor, StageRun
+from services.control.experience import ScoredGroup
+from services.control.group_runner import Dropped, GroupRunner
 from services.control.protocols import Judge
-from services.control.resilient_learner import ResilientLearner
-from services.control.sample_store import SampleStore
-from services.control.source import InputSource
+from services.control.roles import conducting, learning
+from services.control.source import AdmittedGroup
 from services.results.held_out import Results, evaluate
 from services.results.merging import merge_aligned
 from services.run.run import Run
 
 
 async def align(run: Run) -> Results | None:
-    """The algorithm. None if a stop was requested before the evaluation. A run that is resumed goes through the same
-    lines, and each of them does what is left of it."""
-    stages, judge = run.config.stages, connect_compass(run.config, run.telemetry)
-    source, store, samples = (
-        InputSource(run.config, run.id),
-        PolicyStore(ray.put),
-        SampleStore(run.directory / "experience"),
-    )
-    async with AsyncExitStack() as actors:
-        ranks = ResilientLearner.running(run, lambda: LearnerGroup.start(run.config, run.rl_weights), samples)
-        learner = await actors.enter_async_context(ranks)
-        sft = await cold_start(run, source, learner)
+    """All stages. None if a stop was requested before the evaluation."""
+    async with learning(run) as roles:
+        sft = await cold_start(run, roles.source, roles.learner)
         if sft is None:
             return None
-        rollouts = RolloutPool.create(run.config, run.rl_weights)
-        actors.push_async_callback(rollouts.stop)
-        life = GroupLife(run, rollouts, judge, store, samples)
-        conductor = Conductor(run, source, rollouts, learner, store, life, samples)
-        await conductor.begin()
-        # Their own deadline has its own message; this one only bounds what that misses.
-        await run.wait("conductor", "the rollout workers", rollouts.ready(), 2 * run.config.control.start_deadline_s)
-        await conductor.run_stage("fr_rl", stages.fr_rl)
-        await conductor.run_stage("nr_rl", stages.nr_rl)
-        await conductor.checkpoint()
-        if run.stop.requested:
-            return None
-        adapter = await learner.snapshot(store.current.version)
-    return await run.stop.unless_requested(finish(run, judge, sft, adapter))
+        async with conducting(run, roles) as conductor:
+            for stage in RL_STAGES:
+                steps = await rl_stage(conductor, stage)
+                run.stage_ended(stage.name, steps)
+            await conductor.checkpoint()
+            if run.stop.requested:
+                return None
+            adapter = await roles.learner.snapshot(conductor.steps)
+    return await run.stop.unless_requested(finish(run, roles.judge, sft, adapter))
+
+
+async def rl_stage(conductor: Conductor, stage: Stage) -> int:
+    """Groups live side by side through `rl_group`; `rl_step` trains on each whole batch. Returns the steps done."""
+    async with conductor.stage(stage, conductor.config.stages.rl(stage.name), rl_group) as running:
+        while batch := await conductor.next_batch(running):
+            await rl_step(conductor, running, batch)
+    return running.step
+
+
+async def rl_group(runner: GroupRunner, group: AdmittedGroup, attempt: int) -> ScoredGroup | Dropped | AttemptFailed:
+    """One LR image that was admitted."""
+    sampled = await runner.sample(group, attempt)  # K candidates of `old`: rollout_workers/worker.py
+    if isinstance(sampled, AttemptFailed):
+        return sampled
+    scored = await runner.score(group, sampled)  # F, Q_LR, Q_SR of each transition, then the reward R
+    if isinstance(scored, AttemptFailed):
+        return scored
+    return runner.filtered(scored)  # all good and all alike: nothing to learn
+
+
+async def rl_step(conductor: Conductor, running: StageRun, batch: list[ScoredGroup]) -> None:
+    """One optimiser step on a batch of groups."""
+    groups = training_groups(batch, conductor.config.objective.optimality)  # rewards R -> optimality r in [0, 1]
+    report = await conductor.train(running, groups)  # the objective (oars/alignment/nft.py), AdamW, old <- blend
+    await conductor.publish()  # `old` as the next version, to every rollout worker
+    await conductor.end_step(running, batch, groups, report)
 
 
 async def finish(run: Run, judge: Judge, sft: Path, adapter: PolicySnapshot) -> Results:

@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from oars.alignment.messages import RolloutReceipt, RolloutRequest
+from oars.alignment.messages import AttemptFailed, Published, RolloutReceipt, RolloutRequest, Sampled
 from oars.compass.outcome import CandidateOutcome, Scored
 from oars.imaging.crops import Pair
-from rollout_workers.pool import AttemptFailed, Sampled
-from services.control.policy_store import Published
 from services.control.protocols import Judgement
 from services.control.source import AdmittedGroup
 
@@ -74,8 +72,12 @@ class Samples:
     def __init__(self) -> None:
         self.kept: dict[str, Any] = {}
 
-    async def keep(self, group_id: str, sample: Any) -> None:
+    async def keep(self, group_id: str, sample: Any) -> AttemptFailed | None:
         self.kept[group_id] = sample
+        return None
+
+    async def preview(self, lr: Any, images: Any) -> Any:
+        return None
 
     async def restore(self, group_id: str) -> Any:
         return self.kept[group_id]

@@ -1,17 +1,17 @@
-"""Messages between the roles: a rollout request, its receipt, and the learner's training sample.
+"""What travels between the roles: a rollout request and its answer, a training sample, a published policy.
 
-A group is one LR image with K candidates. The conductor writes `RolloutRequest`; a rollout worker answers with three
+A group is one LR image with K candidates. The conductor writes a `RolloutRequest`; a rollout worker answers with three
 values that travel apart: `RolloutReceipt` (small, read by the conductor), the candidate images (read by the judge) and
-`TrainingSample` (read by the learner).
+`TrainingSample` (read by the learner). The driver holds ObjectRefs of the two large ones, never their values. Refs are
+typed `Any`, because this package knows no Ray.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-
-from oars.config import StageName
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,8 @@ class RolloutRequest:
 
     group_id: str
     attempt: int
-    stage: StageName
     lr: NDArray[np.uint8]
     """[h, w, 3]"""
-    gt: NDArray[np.uint8] | None
-    """[h * scale, w * scale, 3]; None in the reference-free stage."""
     seed: int
     candidates: int
     version: int
@@ -47,6 +44,27 @@ class RolloutReceipt:
     drift: dict[str, float] = field(default_factory=dict)
     """Drift monitors: x0_norm, colour_shift (mean absolute difference of channel means to the LR), and velocity_norm
     where the worker evaluates v_old."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A sampled group: the receipt, and references to what travels on."""
+
+    receipt: RolloutReceipt
+    images: Any
+    """ObjectRef of uint8 [K, H, W, 3]."""
+    sample: Any
+    """ObjectRef of the TrainingSample."""
+    queued_s: float
+    """Seconds that the request waited for a free worker."""
+
+
+@dataclass(frozen=True)
+class AttemptFailed:
+    """An attempt at a group that came to nothing; the next one may do better."""
+
+    error: str
+    timed_out: bool
 
 
 @dataclass(frozen=True)
@@ -88,3 +106,28 @@ class PolicySnapshot:
     digest: str
     tensors: dict[str, Tensor]
     """Adapter tensors by peft state-dict name, float32, on the CPU."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """One version of the policy as the driver announces it to workers."""
+
+    version: int
+    digest: str
+    ref: Any
+    """ObjectRef of the PolicySnapshot, owned by the driver."""
+    bytes: int
+    tensors: int
+
+
+@dataclass(frozen=True)
+class TrainingGroup:
+    """A group as the learner takes it."""
+
+    group_id: str
+    sample: Any
+    """TrainingSample, or the ObjectRef of one."""
+    version: int
+    """The policy version that sampled it."""
+    optimality: tuple[float | None, ...]
+    """[K] in [0, 1]; None for a candidate without a score, which is not trained on."""

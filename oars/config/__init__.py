@@ -1,6 +1,6 @@
 """One frozen pydantic tree: what a run depends on, and nothing else. Importable without torch."""
 
-from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StageName, StagesConfig
+from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StagesConfig
 from oars.config.cluster import ControlConfig, LearnerConfig, ResourcesConfig, RolloutConfig
 from oars.config.compass import GatewayConfig, JudgeConfig, RewardClientConfig, RewardConfig
 from oars.config.degradation import DegradationConfig, LowQualityConfig
@@ -27,7 +27,6 @@ __all__ = [
     "RolloutConfig",
     "RunConfig",
     "SamplerConfig",
-    "StageName",
     "StagesConfig",
     "load_profile",
 ]

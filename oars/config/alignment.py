@@ -6,7 +6,6 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from oars.config.base import Config
 
-StageName = Literal["cold_start", "fr_rl", "nr_rl"]
 Spread = Literal["group", "within", "batch"]
 
 
@@ -119,3 +118,8 @@ class StagesConfig(Config):
     cold_start: ColdStartConfig = ColdStartConfig()
     fr_rl: RLStageConfig = RLStageConfig()
     nr_rl: RLStageConfig = RLStageConfig()
+
+    def rl(self, name: str) -> RLStageConfig:
+        """The config of an RL stage by its name (oars/alignment/stage.py)."""
+        config: RLStageConfig = getattr(self, name)
+        return config

@@ -14,8 +14,6 @@ MODELS: dict[Model, str] = {
 }
 """Phases in the order of the pipeline, which is the order on the page."""
 
-STAGES = {"cold_start": "Cold start", "fr_rl": "FR-RL", "nr_rl": "NR-RL"}
-
 _METRICS = {
     "reward": "COMPASS reward",
     "fidelity": "F (fidelity)",

@@ -8,14 +8,17 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from oars.alignment.stage import COLD_START, STAGES
 from oars.errors import UserError
 from oars.files import write_text
 from oars.report.bars import outcome_bars, phase_bars
 from oars.report.charts import Series, line_chart, number
 from oars.report.held_out import evaluated_models, headline, rows
-from oars.report.names import MODELS, STAGES, Model, short_metric_name
+from oars.report.names import MODELS, Model, short_metric_name
 from oars.report.records import Sample, Step, read_samples, read_steps
 from oars.report.summary import read_or_unfinished
+
+_STAGE_TITLES = {stage.name: stage.title for stage in STAGES}
 
 
 class BadReport(UserError, OSError):
@@ -40,7 +43,7 @@ def write_report(run_dir: Path, out: Path | None = None) -> Path:
             curves=curves(read_steps(run_dir)),
             phases=phase_bars(summary),
             outcomes=outcome_bars(summary),
-            stage_names=STAGES,
+            stage_names=_STAGE_TITLES,
         )
     )
     path = out or run_dir / "report.html"
@@ -77,10 +80,10 @@ class Curve:
 
 def curves(steps: Sequence[Step]) -> list[Curve]:
     """The curves that the run has values for."""
-    cold = [step for step in steps if step.stage == "cold_start"]
-    rl = [step for step in steps if step.stage != "cold_start"]
+    cold = [step for step in steps if step.stage == COLD_START.name]
+    rl = [step for step in steps if step.stage != COLD_START.name]
     starts = [i for i, step in enumerate(rl) if i == 0 or step.stage != rl[i - 1].stage]
-    stages = [(i, STAGES.get(rl[i].stage, rl[i].stage)) for i in starts]
+    stages = [(i, _STAGE_TITLES.get(rl[i].stage, rl[i].stage)) for i in starts]
 
     def curve(title: str, note: str, field: str, spread: str | None = None) -> Curve:
         band = [getattr(step, spread) for step in rl] if spread else None

@@ -15,11 +15,12 @@ from pathlib import Path
 import ray
 
 from learner.group import LearnerGroup
-from oars.alignment.messages import PolicySnapshot
+from oars.alignment.messages import PolicySnapshot, Sampled
+from oars.alignment.stage import NR_RL, RL_STAGES
 from oars.config import RunConfig
 from oars.generator.policy import Policy, load_transformer, tensors_digest
 from oars.seeds import seeded_noise
-from rollout_workers.pool import RolloutPool, Sampled
+from rollout_workers.pool import RolloutPool
 from services.control.batches import training_groups
 from services.control.experience import ScoredGroup
 from services.control.policy_store import PolicyStore
@@ -50,9 +51,9 @@ def saved_groups(directory: Path) -> list[Finished]:
     """Scored groups whose samples the run still has, in the order of admission. Raises BadRun if there are none."""
     with Ledger.reading(directory / "ledger.sqlite") as ledger:
         found = [group for batch in ledger.trained_after(0) for group in batch.groups]
-        for stage in ("fr_rl", "nr_rl"):
-            leased = ledger.unfinished_step(stage)
-            found += [*ledger.held(stage), *(leased.groups if leased else [])]
+        for stage in RL_STAGES:
+            leased = ledger.unfinished_step(stage.name)
+            found += [*ledger.held(stage.name), *(leased.groups if leased else [])]
     saved = [group for group in found if _file(directory, group.group_id).exists()]
     if not saved:
         raise BadRun(f"{directory}: no saved batches: experience/ holds those of a run that was stopped or killed")
@@ -100,7 +101,7 @@ async def sample_alone(config: RunConfig, groups: int) -> Pace:
         for index in range(groups):
             if index % config.stages.nr_rl.groups == 0:
                 pool.publish(store.publish(_moved(policy.snapshot("old", store.versions))))
-            await queue.put(await source.group("nr_rl", index, index))
+            await queue.put(await source.group(NR_RL, index, index))
 
     async def work() -> None:
         while len(done) < groups:

@@ -1,12 +1,15 @@
 """Scored groups on their way to the learner: as training groups, as numbers, and back from disk after a crash."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from oars.alignment.messages import TrainingGroup
 from oars.alignment.optimality import optimalities
 from oars.compass.outcome import Scored
 from oars.config.alignment import OptimalityConfig
 from services.control.experience import ScoredGroup
-from services.control.protocols import Samples, TrainingGroup
+from services.control.protocols import SampleStore
 from services.run.ledger import Finished
 
 # Rewards closer than this are the same picture to the judge.
@@ -23,14 +26,14 @@ def training_groups(batch: list[ScoredGroup], config: OptimalityConfig) -> list[
     return groups
 
 
-async def restored(finished: list[Finished], samples: Samples) -> list[ScoredGroup]:
+async def restored(finished: list[Finished], samples: SampleStore) -> list[ScoredGroup]:
     """Groups as they were before their driver, or the learner, was lost. Raises BadSample."""
     return [
         ScoredGroup(f.group_id, f.ordinal, f.version, await samples.restore(f.group_id), f.outcomes) for f in finished
     ]
 
 
-def batch_numbers(batch: list[ScoredGroup]) -> dict[str, float]:
+def batch_numbers(batch: Sequence[ScoredGroup]) -> dict[str, float]:
     """Statistics of the batch's scores: means over candidates; spreads within groups, averaged over groups."""
     scored = [outcome for group in batch for outcome in group.scored]
     spreads = [float(group.rewards.std()) for group in batch]

@@ -2,17 +2,17 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from oars.alignment.stage import COLD_START
 from oars.imaging.crops import Pair
-from oars.report.summary import Stage
 from services.control.resilient_learner import ResilientLearner
 from services.control.source import InputSource
 from services.run.progress import ProgressLine
 from services.run.run import Run
 from services.run.telemetry import step_numbers
 
-_STAGE: Literal["cold_start"] = "cold_start"
+_STAGE = COLD_START.name
 
 
 async def cold_start(run: Run, source: InputSource, learner: ResilientLearner) -> Path | None:
@@ -27,8 +27,7 @@ async def cold_start(run: Run, source: InputSource, learner: ResilientLearner) -
             return None
         await learner.save_sft(path)
         run.checkpoints.prune("cold_start", keep=0)
-    run.clocks.lap(_STAGE)
-    run.stages.append(Stage(name=_STAGE, steps=steps, seconds=run.clocks[_STAGE]))
+    run.stage_ended(_STAGE, steps)
     return path
 
 
@@ -38,7 +37,7 @@ async def _train(run: Run, source: InputSource, learner: ResilientLearner) -> in
     run.telemetry.phase(_STAGE)
 
     async def batch(step: int) -> list[Pair]:
-        return await asyncio.to_thread(source.pairs, _STAGE, step * config.batch, config.batch)
+        return await asyncio.to_thread(source.pairs, COLD_START, step * config.batch, config.batch)
 
     done = await learner.begin_cold_start(batch)
     async with asyncio.TaskGroup() as ahead:
@@ -57,7 +56,7 @@ async def _train(run: Run, source: InputSource, learner: ResilientLearner) -> in
 
 async def _checkpoint(run: Run, learner: ResilientLearner, step: int) -> None:
     meta: dict[str, Any] = {"step": step}
-    await learner.save(run.checkpoints.path(_STAGE, step), meta)
+    await learner.save(run.checkpoints.path("cold_start", step), meta)
     run.clocks.lap(_STAGE)
     run.ledger.record_clocks(run.clocks.seconds())
-    run.checkpoints.prune(_STAGE)
+    run.checkpoints.prune("cold_start")

@@ -6,22 +6,9 @@ group whose receipt does not match what was published: such a run trains on nois
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from oars.alignment.messages import PolicySnapshot, RolloutReceipt
+from oars.alignment.messages import PolicySnapshot, Published, RolloutReceipt
 from oars.generator.policy import AdapterMismatch
-
-
-@dataclass(frozen=True)
-class Published:
-    """One version as workers receive it."""
-
-    version: int
-    digest: str
-    ref: object
-    """ObjectRef of the PolicySnapshot, owned by the driver."""
-    bytes: int
-    tensors: int
 
 
 class PolicyStore:

@@ -1,4 +1,4 @@
-"""Protocols of the roles that the conductor calls; the Ray pools and the Serve client satisfy them."""
+"""What the control plane needs of the other roles: the Ray pools and the Serve client satisfy these protocols."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learner.report import StepReport
-from oars.alignment.messages import PolicySnapshot, RolloutRequest
+from oars.alignment.messages import (
+    AttemptFailed,
+    PolicySnapshot,
+    Published,
+    RolloutRequest,
+    Sampled,
+    TrainingGroup,
+)
+from oars.alignment.stage import Stage
 from oars.compass.outcome import CandidateOutcome
-from oars.config import StageName
 from oars.imaging.crops import Pair
-from rollout_workers.pool import AttemptFailed, Sampled
-from services.control.policy_store import Published
 from services.control.source import AdmittedGroup
 
 
@@ -27,24 +32,16 @@ class Judgement:
     divergence: float | None = None
     """Mean absolute difference of judged and measured F; None where F was not measured."""
 
-
-@dataclass(frozen=True)
-class TrainingGroup:
-    """A group as the learner takes it."""
-
-    group_id: str
-    sample: object
-    """ObjectRef of the TrainingSample."""
-    version: int
-    """The one that sampled it."""
-    optimality: tuple[float | None, ...]
-    """[K] in [0, 1]; None for a candidate without a score, which is not trained on."""
+    @property
+    def attempt(self) -> int:
+        """How often the request was repeated."""
+        return int(self.provenance.get("attempt", 0))
 
 
 class Source(Protocol):
     """Source of the groups' LR images."""
 
-    async def group(self, stage: StageName, index: int, ordinal: int) -> AdmittedGroup:
+    async def group(self, stage: Stage, index: int, ordinal: int) -> AdmittedGroup:
         """Group number `ordinal` of the run, about input `index` of its stage."""
 
 
@@ -70,14 +67,17 @@ class Judge(Protocol):
     async def score_one(self, request_id: str, pair: Pair, image: NDArray[np.uint8]) -> CandidateOutcome: ...
 
 
-class Samples(Protocol):
-    """Store, beside Ray's object store, for the samples of groups that no checkpoint holds yet."""
+class SampleStore(Protocol):
+    """Where training samples are kept, beside the object store, until a checkpoint holds the step that used them."""
 
-    async def keep(self, group_id: str, sample: Any) -> None:
-        """Durable when it returns. Raises SampleLost."""
+    async def keep(self, group_id: str, sample: Any) -> AttemptFailed | None:
+        """None once the value of the ObjectRef `sample` is durable; AttemptFailed if it was lost before."""
 
     async def restore(self, group_id: str) -> Any:
         """Restore a sample for the learner. Raises BadSample."""
+
+    async def preview(self, lr: NDArray[np.uint8], images: Any) -> NDArray[np.uint8] | None:
+        """LR and candidates (an ObjectRef) side by side, small, uint8 [H, W, 3]; None if the candidates are lost."""
 
     def forget(self, group_ids: Collection[str]) -> None: ...
 

@@ -15,11 +15,15 @@ from typing import Any, Protocol, TypeVar
 
 from learner.ranks import LearnerLost
 from learner.report import StepReport
-from oars.alignment.messages import PolicySnapshot
+from oars.alignment.messages import PolicySnapshot, TrainingGroup
+from oars.config import RunConfig
 from oars.imaging.crops import Pair
 from services.control.batches import restored, training_groups
-from services.control.protocols import Samples, TrainingGroup
-from services.run.run import Run
+from services.control.observer import RunObserver
+from services.control.protocols import SampleStore
+from services.run.checkpoints import Checkpoints
+from services.run.ledger import Ledger
+from services.run.watchdog import Watchdog
 
 T = TypeVar("T")
 Pairs = Callable[[int], Awaitable[list[Pair]]]
@@ -44,8 +48,20 @@ class Ranks(Protocol):
 class ResilientLearner:
     """Satisfies `services.control.protocols.Learner`; made by `running`."""
 
-    def __init__(self, run: Run, start: Callable[[], Awaitable[Ranks]], samples: Samples) -> None:
-        self._run, self._start, self._samples = run, start, samples
+    def __init__(
+        self,
+        config: RunConfig,
+        ledger: Ledger,
+        observer: RunObserver,
+        watchdog: Watchdog,
+        checkpoints: Checkpoints,
+        samples: SampleStore,
+        now: Callable[[], float],
+        start: Callable[[], Awaitable[Ranks]],
+    ) -> None:
+        """`start` brings up new ranks."""
+        self._config, self._ledger, self._observer, self._watchdog = config, ledger, observer, watchdog
+        self._checkpoints, self._samples, self._now, self._start = checkpoints, samples, now, start
         self._ranks: Ranks | None = None
         self._enter: Callable[[Ranks], Awaitable[None]] | None = None
         self._pairs: Pairs | None = None
@@ -55,10 +71,18 @@ class ResilientLearner:
     @classmethod
     @asynccontextmanager
     async def running(
-        cls, run: Run, start: Callable[[], Awaitable[Ranks]], samples: Samples
+        cls,
+        config: RunConfig,
+        ledger: Ledger,
+        observer: RunObserver,
+        watchdog: Watchdog,
+        checkpoints: Checkpoints,
+        samples: SampleStore,
+        now: Callable[[], float],
+        start: Callable[[], Awaitable[Ranks]],
     ) -> AsyncIterator["ResilientLearner"]:
         """Inside, the ranks are up or on their way back, and watched; afterwards they are gone."""
-        learner = cls(run, start, samples)
+        learner = cls(config, ledger, observer, watchdog, checkpoints, samples, now, start)
         try:
             async with asyncio.TaskGroup() as tasks:
                 heartbeat = tasks.create_task(learner._watch())
@@ -120,41 +144,40 @@ class ResilientLearner:
 
     async def _call(self, what: str, work: Callable[[Ranks], Awaitable[T]]) -> T:
         """The answer of whichever ranks live to give it."""
-        deadline = self._run.config.control.step_deadline_s
+        deadline = self._config.control.step_deadline_s
         async with self._turn:
             while True:
                 ranks = await self._present()
                 try:
-                    return await self._run.wait("learner", what, work(ranks), deadline)
+                    return await self._watchdog.wait("learner", what, work(ranks), deadline)
                 except LearnerLost as error:
                     self._lost(error)
 
     async def _present(self) -> Ranks:
         """The ranks, in the state that the ledger says; new ones if there are none."""
-        run, began = self._run, self._run.now()
+        began, deadline = self._now(), 2 * self._config.control.start_deadline_s
         while self._ranks is None:
             try:
-                deadline = 2 * run.config.control.start_deadline_s
-                self._ranks = ranks = await run.wait("conductor", "the learner", self._start(), deadline)
+                self._ranks = ranks = await self._watchdog.wait("conductor", "the learner", self._start(), deadline)
                 if self._enter:
                     await self._enter(ranks)
             except LearnerLost as error:
                 self._lost(error)
             else:
-                run.telemetry.event("learner_up", seconds=run.now() - began)
+                self._observer.learner_up(self._now() - began)
         return self._ranks
 
     def _lost(self, error: LearnerLost) -> None:
         """Raises the error once too many ranks were lost without a step in between."""
         self._ranks = None
         self._losses += 1
-        self._run.telemetry.warning("learner_lost", error=str(error), losses=self._losses)
-        if self._losses > self._run.config.control.learner_restarts:
+        self._observer.learner_lost(str(error), self._losses)
+        if self._losses > self._config.control.learner_restarts:
             raise error
 
     async def _watch(self) -> None:
         """Notice a death while nobody calls; a call that is out notices by itself."""
-        control = self._run.config.control
+        control = self._config.control
         while True:
             await asyncio.sleep(control.heartbeat_s)
             if self._turn.locked():
@@ -167,7 +190,7 @@ class ResilientLearner:
     # The way back
 
     async def _enter_cold_start(self, ranks: Ranks) -> None:
-        path, done = self._run.checkpoints.newest("cold_start"), 0
+        path, done = self._checkpoints.newest("cold_start"), 0
         if path:
             done = int((await self._load(ranks, path))["step"])
         assert self._pairs is not None
@@ -176,30 +199,24 @@ class ResilientLearner:
         self._cold_steps = max(done, self._cold_steps)
 
     async def _enter_rl(self, ranks: Ranks) -> None:
-        path, self._safe_steps = self._run.checkpoints.newest("step"), 0
+        path, self._safe_steps = self._checkpoints.newest("step"), 0
         if path is None:
             await self._repeat("the weights for RL", ranks.begin_rl())
             await self._repeat("version 0", ranks.publish(0))
         else:
             self._safe_steps = int((await self._load(ranks, path))["step"])
-        for batch in self._run.ledger.trained_after(self._safe_steps):
+        for batch in self._ledger.trained_after(self._safe_steps):
             scored = await restored(batch.groups, self._samples)
-            groups = training_groups(scored, self._run.config.objective.optimality)
+            groups = training_groups(scored, self._config.objective.optimality)
             await self._repeat(f"step {batch.step} again", ranks.train(groups, batch.step - 1))
             snapshot = await self._repeat(f"version {batch.step} again", ranks.publish(batch.step))
-            self._compare(snapshot)
-
-    def _compare(self, snapshot: PolicySnapshot) -> None:
-        """Deterministic kernels repeat a step bit for bit; others may differ by rounding, which is worth a warning."""
-        known = self._run.ledger.digest(snapshot.version)
-        event = self._run.telemetry.event if known in (None, snapshot.digest) else self._run.telemetry.warning
-        event("step_repeated", version=snapshot.version, digest=snapshot.digest, first_digest=known)
+            self._observer.step_repeated(batch.step, snapshot.digest, self._ledger.digest(batch.step))
 
     async def _load(self, ranks: Ranks, path: Path) -> dict[str, Any]:
         return await self._repeat(f"checkpoint {path.name}", ranks.load(path))
 
     async def _repeat(self, what: str, answer: Awaitable[T]) -> T:
-        return await self._run.wait("learner", what, answer, self._run.config.control.step_deadline_s)
+        return await self._watchdog.wait("learner", what, answer, self._config.control.step_deadline_s)
 
     async def _from_disk(self, groups: Sequence[TrainingGroup]) -> list[TrainingGroup]:
         return [replace(group, sample=await self._samples.restore(group.group_id)) for group in groups]
@@ -208,7 +225,7 @@ class ResilientLearner:
 async def _silence(ranks: Ranks, deadline_s: float) -> LearnerLost | None:
     """None if every rank answers."""
     try:
-        # Not Run.wait: a sign of life is no progress.
+        # Not Watchdog.wait: a sign of life is no progress.
         async with asyncio.timeout(deadline_s):
             await ranks.ping()
     except LearnerLost as error:

@@ -1,69 +1,94 @@
 """Sampled groups on disk, from their sampling until a checkpoint holds the step that trained them.
 
-`SampleStore` keeps each group's TrainingSample as `experience/<group id>.safetensors` in the run directory, whole or
+`RaySampleStore` keeps each group's TrainingSample as `experience/<group id>.safetensors` in the run directory, whole or
 not at all, so that a driver that starts again, or new learner ranks, find every group that is finished and not yet safe
-in a checkpoint. What a sample weighs: K (1 + T (1 + [KL > 0])) latents, some 70 MB a group in the paper's setting.
+in a checkpoint. A sample weighs K (1 + 2 T) latents at most, some 70 MB a group in the paper's setting, so it never
+passes through the driver: Ray tasks on the node that holds it write and read it, and the driver sees refs, paths and
+errors. The run directory must be on storage that all nodes see.
 """
 
-import asyncio
 import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import ray
+from numpy.typing import NDArray
 from ray.exceptions import RayError
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from oars.alignment.messages import Conditioning, TrainingSample
+from oars.alignment.messages import AttemptFailed, Conditioning, TrainingSample
 from oars.errors import UserError
 from oars.files import write_whole
+from oars.imaging.preview import side_by_side
 
 _SUFFIX = ".safetensors"
 _TENSORS = ("x0", "t", "v_old", "v_ref")
-
-
-class SampleLost(RuntimeError):
-    """The object store lost a sample before it was on disk: the node that held it is gone."""
+# Disk and memory, hardly any computing: a task must not wait for a core that sampling has taken.
+_TASK = {"num_cpus": 0, "max_retries": 3}
 
 
 class BadSample(UserError, RuntimeError):
     """A sample that should be on disk is not, or is damaged; the message is one line naming the file."""
 
 
-class SampleStore:
-    """One per run; used from the driver's event loop."""
+class RaySampleStore:
+    """Satisfies `services.control.protocols.SampleStore`; one per run."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        directory.mkdir(exist_ok=True)
+        self._directory = directory.absolute()
+        self._directory.mkdir(exist_ok=True)
+        # Ray sends a task to the node that holds its largest argument.
+        self._write = ray.remote(**_TASK, name="oars.keep_sample")(write_sample)
+        self._read = ray.remote(**_TASK, name="oars.restore_sample", num_returns=2)(_read_or_say)
+        self._preview = ray.remote(**_TASK, name="oars.preview")(side_by_side)
 
-    async def keep(self, group_id: str, sample: Any) -> None:
-        """Write the value of an ObjectRef to disk. Raises SampleLost."""
+    async def keep(self, group_id: str, sample: Any) -> AttemptFailed | None:
         try:
-            value: TrainingSample = await sample
+            await self._write.remote(self._path(group_id), sample)
         except RayError as error:
-            raise SampleLost(f"group {group_id}: {type(error).__name__}") from error
-        await asyncio.to_thread(write_sample, self._path(group_id), value)
+            if isinstance(cause := getattr(error, "cause", None), OSError):
+                raise cause from error  # the disk is full, or not there: no other attempt does better
+            return AttemptFailed(f"sample lost: {type(error).__name__}", timed_out=False)
+        return None
 
     async def restore(self, group_id: str) -> Any:
-        """An ObjectRef that the driver owns. Raises BadSample."""
-        return ray.put(await asyncio.to_thread(read_sample, self._path(group_id)))
+        """An ObjectRef of the TrainingSample. Raises BadSample."""
+        problem, sample = self._read.remote(self._path(group_id))
+        if line := await problem:
+            raise BadSample(line)
+        return sample
+
+    async def preview(self, lr: NDArray[np.uint8], images: Any) -> NDArray[np.uint8] | None:
+        try:
+            shown: NDArray[np.uint8] = await self._preview.remote(lr, images)
+        except RayError:
+            return None
+        return shown
 
     def forget(self, group_ids: Collection[str]) -> None:
         for group_id in group_ids:
             self._path(group_id).unlink(missing_ok=True)
 
     def forget_all_but(self, group_ids: Collection[str]) -> None:
-        """Delete samples of an earlier driver that no group in flight needs."""
+        """Delete what an earlier driver left behind and no group in flight needs."""
         for path in self._directory.iterdir():
             if path.name.removesuffix(_SUFFIX) not in group_ids:
                 path.unlink()
 
     def _path(self, group_id: str) -> Path:
         return self._directory / f"{group_id}{_SUFFIX}"
+
+
+def _read_or_say(path: Path) -> tuple[str, TrainingSample | None]:
+    """("", the sample), or (what is wrong with the file, None)."""
+    try:
+        return "", read_sample(path)
+    except BadSample as error:
+        return str(error), None
 
 
 def write_sample(path: Path, sample: TrainingSample) -> None:

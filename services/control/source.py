@@ -5,8 +5,9 @@ import hashlib
 from dataclasses import dataclass
 
 from oars.alignment.messages import RolloutRequest
-from oars.config import RunConfig, StageName
-from oars.imaging.crops import Pair, low_quality_input, training_pair
+from oars.alignment.stage import Stage
+from oars.config import RunConfig
+from oars.imaging.crops import Pair
 from oars.imaging.photos import find_photos
 from oars.seeds import derive_seed
 
@@ -17,7 +18,7 @@ class AdmittedGroup:
 
     group_id: str
     ordinal: int
-    stage: StageName
+    stage: Stage
     pair: Pair
     seed: int
 
@@ -25,9 +26,7 @@ class AdmittedGroup:
         return RolloutRequest(
             group_id=self.group_id,
             attempt=attempt,
-            stage=self.stage,
             lr=self.pair.lr,
-            gt=self.pair.gt,
             seed=self.seed,
             candidates=candidates,
             version=version,
@@ -41,21 +40,20 @@ class InputSource:
         self._config, self._run_id = config, run_id
         self._photos = find_photos(config.data.photos, "train")
 
-    def pair(self, stage: StageName, index: int) -> Pair:
-        """Input `index` of a stage; without GT in the reference-free one."""
-        make = low_quality_input if stage == "nr_rl" else training_pair
-        return make(self._photos, self._config.data, derive_seed(self._config.seed, stage), index)
+    def pair(self, stage: Stage, index: int) -> Pair:
+        """Input `index` of a stage."""
+        return stage.inputs(self._photos, self._config.data, derive_seed(self._config.seed, stage.name), index)
 
-    def pairs(self, stage: StageName, start: int, count: int) -> list[Pair]:
+    def pairs(self, stage: Stage, start: int, count: int) -> list[Pair]:
         return [self.pair(stage, index) for index in range(start, start + count)]
 
-    async def group(self, stage: StageName, index: int, ordinal: int) -> AdmittedGroup:
+    async def group(self, stage: Stage, index: int, ordinal: int) -> AdmittedGroup:
         """Group number `ordinal` of the run, about input `index` of its stage.
 
         The id names the input and the run; with the attempt it names a request. The seed knows neither run nor
         attempt, so that a repeated attempt, or a run that starts over, draws the same candidates.
         """
         pair = await asyncio.to_thread(self.pair, stage, index)
-        group_id = hashlib.sha256(f"{self._run_id}\x1f{stage}\x1f{pair.image_id}".encode()).hexdigest()[:16]
-        seed = derive_seed(self._config.seed, stage, pair.image_id, "group")
+        group_id = hashlib.sha256(f"{self._run_id}\x1f{stage.name}\x1f{pair.image_id}".encode()).hexdigest()[:16]
+        seed = derive_seed(self._config.seed, stage.name, pair.image_id, "group")
         return AdmittedGroup(group_id, ordinal, stage, pair, seed)

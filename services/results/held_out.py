@@ -116,7 +116,9 @@ async def _evaluated(run: Run, judge: Judge, name: ModelName, weights: Path | No
     else:
         images = await _each(run, f"outputs of {name}", restore, run.config, weights, pairs)
     deadline = run.config.control.evaluation_deadline_s
-    scores = run.wait("evaluation", f"scores of {name}", _scores(judge, f"{run.id}.{name}", images, pairs), deadline)
+    scores = run.watchdog.wait(
+        "evaluation", f"scores of {name}", _scores(judge, f"{run.id}.{name}", images, pairs), deadline
+    )
     metrics, outcomes = await asyncio.gather(_each(run, f"metrics of {name}", measure, images, pairs), scores)
     return Evaluated(images, [m | _columns(o) for m, o in zip(metrics, outcomes, strict=True)])
 
@@ -139,7 +141,7 @@ async def _each(run: Run, what: str, generator: Callable[..., Iterator[T]], *arg
             run.watchdog.beat()
         return values
 
-    return await run.wait("evaluation", what, collect(), run.config.control.evaluation_deadline_s)
+    return await run.watchdog.wait("evaluation", what, collect(), run.config.control.evaluation_deadline_s)
 
 
 async def _scores(judge: Judge, request: str, images: list[Pixels], pairs: list[Pair]) -> list[CandidateOutcome]:

@@ -21,7 +21,7 @@ async def merge_aligned(run: Run, sft: Path, adapter: PolicySnapshot) -> Path:
         name="oars.merge", label_selector=run.config.learner.resources.label_selector or None
     )
     answer = task.remote(run.config, sft, adapter, path)
-    await run.wait("conductor", "the aligned weights", answer, run.config.control.step_deadline_s)
+    await run.watchdog.wait("conductor", "the aligned weights", answer, run.config.control.step_deadline_s)
     return path
 
 

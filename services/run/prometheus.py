@@ -9,10 +9,11 @@ from typing import TypeVar
 from ray.util.metrics import Counter, Gauge, Histogram
 
 from oars.alignment.drops import DropReason
+from oars.alignment.stage import STAGES
 from oars.compass.outcome import FailureReason
 from oars.series import Series
 
-PHASES = ("starting", "cold_start", "fr_rl", "nr_rl", "evaluating", "finished")
+PHASES = ("starting", *(stage.name for stage in STAGES), "evaluating", "finished")
 LOSS_PARTS = ("total", "policy", "positive", "negative", "kl")
 
 _SECONDS = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0]

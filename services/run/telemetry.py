@@ -38,7 +38,7 @@ class Telemetry:
     """One per run, in the driver. `prometheus` is None outside a cluster."""
 
     def __init__(self, run_dir: Path, run_id: str, prometheus: Prometheus | None) -> None:
-        self.prometheus = prometheus
+        self._prometheus = prometheus
         self._metrics = end_last_line(run_dir / "metrics.jsonl").open("a", buffering=1)
         self._board = SummaryWriter(str(run_dir / "tensorboard"), flush_secs=30)
         self._handler = logging.FileHandler(end_last_line(run_dir / "log.jsonl"))
@@ -65,8 +65,8 @@ class Telemetry:
 
     def phase(self, name: str) -> None:
         self.event("phase", phase=name)
-        if self.prometheus:
-            self.prometheus.phase(name)
+        if self._prometheus:
+            self._prometheus.phase(name)
 
     def step(self, stage: str, step: int, scalars: dict[str, float]) -> None:
         """Numbers of one optimiser step; `step` counts within the stage. Names with a gauge also go there."""
@@ -77,17 +77,29 @@ class Telemetry:
         for name in GAUGES.keys() & scalars.keys():
             self.gauge(name, scalars[name])
         for part in LOSS_PARTS:
-            if self.prometheus and (name := _loss_name(part)) in scalars:
-                self.prometheus.loss(part, scalars[name])
+            if self._prometheus and (name := _loss_name(part)) in scalars:
+                self._prometheus.loss(part, scalars[name])
         self.gauge("last_step_timestamp_seconds", time.time())
 
     def gauge(self, name: str, value: float) -> None:
-        if self.prometheus:
-            self.prometheus.set(name, value)
+        if self._prometheus:
+            self._prometheus.set(name, value)
 
     def observe(self, name: str, value: float) -> None:
-        if self.prometheus:
-            self.prometheus.observe(name, value)
+        if self._prometheus:
+            self._prometheus.observe(name, value)
+
+    def group_left(self, exit_: str, count: int = 1) -> None:
+        if self._prometheus:
+            self._prometheus.group_left(exit_, count)
+
+    def candidate(self, outcome: str) -> None:
+        if self._prometheus:
+            self._prometheus.candidate(outcome)
+
+    def retried(self, role: str, count: int = 1) -> None:
+        if self._prometheus:
+            self._prometheus.retried(role, count)
 
     def image(self, tag: str, step: int, pixels: NDArray[np.uint8]) -> None:
         """uint8 [H, W, 3]"""

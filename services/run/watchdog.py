@@ -4,13 +4,17 @@
 that it also sees a blocked event loop: it asks the run to end, and ends the process if that does not happen either.
 """
 
+import asyncio
 import faulthandler
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # Exit code of a run that stalled so hard that it could not end itself (EX_SOFTWARE of sysexits.h).
 HARD_EXIT = 70
@@ -87,6 +91,17 @@ class Watchdog:
             yield
         finally:
             self.waits.end(token)
+
+    async def wait(self, who: str, what: str, answer: Awaitable[T], deadline_s: float) -> T:
+        """Await with a name and a deadline; the answer counts as progress. Raises RunStalled when the time is over."""
+        with self.waiting(who, what):
+            try:
+                async with asyncio.timeout(deadline_s):
+                    result = await answer
+            except TimeoutError as error:
+                raise RunStalled(f"{who} waited for {what} longer than {deadline_s:.0f} s") from error
+        self.beat()
+        return result
 
     def _watch(self, on_stall: Callable[[str], None]) -> None:
         # Twenty looks per limit: a stall is reported at most 5 % late.

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oars.alignment.drops import DropReason
+from oars.alignment.stage import NR_RL
 from oars.compass.outcome import FailureReason
 from oars.config import RunConfig
-from oars.config.alignment import RLStageConfig
-from services.control.conductor import Conductor
-from services.control.group_life import GroupLife
+from services.align import rl_stage
+from services.control.group_runner import retry_policy
 from services.control.policy_store import PolicyStore
-from services.control.resilient_learner import ResilientLearner
+from services.control.roles import conductor_of, learner_of, observer_of
 from services.run.ledger import Ledger
 from services.run.progress import Progress
 from services.run.run import Run
@@ -59,10 +59,10 @@ class Rehearsal:
 
 
 def rehearse(scenario: Scenario, directory: Path, progress: Progress) -> Rehearsal:
-    """Run the scenario; `directory` becomes its run directory."""
+    """Run the scenario through `services.align.rl_stage`; `directory` becomes its run directory."""
     cpu, wall = time.process_time(), time.perf_counter()
-    stage = run_virtual(lambda: _stage(scenario, directory, progress))
-    return stage.summary(time.process_time() - cpu, time.perf_counter() - wall)
+    staged = run_virtual(lambda: _stage(scenario, directory, progress))
+    return staged.summary(time.process_time() - cpu, time.perf_counter() - wall)
 
 
 @dataclass(frozen=True)
@@ -123,16 +123,16 @@ async def _stage(scenario: Scenario, directory: Path, progress: Progress) -> _St
         await asyncio.sleep(scenario.learner.start.draw(chance))
         return Ranks(scenario, work, chance, finished)
 
-    samples, store = Samples(), PolicyStore(lambda snapshot: snapshot)
+    disk, policies = random.Random(f"{scenario.seed} disk"), PolicyStore(lambda snapshot: snapshot)
+    samples = Samples(scenario, work, disk)
     rollouts, judge = Workers(scenario, work, chance), Judge(scenario, work, chance)
+    observer, retry = observer_of(run), retry_policy(scenario.control.group_attempts, chance.random)
     try:
-        async with ResilientLearner.running(run, start, samples) as learner:
-            life = GroupLife(run, rollouts, judge, store, samples, chance.random)
-            conductor = Conductor(run, Inputs(scenario.seed), rollouts, learner, store, life, samples)
+        async with learner_of(run, observer, samples, start) as learner:
+            source = Inputs(scenario.seed)
+            conductor = conductor_of(run, observer, source, rollouts, judge, learner, policies, samples, retry)
             await conductor.begin()
-            await conductor.run_stage(
-                "nr_rl", RLStageConfig(steps=scenario.learner.steps, groups=scenario.learner.groups)
-            )
+            await rl_stage(conductor, NR_RL)
             await conductor.checkpoint()
     finally:
         run.telemetry.close()
@@ -141,7 +141,8 @@ async def _stage(scenario: Scenario, directory: Path, progress: Progress) -> _St
 
 def _run(scenario: Scenario, directory: Path, progress: Progress, now: Callable[[], float]) -> Run:
     rollout = {"workers": scenario.rollout.workers, "candidates": scenario.rollout.candidates}
-    config = RunConfig.model_validate({"rollout": rollout, "seed": scenario.seed}).model_copy(
+    stages = {"nr_rl": {"steps": scenario.learner.steps, "groups": scenario.learner.groups}}
+    config = RunConfig.model_validate({"rollout": rollout, "seed": scenario.seed, "stages": stages}).model_copy(
         update={"control": scenario.control, "reward": scenario.reward}
     )
     return Run(

@@ -14,16 +14,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from learner.ranks import LearnerLost
 from learner.report import StepReport
-from oars.alignment.messages import PolicySnapshot, RolloutReceipt, RolloutRequest
-from oars.config import StageName
+from oars.alignment.messages import (
+    AttemptFailed,
+    PolicySnapshot,
+    Published,
+    RolloutReceipt,
+    RolloutRequest,
+    Sampled,
+    TrainingGroup,
+)
+from oars.alignment.stage import Stage
 from oars.imaging.crops import Pair
 from oars.seeds import derive_seed
-from rollout_workers.pool import AttemptFailed, Sampled
-from services.control.policy_store import Published
-from services.control.protocols import TrainingGroup
 from services.control.source import AdmittedGroup
 from services.simulate.scenario import Scenario
 
@@ -62,18 +68,29 @@ class Inputs:
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    async def group(self, stage: StageName, index: int, ordinal: int) -> AdmittedGroup:
-        seed = derive_seed(self._seed, stage, index)
-        return AdmittedGroup(f"{seed:016x}", ordinal, stage, Pair(f"{stage}-{index}", _PICTURE, None), seed)
+    async def group(self, stage: Stage, index: int, ordinal: int) -> AdmittedGroup:
+        seed = derive_seed(self._seed, stage.name, index)
+        return AdmittedGroup(f"{seed:016x}", ordinal, stage, Pair(f"{stage.name}-{index}", _PICTURE, None), seed)
 
 
 class Samples:
     """Kept in memory, so a resumed learner finds its samples at once."""
 
-    async def keep(self, group_id: str, sample: Any) -> None: ...
+    def __init__(self, scenario: Scenario, work: Work, chance: random.Random) -> None:
+        self._write, self._work, self._chance = scenario.rollout.write, work, chance
+        self._loop = asyncio.get_running_loop()
+
+    async def keep(self, group_id: str, sample: Any) -> AttemptFailed | None:
+        start = self._loop.time()
+        await asyncio.sleep(self._write.draw(self._chance))
+        self._work.done("disk", start, self._loop.time())
+        return None
 
     async def restore(self, group_id: str) -> Any:
         return Ready(None)
+
+    async def preview(self, lr: NDArray[np.uint8], images: Any) -> NDArray[np.uint8]:
+        return lr
 
     def forget(self, group_ids: Collection[str]) -> None: ...
     def forget_all_but(self, group_ids: Collection[str]) -> None: ...

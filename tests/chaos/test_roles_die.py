@@ -3,9 +3,8 @@
 import asyncio
 import os
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,19 +14,12 @@ from tiny import fresh_snapshot, pairs, rollout_request, tiny_config
 from benchmarks.descendants import descendants
 from learner.group import LearnerGroup
 from learner.ranks import LearnerLost
+from oars.alignment.messages import AttemptFailed, Published, Sampled
 from oars.config import RunConfig
 from oars.generator.miniature.tiny import build_tiny
-from rollout_workers.pool import AttemptFailed, RolloutPool, Sampled, WorkersUnavailable
+from rollout_workers.pool import RolloutPool, WorkersUnavailable
 
 PATIENCE_S = 150  # for a machine that runs much else
-
-
-@dataclass(frozen=True)
-class Published:
-    version: int
-    digest: str
-    tensors: int
-    ref: Any
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +40,7 @@ async def kill(title: str) -> None:
 async def started(config: RunConfig) -> RolloutPool:
     pool = await RolloutPool.start(config)
     snapshot = fresh_snapshot(config, version=4)
-    pool.publish(Published(4, snapshot.digest, len(snapshot.tensors), ray.put(snapshot)))
+    pool.publish(Published(4, snapshot.digest, ray.put(snapshot), 0, len(snapshot.tensors)))
     return pool
 
 

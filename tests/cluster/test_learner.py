@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +13,7 @@ from tiny import pairs, rollout_request, tiny_config
 from learner.checkpoint import BadCheckpoint
 from learner.group import LearnerGroup
 from learner.rank import Fenced
-from oars.alignment.messages import PolicySnapshot, TrainingSample
+from oars.alignment.messages import PolicySnapshot, TrainingGroup, TrainingSample
 from oars.config import RunConfig
 from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import load_transformer
@@ -23,11 +22,8 @@ from rollout_workers.worker import RolloutWorker
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Group:
-    sample: object
-    optimality: tuple[float | None, ...]
-    version: int = 0
+def training_group(sample: object, optimality: tuple[float | None, ...], version: int = 0) -> TrainingGroup:
+    return TrainingGroup("group", sample, version, optimality)
 
 
 @pytest.fixture(scope="module")
@@ -72,16 +68,16 @@ def samples(config: RunConfig, ray_cluster: None) -> Iterator[list[Any]]:
     yield [ray.put(sample) for sample in sample_with(config, run(config, first_version), 3)]
 
 
-def batch(samples: list[Any]) -> list[Group]:
+def batch(samples: list[Any]) -> list[TrainingGroup]:
     """Some candidates without a score, as in life."""
     optimality = [(0.1, None, 0.9), (0.5, 0.2, 0.6), (None, 1.0, 0.0)]
-    return [Group(sample, r) for sample, r in zip(samples, optimality, strict=True)]
+    return [training_group(sample, r) for sample, r in zip(samples, optimality, strict=True)]
 
 
 def test_at_theta_old_the_loss_does_not_know_the_optimality(config: RunConfig, samples: list[Any]) -> None:
     async def first_step(group: LearnerGroup, r: float) -> tuple[float, float]:
         await group.begin_rl()
-        report = await group.train([Group(samples[0], (r, r, r))], -1)
+        report = await group.train([training_group(samples[0], (r, r, r))], -1)
         assert report.drift["old_distance"] < 1e-5, "the learner rebuilt the very points that the worker measured"
         return report.loss["total"], report.grad_norm
 

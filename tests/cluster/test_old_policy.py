@@ -14,7 +14,7 @@ from tiny import rollout_request, tiny_config
 from learner.group import LearnerGroup
 from learner.old_velocity import UnknownVersion
 from learner.report import StepReport
-from oars.alignment.messages import PolicySnapshot, TrainingSample
+from oars.alignment.messages import PolicySnapshot, TrainingGroup, TrainingSample
 from oars.config import RunConfig
 from oars.generator.miniature.tiny import build_tiny
 from rollout_workers.worker import RolloutWorker
@@ -23,14 +23,8 @@ T = TypeVar("T")
 R = (0.1, None, 0.9)
 
 
-@dataclass(frozen=True)
-class Group:
-    sample: TrainingSample
-    optimality: tuple[float | None, ...] = R
-
-    @property
-    def version(self) -> int:
-        return self.sample.version
+def training_group(sample: TrainingSample, optimality: tuple[float | None, ...] = R) -> TrainingGroup:
+    return TrainingGroup(sample.group_id, sample, sample.version, optimality)
 
 
 @dataclass(frozen=True)
@@ -76,12 +70,12 @@ def story(generator: Path, ray_cluster: None) -> Story:
 
     async def tell(group: LearnerGroup) -> Story:
         first, old = await sample(await group.publish(0), (0, 1))
-        await group.train([Group(first)], 0)
+        await group.train([training_group(first)], 0)
         second, newer = await sample(await group.publish(1), (2, 3))
-        await group.train([Group(second)], 1)
+        await group.train([training_group(second)], 1)
         (newest,) = await sample(await group.publish(2), (4,))
         mixed = [old, newer, newest]
-        last = await group.train([Group(sample) for sample in mixed], 2)
+        last = await group.train([training_group(sample) for sample in mixed], 2)
         return Story([[first], [second], mixed], last, await group.publish(3))
 
     told = run(config, tell)
@@ -91,7 +85,7 @@ def story(generator: Path, ray_cluster: None) -> Story:
 
 def retold(config: RunConfig, story: Story, path: Path | None = None) -> tuple[StepReport, PolicySnapshot]:
     """The same batches without velocities; with a `path`, saved and loaded before the last one."""
-    batches = [[Group(replace(s, v_old=None, v_ref=None)) for s in batch] for batch in story.batches]
+    batches = [[training_group(replace(s, v_old=None, v_ref=None)) for s in batch] for batch in story.batches]
 
     async def tell(group: LearnerGroup) -> tuple[StepReport, PolicySnapshot]:
         for version, batch in enumerate(batches[:2]):

@@ -1,7 +1,6 @@
 """RL on other weights than the base's: the sampling side and the training side hold the same ones."""
 
 import asyncio
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,19 +9,16 @@ import torch
 from tiny import fresh_snapshot, rollout_request, tiny_config
 
 from learner.group import LearnerGroup
-from oars.alignment.messages import TrainingSample
+from oars.alignment.messages import Sampled, TrainingGroup, TrainingSample
 from oars.config import RunConfig
 from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import load_transformer
-from rollout_workers.pool import RolloutPool, Sampled
+from rollout_workers.pool import RolloutPool
 from services.control.policy_store import PolicyStore
 
 
-@dataclass(frozen=True)
-class Group:
-    sample: TrainingSample
-    version: int = 0
-    optimality: tuple[float | None, ...] = (0.1, None, 0.9)
+def training_group(sample: TrainingSample) -> TrainingGroup:
+    return TrainingGroup(sample.group_id, sample, 0, (0.1, None, 0.9))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +64,7 @@ def test_a_learner_on_the_same_weights_starts_where_the_rollout_was(
         try:
             await group.begin_rl()
             await group.publish(0)
-            return (await group.train([Group(sampled_on_sft)], 0)).drift["old_distance"]
+            return (await group.train([training_group(sampled_on_sft)], 0)).drift["old_distance"]
         finally:
             group.stop()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,16 @@ import ray
 import torch
 from tiny import SIDE, K, fresh_snapshot, rollout_request, tiny_config
 
-from oars.alignment.messages import PolicySnapshot, TrainingSample
+from oars.alignment.messages import AttemptFailed, PolicySnapshot, Published, Sampled, TrainingSample
 from oars.config import RunConfig
 from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import AdapterMismatch
-from rollout_workers.pool import AttemptFailed, RolloutPool, Sampled
+from rollout_workers.pool import RolloutPool
 from rollout_workers.worker import RolloutWorker, WrongVersion
 
 
-@dataclass(frozen=True)
-class Published:
-    version: int
-    digest: str
-    tensors: int
-    ref: Any
-
-
 def published(snapshot: PolicySnapshot) -> Published:
-    return Published(snapshot.version, snapshot.digest, len(snapshot.tensors), ray.put(snapshot))
+    return Published(snapshot.version, snapshot.digest, ray.put(snapshot), 0, len(snapshot.tensors))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ ray = pytest.importorskip("ray")
 from learner.group import LearnerGroup  # noqa: E402
 from learner.judge_group import JudgeGroup  # noqa: E402
 from learner.judge_rank import JudgeStep  # noqa: E402
-from oars.alignment.messages import PolicySnapshot, RolloutRequest  # noqa: E402
+from oars.alignment.messages import PolicySnapshot, RolloutRequest, TrainingGroup  # noqa: E402
 from oars.compass.data.dataset import read_groups  # noqa: E402
 from oars.compass.judge import Judge  # noqa: E402
 from oars.compass.training.examples import example_of, pack  # noqa: E402
@@ -34,11 +33,8 @@ SHARE = {"num_cpus": 1, "num_gpus": 0.4 if DEVICE == "cuda" else 0, "threads": 1
 OPTIMALITY = ((0.1, None, 0.9), (0.5, 0.2, 0.6))
 
 
-@dataclass(frozen=True)
-class Group:
-    sample: object
-    optimality: tuple[float | None, ...]
-    version: int
+def training_group(sample: object, optimality: tuple[float | None, ...], version: int) -> TrainingGroup:
+    return TrainingGroup("group", sample, version, optimality)
 
 
 def watched() -> type[RolloutWorker]:
@@ -66,7 +62,7 @@ def config(dtype: str) -> RunConfig:
 
 def rollout_request(group: int, version: int) -> RolloutRequest:
     lr = scene(group, SIDE)[::4, ::4].copy()
-    return RolloutRequest(f"group-{group}", 0, "nr_rl", lr, None, 100 + group, K, version)
+    return RolloutRequest(f"group-{group}", 0, lr, 100 + group, K, version)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "native"])
@@ -81,10 +77,10 @@ def test_the_policy_goes_round_between_learner_and_worker(ray_cluster: None, tmp
         assert held.bound_tensors == len(snapshot.tensors) > 0
         return str(held.fingerprint)
 
-    def drawn(version: int) -> tuple[list[np.ndarray], list[Group]]:
+    def drawn(version: int) -> tuple[list[np.ndarray], list[TrainingGroup]]:
         answers = [worker.sample.remote(rollout_request(g, version)) for g in range(len(OPTIMALITY))]
         images = [ray.get(images) for _, images, _ in answers]
-        return images, [Group(a[2], r, version) for a, r in zip(answers, OPTIMALITY, strict=True)]
+        return images, [training_group(a[2], r, version) for a, r in zip(answers, OPTIMALITY, strict=True)]
 
     async def whole_life() -> None:
         learner = await LearnerGroup.start(chosen)

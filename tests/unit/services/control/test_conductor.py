@@ -15,19 +15,19 @@ from hypothesis import strategies as st
 
 from learner.report import StepReport
 from oars.alignment.drops import DropReason
-from oars.alignment.messages import PolicySnapshot
+from oars.alignment.messages import AttemptFailed, PolicySnapshot, TrainingGroup
+from oars.alignment.stage import FR_RL
 from oars.compass.outcome import CandidateOutcome, Failed, FailureReason
 from oars.config import RunConfig
 from oars.config.alignment import RLStageConfig
 from oars.generator.policy import AdapterMismatch
 from oars.report.summary import read_summary
-from rollout_workers.pool import AttemptFailed
+from services.align import rl_stage
 from services.control.circuit_breaker import RewardsFailing
 from services.control.conductor import Conductor, NothingTrainable
-from services.control.group_life import GroupLife
 from services.control.policy_store import PolicyStore
-from services.control.protocols import TrainingGroup
-from services.control.retry import Retry
+from services.control.retry import GiveUp, Retry
+from services.control.roles import conductor_of, observer_of
 from services.results.write_up import summarise, write_up
 from services.run.errors import innermost
 from services.run.ledger import Ledger
@@ -83,14 +83,27 @@ class World:
         )
         rollouts = Rollouts(random.Random(seed))
         learner, store, samples = Learner(rollouts), PolicyStore(lambda snapshot: snapshot), Samples()
-        life = GroupLife(run, rollouts, judge or Judge(), store, samples)
-        return cls(run, rollouts, learner, Conductor(run, Source(), rollouts, learner, store, life, samples), samples)
+        conductor = conductor_of(
+            run,
+            observer_of(run),
+            Source(),
+            rollouts,
+            judge or Judge(),
+            learner,
+            store,
+            samples,
+            lambda attempt, late: Retry(0.0) if attempt < 3 else GiveUp(DropReason.FAILED),
+        )
+        return cls(run, rollouts, learner, conductor, samples)
 
     def go(self, steps: int, groups: int) -> None:
         async def stage() -> None:
             await self.conductor.begin()
-            await self.conductor.run_stage("fr_rl", RLStageConfig(steps=steps, groups=groups))
+            self.run.stage_ended("fr_rl", await rl_stage(self.conductor, FR_RL))
             await self.conductor.checkpoint()
+
+        stages = self.run.config.stages.model_copy(update={"fr_rl": RLStageConfig(steps=steps, groups=groups)})
+        self.conductor.config = self.run.config.model_copy(update={"stages": stages})
 
         try:
             asyncio.run(stage())
@@ -188,8 +201,7 @@ def test_a_group_sampled_with_another_policy_stops_the_run(directory: Path, chan
     assert world.learner.batches == []
 
 
-def test_a_lost_worker_costs_an_attempt_and_no_group(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.control.group_life.after_failure", lambda attempt, *rest: Retry(0.0))
+def test_a_lost_worker_costs_an_attempt_and_no_group(directory: Path) -> None:
     world = World.make(directory)
     world.rollouts.fate = lambda request, sampled: sampled if request.attempt else AttemptFailed("worker died", False)
     world.go(steps=2, groups=2)

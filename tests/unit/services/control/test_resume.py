@@ -9,7 +9,7 @@ import hashlib
 import json
 import random
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,22 @@ from hypothesis import strategies as st
 
 from learner.ranks import LearnerLost
 from learner.report import StepReport
-from oars.alignment.messages import PolicySnapshot, RolloutRequest
+from oars.alignment.messages import (
+    AttemptFailed,
+    PolicySnapshot,
+    Published,
+    RolloutRequest,
+    Sampled,
+    TrainingGroup,
+)
+from oars.alignment.stage import RL_STAGES
 from oars.compass.outcome import CandidateOutcome
 from oars.config import RunConfig
-from oars.config.alignment import RLStageConfig
 from oars.imaging.crops import Pair
-from rollout_workers.pool import AttemptFailed, Sampled
-from services.control.conductor import Conductor
-from services.control.group_life import GroupLife
-from services.control.policy_store import PolicyStore, Published
-from services.control.protocols import TrainingGroup
-from services.control.resilient_learner import ResilientLearner
-from services.control.retry import Retry
+from services.align import rl_stage
+from services.control.policy_store import PolicyStore
+from services.control.retry import GiveUp, Retry
+from services.control.roles import conductor_of, learner_of, observer_of
 from services.run.ledger import Ledger
 from services.run.run import Run
 from services.run.stopping import StopRequest
@@ -41,7 +45,7 @@ from services.run.telemetry import Telemetry
 from services.run.watchdog import Watchdog
 
 NEVER = 10**9
-STAGES = {"fr_rl": RLStageConfig(steps=3, groups=2), "nr_rl": RLStageConfig(steps=2, groups=3)}
+STAGES = {"fr_rl": {"steps": 3, "groups": 2}, "nr_rl": {"steps": 2, "groups": 3}}
 
 
 class Killed(BaseException):
@@ -167,6 +171,10 @@ class Disk:
         return self.directory / "ledger.sqlite"
 
 
+def at_once(attempt: int, timed_out: bool) -> Retry | GiveUp:
+    return Retry(0.0)
+
+
 def drive(disk: Disk, writes: int, chance: random.Random, failures: float, losses: float) -> bool:
     """One driver; True if it lived to the end of both stages."""
     ledger = Ledger.drive(disk.ledger)
@@ -183,12 +191,12 @@ def drive(disk: Disk, writes: int, chance: random.Random, failures: float, losse
     async def life() -> None:
         rollouts = WatchfulRollouts(chance, failures, disk.published)
         store = PolicyStore(lambda snapshot: snapshot)
-        async with ResilientLearner.running(run, start, disk.samples) as learner:
-            group_life = GroupLife(run, rollouts, Judge(outcomes), store, disk.samples)
-            conductor = Conductor(run, Source(), rollouts, learner, store, group_life, disk.samples)  # type: ignore[arg-type]
+        observer, judge = observer_of(run), Judge(outcomes)
+        async with learner_of(run, observer, disk.samples, start) as learner:
+            conductor = conductor_of(run, observer, Source(), rollouts, judge, learner, store, disk.samples, at_once)
             await conductor.begin()
-            for name, config in STAGES.items():
-                await conductor.run_stage(name, config)  # type: ignore[arg-type]
+            for stage in RL_STAGES:
+                await rl_stage(conductor, stage)
             await conductor.checkpoint()
 
     try:
@@ -215,19 +223,15 @@ def align(
         "group_attempts": 1000,
         "heartbeat_s": 0.003,
     }
-    disk, chance = Disk(directory, RunConfig.model_validate({"control": control})), random.Random(seed)
+    disk, chance = (
+        Disk(directory, RunConfig.model_validate({"control": control, "stages": STAGES})),
+        random.Random(seed),
+    )
     for writes in kills:
         if drive(disk, writes, chance, failures, losses):
             return disk
     assert drive(disk, NEVER, chance, failures, losses)
     return disk
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_waits() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("services.control.group_life.after_failure", lambda attempt, *rest: Retry(0.0))
-        yield
 
 
 @settings(max_examples=30)
@@ -248,7 +252,7 @@ def test_every_group_leaves_once_and_is_trained_once(
 ) -> None:
     disk = align(tmp_path_factory.mktemp("run"), max_staleness, kills, seed, failures, losses)
     ledger = Ledger.drive(disk.ledger)
-    counts, wanted = ledger.counts(), sum(stage.steps * stage.groups for stage in STAGES.values())
+    counts, wanted = ledger.counts(), sum(stage["steps"] * stage["groups"] for stage in STAGES.values())
     assert ledger.violations(final=True) == []
     assert counts.trained == wanted and counts.admitted == wanted + sum(counts.dropped.values())
     trained = [sample.split("@")[0] for batch in disk.history for sample, _ in batch]

@@ -1,6 +1,5 @@
 """What comes back from disk is, bit for bit, what was put there."""
 
-import asyncio
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 import torch
 
 from oars.alignment.messages import Conditioning, TrainingSample
-from services.control.sample_store import BadSample, SampleStore, read_sample, write_sample
+from services.control.sample_store import BadSample, RaySampleStore, read_sample, write_sample
 
 
 def sample() -> TrainingSample:
@@ -49,15 +48,11 @@ def test_a_sample_that_is_missing_or_torn_is_one_line_naming_the_file(tmp_path: 
 
 
 def test_only_what_somebody_may_ask_for_is_kept(tmp_path: Path) -> None:
-    sample_store = SampleStore(tmp_path / "experience")
-
-    async def keep() -> None:
-        for group in ("a", "b", "c"):
-            value = asyncio.get_running_loop().create_future()
-            value.set_result(sample())
-            await sample_store.keep(group, value)
-
-    asyncio.run(keep())
-    sample_store.forget(["a", "unknown"])
-    sample_store.forget_all_but(["c", "not kept"])
-    assert [path.name for path in (tmp_path / "experience").iterdir()] == ["c.safetensors"]
+    directory = tmp_path / "experience"
+    store = RaySampleStore(directory)
+    for group in ("a", "b", "c"):
+        write_sample(directory / f"{group}.safetensors", sample())
+    (directory / "torn.part").write_bytes(b"left by a driver that died")
+    store.forget(["b", "never kept"])
+    store.forget_all_but(["c"])
+    assert [path.name for path in directory.iterdir()] == ["c.safetensors"]

@@ -1,0 +1,122 @@
+"""The roles of a run, started and stopped in order: the learner for the whole run, rollout workers for RL."""
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+import ray
+
+from learner.group import LearnerGroup
+from rollout_workers.pool import RolloutPool
+from services.control.compass import connect_compass
+from services.control.conductor import Conductor
+from services.control.group_runner import AfterFailure, GroupRunner, retry_policy
+from services.control.observer import RunObserver
+from services.control.policy_store import PolicyStore
+from services.control.protocols import Judge, Learner, Rollouts, SampleStore, Source
+from services.control.resilient_learner import Ranks, ResilientLearner
+from services.control.sample_store import RaySampleStore
+from services.control.source import InputSource
+from services.run.run import Run
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What lives from the cold start to the last step."""
+
+    source: InputSource
+    judge: Judge
+    learner: ResilientLearner
+    samples: RaySampleStore
+    observer: RunObserver
+
+
+@asynccontextmanager
+async def learning(run: Run) -> AsyncIterator[Roles]:
+    """Connect COMPASS and start the learner's ranks, which end with the block. Raises NoCompass, WrongJudge, NoPhotos,
+    LearnerUnavailable."""
+    judge, source = connect_compass(run.config, run.telemetry), InputSource(run.config, run.id)
+    samples, observer = RaySampleStore(run.directory / "experience"), observer_of(run)
+
+    async def start() -> LearnerGroup:
+        return await LearnerGroup.start(run.config, run.rl_weights)
+
+    async with learner_of(run, observer, samples, start) as learner:
+        yield Roles(source, judge, learner, samples, observer)
+
+
+@asynccontextmanager
+async def conducting(run: Run, roles: Roles) -> AsyncIterator[Conductor]:
+    """Start the rollout workers, bring the learner into RL, publish; the workers end with the block. Raises
+    WorkersUnavailable."""
+    rollouts, policies = RolloutPool.create(run.config, run.rl_weights), PolicyStore(ray.put)
+    conductor = conductor_of(
+        run, roles.observer, roles.source, rollouts, roles.judge, roles.learner, policies, roles.samples
+    )
+    try:
+        await conductor.begin()
+        # `ready` reports its own timeout; this outer one is a backstop.
+        deadline = 2 * run.config.control.start_deadline_s
+        await run.watchdog.wait("conductor", "the rollout workers", rollouts.ready(), deadline)
+        yield conductor
+    finally:
+        await rollouts.stop()
+
+
+# Each role is handed the parts of the run that it needs, here and nowhere else.
+
+
+def observer_of(run: Run) -> RunObserver:
+    return RunObserver(run.telemetry, run.clocks, run.progress)
+
+
+def learner_of(
+    run: Run, observer: RunObserver, samples: SampleStore, start: Callable[[], Awaitable[Ranks]]
+) -> AbstractAsyncContextManager[ResilientLearner]:
+    """`start` brings up new ranks."""
+    return ResilientLearner.running(
+        run.config, run.ledger, observer, run.watchdog, run.checkpoints, samples, run.now, start
+    )
+
+
+def conductor_of(
+    run: Run,
+    observer: RunObserver,
+    source: Source,
+    rollouts: Rollouts,
+    judge: Judge,
+    learner: Learner,
+    policies: PolicyStore,
+    samples: SampleStore,
+    after_failure: AfterFailure | None = None,
+) -> Conductor:
+    """`after_failure` decides about failed attempts in place of the config's policy."""
+    config, ledger, watchdog = run.config, run.ledger, run.watchdog
+    groups = GroupRunner(
+        config,
+        ledger,
+        observer,
+        watchdog,
+        rollouts,
+        judge,
+        policies,
+        samples,
+        run.now,
+        after_failure or retry_policy(config.control.group_attempts, random.random),
+    )
+    return Conductor(
+        config,
+        ledger,
+        observer,
+        watchdog,
+        run.stop,
+        run.checkpoints,
+        source,
+        rollouts,
+        learner,
+        policies,
+        samples,
+        groups,
+        run.now,
+    )
