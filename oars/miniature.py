@@ -2,20 +2,30 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from oars.errors import UserError
+from oars.model_files import (
+    MODEL_CONFIG,
+    PIPELINE_INDEX,
+    MissingModel,
+    check_model,
+    check_pipeline,
+    check_processor,
+    check_tokenizer,
+)
 
 Part = Literal["generator", "judge"]
 MINIATURE = "miniature"
 MANIFEST = "manifest.json"
 PIPELINE = "QwenImageEditPlusPipeline"
 
-
-class MissingModel(UserError, FileNotFoundError):
-    """A model directory that is not there; the message names it and says how to get one."""
+_CHECKS: dict[Part, tuple[Callable[[Path], None], ...]] = {
+    "generator": (check_pipeline,),
+    "judge": (check_model, check_tokenizer, check_processor),
+}
 
 
 def miniature_path(part: Part) -> Path:
@@ -24,13 +34,19 @@ def miniature_path(part: Part) -> Path:
 
 
 def resolve_model(path: str, part: Part) -> Path:
-    """A config's `path`: a directory, or `miniature`. Raises MissingModel naming the path, also for a generator of
-    another pipeline: the first Qwen-Image-Edit would load, and be asked with its successor's template."""
+    """A config's `path`: a directory, or `miniature`. Raises MissingModel naming it, or the file that it lacks, also for
+    a generator of another pipeline: the first Qwen-Image-Edit would load, and be asked with its successor's template.
+    """
     directory = miniature_path(part) if path == MINIATURE else Path(path)
-    index = "model_index.json" if part == "generator" else "config.json"
+    index = PIPELINE_INDEX if part == "generator" else MODEL_CONFIG
     if not (directory / index).is_file():
         hint = "build it with `oars miniature build`" if path == MINIATURE else f"expected a directory with {index}"
         raise MissingModel(f"{part}: no model in {directory}: {hint}")
+    try:
+        for check in _CHECKS[part]:
+            check(directory)
+    except MissingModel as error:
+        raise MissingModel(f"{part}: {error}") from error
     if part == "generator" and (found := json.loads((directory / index).read_text()).get("_class_name")) != PIPELINE:
         raise MissingModel(f"generator: {directory / index} names {found}; expected {PIPELINE} (Qwen-Image-Edit-2509)")
     return directory

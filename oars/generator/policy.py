@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from oars.alignment.messages import Conditioning, PolicySnapshot
 from oars.config import GeneratorConfig, LoraConfig
 from oars.miniature import resolve_model
+from oars.model_files import check_model
 from oars.precision import compute_dtype, computing_in, computing_in_float32
 from oars.seeds import derive_seed, seeded_noise
 
@@ -55,7 +56,9 @@ def load_transformer(
     config: GeneratorConfig, weights: Path | None = None, dtype: torch.dtype | None = None
 ) -> QwenImageTransformer2DModel:
     """The base transformer, or the one in `weights` (a diffusers transformer directory, such as SFT weights), held in
-    `dtype`; None: in the precision of its arithmetic."""
+    `dtype`; None: in the precision of its arithmetic. Raises MissingModel."""
+    if weights is not None:
+        check_model(weights)
     directory = weights or resolve_model(config.path, "generator") / "transformer"
     return QwenImageTransformer2DModel.from_pretrained(directory, torch_dtype=dtype or compute_dtype(config.dtype))
 

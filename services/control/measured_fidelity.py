@@ -9,7 +9,8 @@ from oars.compass.annotation.labels import Errors, colour_error, structure_error
 from oars.compass.training.files import JUDGE_LABELS
 from oars.metrics.dists import dists_batch, require_dists
 from oars.metrics.perceptual import stlpips_batch
-from oars.miniature import MissingModel, resolve_model
+from oars.miniature import resolve_model
+from oars.model_files import MissingModel
 
 Pixels = NDArray[np.uint8]
 

@@ -31,6 +31,7 @@ from oars.errors import UserError
 from oars.files import fingerprint
 from oars.imaging.image_io import read_image
 from oars.miniature import MINIATURE, resolve_model
+from oars.model_files import check_model
 from oars.seeds import derive_seed
 
 Pixels = NDArray[np.uint8]
@@ -87,8 +88,8 @@ def check_enhancer(config: EnhancerConfig, scale: int) -> None:
                 raise BadConfig(f"enhancer {config.name!r}: its network enlarges x{networks.SCALE}, scale is {scale}")
         case GeneratorEnhancerConfig():
             resolve_model(config.generator.path, "generator")
-            if config.weights is not None and not (config.weights / "config.json").is_file():
-                raise BadEnhancer(f"enhancer {config.name!r}: no transformer in {config.weights}")
+            if config.weights is not None:
+                check_model(config.weights)
         case FolderConfig() if not config.path.is_dir():
             raise BadEnhancer(f"enhancer {config.name!r}: no folder {config.path}")
         case CallableConfig():

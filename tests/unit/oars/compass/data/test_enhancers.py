@@ -29,6 +29,7 @@ from oars.config.curation import (
     NetworkConfig,
 )
 from oars.config.generator import GeneratorConfig, SamplerConfig
+from oars.model_files import MissingModel
 
 MINIATURE = {"generator": GeneratorConfig(text_image_area=4096), "sampler": SamplerConfig(inference_steps=2)}
 
@@ -126,7 +127,7 @@ def test_what_cannot_work_is_found_before_any_work(tmp_path: Path) -> None:
         check_enhancer(FolderConfig(name="f", kind="folder", path=tmp_path, family="generative"), 4)
     with pytest.raises(BadEnhancer, match="nothing_here"):
         check_enhancer(CallableConfig(name="c", kind="callable", target="nothing_here:f", family="generative"), 4)
-    with pytest.raises(BadEnhancer, match="no transformer"):
+    with pytest.raises(MissingModel, match=r"config\.json: missing"):
         check_enhancer(GeneratorEnhancerConfig(name="g", kind="generator", weights=tmp_path), 4)
     assert entry_of(network).licence == "BSD-3-Clause"
 
