@@ -1,13 +1,23 @@
 """A file is whole or not there: write aside, sync, rename. What a kill leaves behind is never read back."""
 
+import errno
 import hashlib
 import os
 import secrets
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from oars.errors import UserError
+from oars.names import printable
+
 _SAMPLE = 2**20
 _PARTIAL = ".partial"
+_KEPT_NAME = 40  # characters, of up to four bytes
+
+
+class NotWritable(UserError, OSError):
+    """A file that cannot be written; the message is one line that names it."""
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -16,11 +26,24 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     Its own name in between, so that a writer that was left behind by a kill never shares a file with its successor.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PARTIAL}")
+    # Cut, since a file system that takes 255 bytes has no room for more beside a name that long.
+    aside = path.with_name(f".{path.name[:_KEPT_NAME]}.{secrets.token_hex(4)}{_PARTIAL}")
     write(aside)
     sync(aside)
     aside.replace(path)
     sync(path.parent)
+
+
+def check_writable(path: Path) -> None:
+    """Raises NotWritable unless a file of this name can be written: before hours of work are."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise NotWritable(f"{printable(path)}: cannot be written: {error.strerror}") from error
 
 
 def remove_partial(directory: Path) -> None:

@@ -10,9 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
-from oars.imaging.image_io import BadImage, decode_lossless, encode_png, encode_webp, read_image
+from oars.imaging.image_io import (
+    MAX_INPUT_PIXELS,
+    BadImage,
+    decode_lossless,
+    encode_png,
+    encode_webp,
+    image_size,
+    read_image,
+    read_picture,
+)
 
 Pixels = NDArray[np.uint8]
 
@@ -60,6 +69,81 @@ def test_exif_rotation_is_applied(tmp_path: Path) -> None:
     exif[0x0112] = 6
     image = read_image(saved(tmp_path, Image.fromarray(PIXELS), exif=exif))
     np.testing.assert_array_equal(image, np.rot90(PIXELS, -1))
+
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def exchanged() -> bytes:
+    """sRGB with its red and green primaries exchanged."""
+    tags = {
+        SRGB[at : at + 4]: struct.unpack(">II", SRGB[at + 4 : at + 12]) for at in range(132, 132 + 12 * SRGB[131], 12)
+    }
+    (red, length), (green, _) = tags[b"rXYZ"], tags[b"gXYZ"]
+    profile = bytearray(SRGB)
+    profile[red : red + length], profile[green : green + length] = (
+        SRGB[green : green + length],
+        SRGB[red : red + length],
+    )
+    return bytes(profile)
+
+
+SAVED_LOSSLESS: dict[str, dict[str, Any]] = {"png": {}, "tif": {}, "webp": {"lossless": True}}
+
+
+@pytest.mark.parametrize("kind", SAVED_LOSSLESS)
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_colours_follow_the_embedded_profile(tmp_path: Path, kind: str, mode: str) -> None:
+    red = Image.new("RGB", (16, 16), (200, 40, 40)).convert(mode)
+    path = saved(tmp_path, red, f"red.{kind}", icc_profile=exchanged(), **SAVED_LOSSLESS[kind])
+    assert np.abs(read_image(path)[0, 0].astype(int) - (40, 200, 40)).max() <= 1
+
+
+def test_a_door_reads_the_same_colours_as_a_file(tmp_path: Path) -> None:
+    path = saved(tmp_path, Image.fromarray(PIXELS), icc_profile=exchanged())
+    np.testing.assert_array_equal(decode_lossless(path.read_bytes()), read_image(path))
+
+
+@pytest.mark.parametrize(
+    "profile", [SRGB, SRGB[:200], b"nonsense", exchanged()[:300]], ids=["sRGB", "cut", "no", "half"]
+)
+def test_srgb_and_damaged_profiles_change_nothing(tmp_path: Path, profile: bytes) -> None:
+    np.testing.assert_array_equal(read_image(saved(tmp_path, Image.fromarray(PIXELS), icc_profile=profile)), PIXELS)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "CMYK"])
+def test_a_profile_for_other_pixels_is_ignored(tmp_path: Path, mode: str) -> None:
+    image = Image.fromarray(PIXELS).convert(mode)
+    name = "photo.tif" if mode == "CMYK" else "photo.png"
+    profile = SRGB if mode != "P" else None
+    np.testing.assert_array_equal(
+        read_image(saved(tmp_path, image, name, icc_profile=profile)), read_image(saved(tmp_path, image, name))
+    )
+
+
+@pytest.mark.parametrize("exif", [b"garbage" * 3, b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + 9 * b"\x01\x12\0\x03"])
+@pytest.mark.parametrize("kind", ["png", "webp"])
+def test_exif_that_cannot_be_read_means_no_rotation(tmp_path: Path, kind: str, exif: bytes) -> None:
+    path = saved(tmp_path, Image.fromarray(PIXELS), f"a.{kind}", exif=exif, **SAVED_LOSSLESS[kind])
+    np.testing.assert_array_equal(read_image(path), PIXELS)
+    np.testing.assert_array_equal(decode_lossless(path.read_bytes()), PIXELS)
+
+
+def test_what_an_enlargement_has_can_be_read_again(tmp_path: Path) -> None:
+    path = saved(tmp_path, Image.new("L", (8400, 8000)), "sr.png")
+    assert image_size(path) == (8400, 8000) and read_image(path).shape == (8000, 8400, 3)
+    with pytest.raises(BadImage, match="too large"):
+        read_picture(path, MAX_INPUT_PIXELS)
+
+
+def test_transparency_is_there_for_who_asks(tmp_path: Path) -> None:
+    alpha = np.full((12, 20), 255, np.uint8)
+    alpha[:, :10] = 60
+    picture = read_picture(saved(tmp_path, Image.fromarray(np.dstack([PIXELS, alpha]))))
+    np.testing.assert_array_equal(picture.rgb, PIXELS)
+    assert picture.alpha is not None
+    np.testing.assert_array_equal(picture.alpha, alpha)
+    assert read_picture(saved(tmp_path, Image.fromarray(PIXELS).convert("RGBA"))).alpha is None
 
 
 def test_float_pixels_are_refused(tmp_path: Path) -> None:
