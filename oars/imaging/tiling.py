@@ -2,16 +2,19 @@
 
 Every tile handed to the model is exactly `tile` output pixels square. An image smaller than a tile is extended by
 reflection and the result cut back. Along each axis the weights of the tiles are normalised, so their products sum to
-one and the identity comes out unchanged.
+one and the identity comes out unchanged. Rows of tiles are blended one after the other, and finished rows rounded, so
+that beside the result only the rows of one tile are held as floats.
 """
 
 from collections.abc import Callable
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
+
+LR_ROWS = 64
+"""Rows of an LR that a step over the whole picture takes at a time: bounds memory, changes nothing else."""
 
 
 def tile_starts(length: int, tile: int, overlap: int) -> list[int]:
@@ -40,12 +43,18 @@ def upscale_tiled(lr: Pixels, scale: int, tile: int, overlap: int, upscale: Call
     padded = np.pad(lr, padding, mode="symmetric")
     rows = axis_weights(padded.shape[0], side, overlap // scale, scale)
     columns = axis_weights(padded.shape[1], side, overlap // scale, scale)
-    blended = np.zeros((padded.shape[0] * scale, padded.shape[1] * scale, 3), np.float32)
-    for (top, down), (left, across) in product(rows, columns):
-        weight = down[:, None, None] * across[None, :, None]
-        piece = upscale(np.ascontiguousarray(padded[top : top + side, left : left + side]))
-        blended[top * scale : top * scale + tile, left * scale : left * scale + tile] += weight * piece
-    return np.rint(blended[: height * scale, : width * scale]).clip(0, 255).astype(np.uint8)
+    result = np.empty((padded.shape[0] * scale, padded.shape[1] * scale, 3), np.uint8)
+    open_rows = np.zeros((tile, result.shape[1], 3), np.float32)
+    """Blended so far, from the first row of the current tiles on."""
+    ends = [*(start for start, _ in rows[1:]), padded.shape[0]]
+    for (top, down), end in zip(rows, ends, strict=True):
+        for left, across in columns:
+            piece = upscale(np.ascontiguousarray(padded[top : top + side, left : left + side]))
+            open_rows[:, left * scale : left * scale + tile] += down[:, None, None] * across[None, :, None] * piece
+        done = (end - top) * scale
+        result[top * scale : top * scale + done] = np.rint(open_rows[:done]).clip(0, 255)
+        open_rows = np.concatenate([open_rows[done:], np.zeros_like(open_rows[:done])])
+    return result[: height * scale, : width * scale]
 
 
 def axis_weights(length: int, side: int, overlap: int, scale: int) -> list[tuple[int, NDArray[np.float32]]]:

@@ -7,6 +7,7 @@ import typer
 
 from oars.config import load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
+from oars.names import printable
 
 
 def upscale(
@@ -19,41 +20,50 @@ def upscale(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the initial noise.")] = 0,
 ) -> None:
-    """Enlarge a photo four times (the profile's scale), tile by tile, keeping its colours."""
-    from oars.imaging.image_io import encode_png, read_image
+    """Enlarge a photo four times (the profile's scale), tile by tile, keeping its colours and its transparency."""
+    from oars.files import check_writable
+    from oars.generator.sizes import check_sides
+    from oars.imaging.enlargement import plan_enlargement
+    from oars.imaging.image_io import MAX_INPUT_PIXELS, read_picture, write_png
+    from oars.miniature import resolve_model
     from services.run.run_directory import CONFIG
 
     weights = _weights(run, runs)
     own = weights.with_name(CONFIG) if weights else deploy_path(DEFAULT_PROFILE)
     config = load_profile(profile or own)
-    pixels = read_image(photo)
+    picture = read_picture(photo, MAX_INPUT_PIXELS)
+    plan = plan_enlargement(printable(photo), picture.rgb.shape, config.data.scale, config.sampler)
+    check_sides(resolve_model(config.generator.path, "generator"), {"sampler.tile": config.sampler.tile})
+    target = out or photo.with_name(f"{photo.stem}_x{config.data.scale}.png")
+    check_writable(target)
+    typer.echo(f"{plan.width}x{plan.height} px in {plan.tiles} tiles; {plan.memory / 2**30:.1f} GiB beside the model")
     from rich.progress import Progress
 
     from oars.generator.policy import load_pipeline, load_transformer
     from oars.generator.upscaler import Upscaler
+    from oars.imaging.transparency import visible_colours, with_alpha
 
     upscaler = Upscaler(
         load_pipeline(config.generator), load_transformer(config.generator, weights), config.generator, config.sampler
     )
     with Progress() as bars:
-        task = bars.add_task("tiles", total=None)
+        task = bars.add_task("tiles", total=plan.tiles)
         result = upscaler.upscale(
-            pixels, config.data.scale, seed, lambda done, tiles: bars.update(task, completed=done, total=tiles)
+            visible_colours(picture), config.data.scale, seed, lambda done, _: bars.update(task, completed=done)
         )
-    target = out or photo.with_name(f"{photo.stem}_x{config.data.scale}.png")
-    partial = target.with_name(target.name + ".partial")
-    partial.write_bytes(encode_png(result))
-    partial.rename(target)
-    typer.echo(f"{target}: {result.shape[1]}x{result.shape[0]} px")
+    write_png(target, with_alpha(result, picture.alpha))
+    typer.echo(f"{printable(target)}: {plan.width}x{plan.height} px")
 
 
 def _weights(run: str | None, runs: Path) -> Path | None:
-    """The run's aligned transformer; None is the base. Raises BadRun naming the run."""
+    """The run's aligned transformer; None is the base. Raises BadRun naming the run, MissingModel."""
     if run is None:
         return None
+    from oars.model_files import check_model
     from services.run.run_directory import BadRun, find_run
 
     weights = find_run(runs, run) / "aligned"
     if not (weights / "config.json").is_file():
         raise BadRun(f"run {run!r} has no aligned weights in {weights}: it has not finished")
+    check_model(weights)
     return weights

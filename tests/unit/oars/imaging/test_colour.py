@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oars.imaging.colour import keep_colour
+from oars.imaging.tiling import LR_ROWS
 
 RNG = np.random.default_rng(0)
 GT = np.clip(RNG.normal(128, 15, (64, 96, 3)), 0, 255).astype(np.uint8)
@@ -34,3 +35,13 @@ def test_right_colours_are_left_alone() -> None:
 def test_size_that_is_no_multiple_is_refused() -> None:
     with pytest.raises(ValueError, match="no multiple"):
         keep_colour(GT[:63], LR)
+
+
+def test_a_picture_of_many_bands_is_corrected_as_one() -> None:
+    """A constant drift of a picture taller than what is corrected at a time comes out everywhere, seams included."""
+    lr = np.full((3 * LR_ROWS + 5, 9, 3), 120, np.uint8)
+    drifted = np.full((2 * lr.shape[0], 18, 3), 100, np.uint8)
+    drifted[::7] += 3
+    kept = keep_colour(drifted, lr)
+    assert np.abs(np.diff(kept.reshape(-1, 2, 18, 3).mean((1, 2, 3)))).max() <= 2.1
+    assert abs(kept.mean() - 120) < 0.5
