@@ -34,8 +34,10 @@ def miniature_path(part: Part) -> Path:
 
 
 def resolve_model(path: str, part: Part) -> Path:
-    """A config's `path`: a directory, or `miniature`. Raises MissingModel naming it, or the file that it lacks, also for
-    a generator of another pipeline: the first Qwen-Image-Edit would load, and be asked with its successor's template.
+    """A config's `path`: a directory, or `miniature`. Raises MissingModel naming it, or the file that it lacks.
+
+    So does a generator of another pipeline: the first Qwen-Image-Edit would load, and be asked with its successor's
+    template.
     """
     directory = miniature_path(part) if path == MINIATURE else Path(path)
     index = PIPELINE_INDEX if part == "generator" else MODEL_CONFIG

@@ -5,9 +5,9 @@ Evaluation windows are cells of a grid, disjoint as long as there are enough of 
 photo's cells is left out, and the photos take turns.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain, zip_longest
 
 import numpy as np
@@ -18,14 +18,22 @@ from oars.config.degradation import DegradationConfig
 from oars.config.run import DataConfig
 from oars.errors import UserError
 from oars.imaging.degradation import degrade, degrade_once
-from oars.imaging.photos import Photo, find_photos
+from oars.imaging.image_io import BadImage
+from oars.imaging.photo_cache import PhotoCache
+from oars.imaging.photos import Photo
+from oars.imaging.survey import survey
 from oars.seeds import derive_seed
 
 Pixels = NDArray[np.uint8]
 
 _TRAINING_CANDIDATES = 2
 _KEPT_SHARE = 2 / 3
-_CACHED_PHOTOS = 32  # bounds memory: 0.4 GiB of half-size wallpapers
+_CACHED_BYTES = 512 * 2**20  # some forty half-size wallpapers, or seven photos of 24 megapixels
+_DRAWS = 8
+"""Photos drawn for one input; those before the last may have become unreadable since the run began."""
+
+_log = logging.getLogger(__name__)
+_cache = PhotoCache(_CACHED_BYTES)
 
 
 class PhotoTooSmall(UserError, ValueError):
@@ -59,9 +67,14 @@ class Window:
 def training_pair(photos: Sequence[Photo], data: DataConfig, seed: int, index: int) -> Pair:
     """Pair number `index` of the paired stages; `gt` is `data.crop` pixels square, `lr` its degradation.
 
-    Raises PhotoTooSmall if the drawn photo holds no such window.
+    A photo that cannot be read, or holds no such window, costs one draw. Raises BadImage or PhotoTooSmall if the last
+    draw fails, too.
     """
-    rng = np.random.default_rng(derive_seed("training_pair", seed, index))
+    return _first_readable(lambda draw: _training_pair(photos, data, seed, index, draw))
+
+
+def _training_pair(photos: Sequence[Photo], data: DataConfig, seed: int, index: int, draw: tuple[int, ...]) -> Pair:
+    rng = np.random.default_rng(derive_seed("training_pair", seed, index, *draw))
     photo = photos[int(rng.integers(len(photos)))]
     pixels = photo_pixels(photo, False)
     candidates = [random_window(photo, pixels, data.crop, rng) for _ in range(_TRAINING_CANDIDATES)]
@@ -77,9 +90,9 @@ def evaluation_pairs(data: DataConfig, seed: int) -> list[Pair]:
     """`data.evaluation_crops` degraded pairs of `data.evaluation_crop` pixels from the evaluation photos.
 
     The windows overlap by half, three quarters ... only where the photos have too few disjoint ones.
-    Raises PhotoTooSmall, or NoPhotos if the source has no evaluation photo.
+    Raises BadImage, PhotoTooSmall, or NoPhotos if the source has no photo to use in one of its splits.
     """
-    photos = find_photos(data.photos, "evaluation")
+    photos = survey(data).evaluation
     stride = data.evaluation_crop
     while len(chosen := _spread(photos, data.evaluation_crop, stride, seed)) < data.evaluation_crops and stride > 1:
         stride //= 2
@@ -90,9 +103,14 @@ def low_quality_input(photos: Sequence[Photo], data: DataConfig, seed: int, inde
     """Input number `index` of the reference-free stage, `data.crop / data.scale` pixels square, without GT.
 
     A photo with a reduction is soft and noisy at full size: its own full-size pixels are the input, untouched. Any
-    other photo is shrunk by `data.low_quality.shrink` and passes one light order of degradation.
+    other photo is shrunk by `data.low_quality.shrink` and passes one light order of degradation. Photos that cannot be
+    used cost draws, as in `training_pair`.
     """
-    rng = np.random.default_rng(derive_seed("low_quality", seed, index))
+    return _first_readable(lambda draw: _low_quality_input(photos, data, seed, index, draw))
+
+
+def _low_quality_input(photos: Sequence[Photo], data: DataConfig, seed: int, index: int, draw: tuple[int, ...]) -> Pair:
+    rng = np.random.default_rng(derive_seed("low_quality", seed, index, *draw))
     photo = photos[int(rng.integers(len(photos)))]
     side = data.crop // data.scale
     soft = photo.reduction > 1
@@ -107,18 +125,25 @@ def low_quality_input(photos: Sequence[Photo], data: DataConfig, seed: int, inde
     return Pair(f"{_window_id(photo, window)}#{index}", np.ascontiguousarray(lr), None)
 
 
+def _first_readable(make: Callable[[tuple[int, ...]], Pair]) -> Pair:
+    """`make` gets what its seed has beside the first draw's."""
+    for draw in range(_DRAWS - 1):
+        try:
+            return make((draw,) if draw else ())
+        except (BadImage, PhotoTooSmall) as error:
+            _log.warning("photo left out: %s", error)
+    return make((_DRAWS - 1,))
+
+
 def texture(pixels: Pixels) -> float:
     """Mean absolute difference of neighbouring pixels, 8-bit levels: how much there is to restore."""
     levels = pixels.astype(np.int16)
     return float(np.abs(np.diff(levels, axis=0)).mean() + np.abs(np.diff(levels, axis=1)).mean())
 
 
-@lru_cache(maxsize=_CACHED_PHOTOS)
 def photo_pixels(photo: Photo, full_size: bool) -> Pixels:
     """`photo.pixels`, read-only; the last few photos are kept."""
-    pixels = photo.pixels(full_size)
-    pixels.setflags(write=False)
-    return pixels
+    return _cache.pixels(photo, full_size)
 
 
 def random_window(photo: Photo, pixels: Pixels, side: int, rng: np.random.Generator) -> Window:

@@ -19,10 +19,13 @@ from PIL import Image
 from oars.errors import UserError
 from oars.imaging.image_io import read_image
 from oars.imaging.photo_list import ListedPhoto, Source, Split, listed_photos
+from oars.names import printable
 
 WALLPAPER_DIR = Path("/usr/share/backgrounds")
 BACKGROUND_DIR = Path("/usr/share")
 
+# Folders that file servers and archives keep beside a user's own: thumbnails, bins, snapshots, resource forks.
+_NOT_THE_USERS = {"@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "__macosx"}
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 
 
@@ -46,29 +49,35 @@ class NoPhotos(UserError, ValueError):
     """The named source holds no photo of the wanted split."""
 
 
-def find_photos(source: str, split: Split) -> list[Photo]:
-    """Photos of one split from `packages`, `wallpapers`, `all` (both), `backgrounds` or a folder, in a stable order.
+def photos_by_split(source: str) -> dict[Split, list[Photo]]:
+    """Photos of `packages`, `wallpapers`, `all` (both), `backgrounds` or a folder, in a stable order.
 
-    Raises NoPhotos naming the source if there are none.
+    Raises NoPhotos naming a source that is neither.
     """
     if source == "all":
-        photos = [*_listed_photos("packages", split), *_listed_photos("wallpapers", split)]
+        found = [*_listed_photos("packages"), *_listed_photos("wallpapers")]
     elif source in get_args(Source):
-        photos = list(_listed_photos(source, split))
+        found = list(_listed_photos(source))
+    elif _is_folder(source):
+        found = list(_folder_photos(Path(source)))
     else:
-        photos = list(_folder_photos(Path(source), split))
-    if not photos:
-        expected = "'packages', 'wallpapers', 'all', 'backgrounds' or a folder of images"
-        raise NoPhotos(f"no {split} photos in {source!r}: expected {expected}")
-    return photos
+        raise NoPhotos(f"no photos in {source!r}: expected 'packages', 'wallpapers', 'all', 'backgrounds' or a folder")
+    return {split: [photo for of, photo in found if of == split] for split in get_args(Split)}
 
 
-def _listed_photos(source: str, split: Split) -> Iterator[Photo]:
+def find_photos(source: str, split: Split) -> list[Photo]:
+    """Those of one split. Raises NoPhotos naming the source if there are none."""
+    if photos := photos_by_split(source)[split]:
+        return photos
+    raise NoPhotos(f"no {split} photos in {source!r}")
+
+
+def _listed_photos(source: str) -> Iterator[tuple[Split, Photo]]:
     for listed in listed_photos():
-        if listed.source == source and listed.split == split and (root := _root(listed)) is not None:
+        if listed.source == source and (root := _root(listed)) is not None:
             path = root / listed.name
             if path.exists():
-                yield Photo(listed.name, path, listed.reduction)
+                yield listed.split, Photo(listed.name, path, listed.reduction)
 
 
 def _root(listed: ListedPhoto) -> Path | None:
@@ -79,11 +88,24 @@ def _root(listed: ListedPhoto) -> Path | None:
     return None if spec is None or spec.origin is None else Path(spec.origin).parents[1]
 
 
-def _folder_photos(folder: Path, split: Split) -> Iterator[Photo]:
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES):
-        name = path.relative_to(folder).as_posix()
-        if folder_split(name) == split:
-            yield Photo(name, path)
+def _folder_photos(folder: Path) -> Iterator[tuple[Split, Photo]]:
+    """Files alone, and neither hidden ones nor any below a folder that is hidden or not the user's."""
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder)
+        if path.suffix.lower() in _SUFFIXES and not any(map(_is_hidden, inner.parts)) and path.is_file():
+            name = printable(inner)
+            yield folder_split(name), Photo(name, path)
+
+
+def _is_hidden(part: str) -> bool:
+    return part.startswith(".") or part.casefold() in _NOT_THE_USERS
+
+
+def _is_folder(source: str) -> bool:
+    try:
+        return Path(source).is_dir()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def folder_split(name: str) -> Split:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from oars.config import load_profile
+from oars.config import RunConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
 from services.run.beginning import existing_run
 from services.run.run_directory import CONFIG, claimed, find_run, succeeded
@@ -55,6 +55,8 @@ def align(
         if not run and succeeded(there):
             typer.echo(f"run {run_id} has succeeded already: {there}")
             return
+    if fresh or address is None:  # the cluster is this machine's: so are the files
+        _check_files(config)
 
     # Ray takes a second to import: after the config is known to be good.
     from services.launch.cluster import cluster, deploy_compass, needed_cpus
@@ -68,3 +70,12 @@ def align(
         )
         code = follow(joined, submit(joined, job))
     raise typer.Exit(code)
+
+
+def _check_files(config: RunConfig) -> None:
+    """Say which photos are left out. Raises the user's errors of a run's files."""
+    from oars.imaging.survey import named
+    from services.launch.preflight import check_run
+
+    if left_out := check_run(config).left_out:
+        typer.echo(f"data.photos: {named(left_out)}", err=True)

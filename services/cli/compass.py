@@ -103,10 +103,13 @@ def annotate(
 
 
 def _check(settings: "CurationConfig") -> None:
-    from oars.compass.data.curation import check_photos, plan_inputs
+    from oars.compass.data.curation import photos_left_out, plan_inputs
     from oars.compass.data.enhancers import check_enhancer
+    from oars.imaging.survey import named
 
-    check_photos(settings, plan_inputs(settings))
+    plan_inputs(settings)
+    if left_out := photos_left_out(settings):
+        typer.echo(f"photos: {named(left_out)}", err=True)
     for enhancer in settings.enhancers:
         check_enhancer(enhancer, settings.scale)
 

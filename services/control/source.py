@@ -8,7 +8,7 @@ from oars.alignment.messages import RolloutRequest
 from oars.alignment.stage import Stage
 from oars.config import RunConfig
 from oars.imaging.crops import Pair
-from oars.imaging.photos import find_photos
+from oars.imaging.survey import survey
 from oars.seeds import derive_seed
 
 
@@ -34,11 +34,11 @@ class AdmittedGroup:
 
 
 class InputSource:
-    """The photos of the run's training split. Raises NoPhotos if there are none."""
+    """The photos of the run's training split that can be used. Raises NoPhotos if a split has none."""
 
     def __init__(self, config: RunConfig, run_id: str) -> None:
         self._config, self._run_id = config, run_id
-        self._photos = find_photos(config.data.photos, "train")
+        self._photos = survey(config.data).train
 
     def pair(self, stage: Stage, index: int) -> Pair:
         """Input `index` of a stage."""
@@ -50,10 +50,11 @@ class InputSource:
     async def group(self, stage: Stage, index: int, ordinal: int) -> AdmittedGroup:
         """Group number `ordinal` of the run, about input `index` of its stage.
 
-        The id names the input and the run; with the attempt it names a request. The seed knows neither run nor
-        attempt, so that a repeated attempt, or a run that starts over, draws the same candidates.
+        The id names the run and the input's number, so that it stays when a photo has become unreadable; with the
+        attempt it names a request. The seed knows neither run nor attempt, so that a repeated attempt, or a run that
+        starts over, draws the same candidates.
         """
         pair = await asyncio.to_thread(self.pair, stage, index)
-        group_id = hashlib.sha256(f"{self._run_id}\x1f{stage.name}\x1f{pair.image_id}".encode()).hexdigest()[:16]
+        group_id = hashlib.sha256(f"{self._run_id}\x1f{stage.name}\x1f{index}".encode()).hexdigest()[:16]
         seed = derive_seed(self._config.seed, stage.name, pair.image_id, "group")
         return AdmittedGroup(group_id, ordinal, stage, pair, seed)

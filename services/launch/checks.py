@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 import psutil
 
 from oars.config import RunConfig
+from oars.errors import UserError
+from services.run.errors import one_line
 
 _PACKAGES = ("torch", "diffusers", "transformers", "peft", "ray", "deepspeed", "stlpips-pytorch", "cvvdp")
 # The judge needs one of them; both give the module `vllm`.
@@ -52,25 +54,26 @@ def _engine() -> Finding:
 
 
 def _photos(config: RunConfig) -> Finding:
-    from oars.imaging.photos import find_photos
+    from oars.imaging.survey import survey
 
-    return _attempt("photos", lambda: f"{len(find_photos(config.data.photos, 'train'))} to train on")
+    return _attempt("photos", lambda: survey(config.data).line)
 
 
 def _models(config: RunConfig) -> list[Finding]:
-    from oars.miniature import resolve_model
+    from reward_server.checkpoint import judge_directory
+    from services.launch.preflight import generator_directory
 
     return [
-        _attempt("generator", lambda: str(resolve_model(config.generator.path, "generator"))),
-        _attempt("judge", lambda: str(resolve_model(config.judge.path, "judge"))),
+        _attempt("generator", lambda: str(generator_directory(config))),
+        _attempt("judge", lambda: str(judge_directory(config.judge.path))),
     ]
 
 
 def _attempt(what: str, find: Callable[[], str]) -> Finding:
     try:
         return Finding(what, find())
-    except (ValueError, OSError) as error:
-        return Finding(what, str(error), ok=False)
+    except UserError as error:
+        return Finding(what, one_line(error) or "", ok=False)
 
 
 def _memory() -> Finding:

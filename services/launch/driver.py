@@ -24,6 +24,7 @@ from oars.config import RunConfig, load_profile
 from oars.report.summary import Status
 from services.align import align
 from services.launch.cluster import NoCluster, quiet_ray
+from services.launch.preflight import check_inputs
 from services.results.held_out import Results
 from services.results.tables import held_out_table
 from services.results.write_up import summarise, write_up
@@ -176,11 +177,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run_of(given: argparse.Namespace) -> tuple[RunConfig, Path]:
-    """The config and the directory of the run that begins, or goes on. Raises BadRun."""
+    """The config and the directory of the run that begins, or goes on; with files that it can use. Raises BadRun."""
     if given.resume is not None:
         directory = find_run(Path("runs"), given.resume)
-        return load_profile(directory / CONFIG, given.set), directory
+        config = load_profile(directory / CONFIG, given.set)
+        check_inputs(config)
+        return config, directory
     config = load_profile(given.profile, given.set)
+    check_inputs(config)
     return config, begin_run(config, given.run_id or new_run_id(config.name))
 
 

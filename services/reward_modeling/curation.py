@@ -24,7 +24,7 @@ from oars.compass.data.tables import INPUTS, TRANSITIONS, is_finished, read_shar
 from oars.config.curation import CurationConfig, EnhancerConfig, PoolConfig
 from oars.errors import UserError
 from oars.files import sha256
-from oars.imaging.image_io import decode_lossless, encode_png
+from oars.imaging.image_io import BadImage, decode_lossless, encode_png
 from services.run.progress import Progress, ProgressLine
 
 Row = dict[str, Any]
@@ -93,12 +93,17 @@ def make_missing_inputs(config: CurationConfig, out: Path, planned: Shards, prog
 
     def make(row: Row) -> Row:
         shard, plans = missing[row["item"]]
-        write_shard(out / "inputs" / shard, INPUTS, list(make_inputs(config, plans)), recipes[shard])
-        return {"shard": shard}
+        try:
+            write_shard(out / "inputs" / shard, INPUTS, list(make_inputs(config, plans)), recipes[shard])
+        except UserError as error:  # a photo that became unreadable; Ray would wrap it into a traceback
+            return {"trouble": str(error)}
+        return {"trouble": ""}
 
     if not missing:
         return
-    for _ in _items(list(range(len(missing)))).map(make, num_cpus=1).iter_rows():
+    for row in _items(list(range(len(missing)))).map(make, num_cpus=1).iter_rows():
+        if row["trouble"]:
+            raise BadImage(row["trouble"])
         done += 1
         progress.update(ProgressLine("inputs", done, len(planned), _SHARDS))
 

@@ -1,6 +1,7 @@
 """Shows an error that the user can fix: one line and exit code 2, never a traceback."""
 
 from oars.errors import UserError
+from oars.names import printable
 
 BAD_INPUT = 2
 
@@ -8,7 +9,7 @@ BAD_INPUT = 2
 def one_line(error: BaseException) -> str | None:
     """The error as one line if it, or the first error inside a group, is the user's to mend; None otherwise."""
     error = innermost(error)
-    return " ".join(str(error).split()) if isinstance(error, UserError) else None
+    return printable(" ".join(str(error).split())) if isinstance(error, UserError) else None
 
 
 def innermost(error: BaseException) -> BaseException:

@@ -17,15 +17,18 @@ from oars.compass.data.tables import Row, recipe_of
 from oars.config.curation import FULL_SIZE, CountsConfig, CurationConfig
 from oars.config.loading import BadConfig
 from oars.files import sha256
-from oars.imaging.crops import PhotoTooSmall, Window, degraded_window, photo_pixels, random_window, texture
-from oars.imaging.image_io import encode_png, image_size
-from oars.imaging.photos import NoPhotos, Photo, Split, find_photos
+from oars.imaging.crops import Window, degraded_window, photo_pixels, random_window, texture
+from oars.imaging.image_io import encode_png
+from oars.imaging.photo_list import Split
+from oars.imaging.photos import NoPhotos, Photo, photos_by_split
+from oars.imaging.survey import named, not_held_out, usable
 from oars.seeds import derive_seed
 
 SPLITS: tuple[DataSplit, ...] = ("train", "validation", "evaluation")
 
 # Of so many random windows the most textured one is taken: a flat or defocused one says nothing about quality (ours).
 _TRIES = 12
+_NAME_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -61,25 +64,36 @@ def plan_inputs(config: CurationConfig) -> list[InputPlan]:
     return plans
 
 
-def check_photos(config: CurationConfig, plans: Sequence[InputPlan]) -> None:
-    """Every photo can be opened and holds a window. Raises BadImage or PhotoTooSmall naming one that does not."""
-    for photo, kind in {plan.photo.path: (plan.photo, plan.kind) for plan in plans}.values():
-        size = tuple(side // (1 if kind == "real" else photo.reduction) for side in image_size(photo.path))
-        side = config.crop // config.scale if kind == "real" else config.crop
-        if min(size) < side:
-            raise PhotoTooSmall(f"{photo.name}: {size[0]}x{size[1]} px holds no {side} px window for a {kind} input")
+def photos_left_out(config: CurationConfig) -> list[str]:
+    """A line for each photo of the sources that no input can be made of: its name and why."""
+    bases: tuple[Split, ...] = ("train", "evaluation")
+    kinds: tuple[Kind, ...] = ("synthetic", "real")
+    wanted = [kind for kind in kinds if getattr(config, kind).counts != CountsConfig()]
+    lines = [line for kind in wanted for base in bases for line in _surveyed(config, kind, base)[1]]
+    return list(dict.fromkeys(lines))
 
 
 def photos_of(config: CurationConfig, kind: Kind, split: DataSplit) -> list[Photo]:
-    """Raises NoPhotos naming the sources if there are none, BadConfig if `validation` names an unknown photo."""
-    sources = config.synthetic.photos if kind == "synthetic" else config.real.photos
-    base: Split = "evaluation" if split == "evaluation" else "train"
-    photos = [photo for source in sources for photo in _source(config, source, base)]
+    """Those that can be used. Raises NoPhotos naming the sources if there are none."""
+    photos, left_out = _surveyed(config, kind, "evaluation" if split == "evaluation" else "train")
     if split != "evaluation":
         photos = [photo for photo in photos if (photo.name in config.validation) == (split == "validation")]
     if not photos:
-        raise NoPhotos(f"{kind} inputs: no {split} photos in {', '.join(sources)}")
+        why = f" ({named(left_out)})" if left_out else ""
+        raise NoPhotos(f"{kind} inputs: no {split} photos in {', '.join(getattr(config, kind).photos)}{why}")
     return photos
+
+
+def _surveyed(config: CurationConfig, kind: Kind, base: Split) -> tuple[list[Photo], list[str]]:
+    """Photos that can be read, hold a window, and are in one split alone; a line for each of the others."""
+    sources, real = getattr(config, kind).photos, kind == "real"
+    photos = [photo for source in sources for photo in _source(config, source, base)]
+    photos, left_out = usable(photos, config.crop // config.scale if real else config.crop, full_size=real)
+    if base == "evaluation":
+        return photos, left_out
+    held_out = [photo for source in sources for photo in _source(config, source, "evaluation")]
+    photos, known = not_held_out(photos, held_out)
+    return photos, [*left_out, *known]
 
 
 def _nothing_installed(config: CurationConfig, kind: Kind) -> bool:
@@ -94,7 +108,7 @@ def _source(config: CurationConfig, source: str, split: Split) -> list[Photo]:
         own = [photo for other in config.synthetic.photos for photo in _source(config, other, split)]
         return [photo for photo in own if photo.reduction > 1]
     try:
-        return find_photos(source, split)
+        return photos_by_split(source)[split]
     except NoPhotos:
         # A Debian package that is not installed; a folder that is not there is a mistake.
         if Path(source).is_absolute() or "/" in source:
@@ -103,7 +117,8 @@ def _source(config: CurationConfig, source: str, split: Split) -> list[Photo]:
 
 
 def _plan(index: int, kind: Kind, split: DataSplit, photo: Photo, number: int) -> InputPlan:
-    name = re.sub(r"[^A-Za-z0-9]+", "-", Path(photo.name).with_suffix("").as_posix())
+    # Cut, because it becomes part of file names, which have at most 255 bytes.
+    name = re.sub(r"[^A-Za-z0-9]+", "-", Path(photo.name).with_suffix("").as_posix())[:_NAME_LENGTH]
     return InputPlan(f"{index:06d}-{name}", photo, split, kind, number)
 
 

@@ -9,18 +9,17 @@ from PIL import Image
 
 from oars.compass.data.curation import (
     SPLITS,
-    check_photos,
     inputs_recipe,
     make_inputs,
     photo_digests,
+    photos_left_out,
     plan_inputs,
     shards,
 )
 from oars.config import BadConfig
 from oars.config.curation import CountsConfig, CurationConfig, RealConfig, SyntheticConfig
 from oars.config.degradation import DegradationConfig
-from oars.imaging.crops import PhotoTooSmall
-from oars.imaging.image_io import BadImage, decode_lossless
+from oars.imaging.image_io import decode_lossless
 from oars.imaging.photos import NoPhotos
 from oars.metrics.pixel import psnr
 
@@ -102,13 +101,23 @@ def test_what_is_missing_is_said_before_any_work(folder: Path) -> None:
         plan_inputs(config(folder, validation=()))
     with pytest.raises(BadConfig, match="no inputs"):
         plan_inputs(config(folder, synthetic=SyntheticConfig(), real=RealConfig()))
-    with pytest.raises(PhotoTooSmall, match="holds no 200 px window"):
-        check_photos(config(folder, crop=200), plan_inputs(config(folder, crop=200)))
-    (folder / "photo1.png").write_bytes(b"no picture")
-    with pytest.raises(BadImage, match="photo1"):
-        check_photos(config(folder), plan_inputs(config(folder)))
+    with pytest.raises(NoPhotos, match=r"left out: .* holds no 200 px crop"):
+        plan_inputs(config(folder, crop=200))
     with pytest.raises(ValueError, match="two enhancers"):
         config(folder, enhancers=(ENHANCERS[0], ENHANCERS[0]))
+
+
+def test_photos_that_cannot_be_used_are_named_and_left_out(folder: Path) -> None:
+    assert photos_left_out(config(folder)) == []
+    names = {plan.photo.name for plan in plan_inputs(config(folder))}
+    (folder / "photo1.png").write_bytes(b"no picture")
+    [line] = photos_left_out(config(folder))
+    assert "photo1.png" in line and {plan.photo.name for plan in plan_inputs(config(folder))} == names - {"photo1.png"}
+
+
+def test_a_long_name_fits_into_file_names(folder: Path) -> None:
+    (folder / "photo1.png").rename(folder / f"{251 * 'a'}.png")
+    assert all(len(f"{plan.input_id}.png") <= 255 for plan in plan_inputs(config(folder)))
 
 
 def test_degradation_strength_runs_from_reduction_to_the_published_pipeline(folder: Path) -> None:
