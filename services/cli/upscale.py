@@ -26,6 +26,7 @@ def upscale(
     from oars.imaging.enlargement import plan_enlargement
     from oars.imaging.image_io import MAX_INPUT_PIXELS, read_picture, write_png
     from oars.miniature import resolve_model
+    from oars.model_files import check_model
     from services.run.run_directory import CONFIG
 
     weights = _weights(run, runs)
@@ -34,6 +35,8 @@ def upscale(
     picture = read_picture(photo, MAX_INPUT_PIXELS)
     plan = plan_enlargement(printable(photo), picture.rgb.shape, config.data.scale, config.sampler)
     check_sides(resolve_model(config.generator.path, "generator"), {"sampler.tile": config.sampler.tile})
+    if weights is not None:
+        check_model(weights)
     target = out or photo.with_name(f"{photo.stem}_x{config.data.scale}.png")
     check_writable(target)
     typer.echo(f"{plan.width}x{plan.height} px in {plan.tiles} tiles; {plan.memory / 2**30:.1f} GiB beside the model")
@@ -56,14 +59,12 @@ def upscale(
 
 
 def _weights(run: str | None, runs: Path) -> Path | None:
-    """The run's aligned transformer; None is the base. Raises BadRun naming the run, MissingModel."""
+    """The run's aligned transformer; None is the base. Raises BadRun naming the run."""
     if run is None:
         return None
-    from oars.model_files import check_model
     from services.run.run_directory import BadRun, find_run
 
     weights = find_run(runs, run) / "aligned"
     if not (weights / "config.json").is_file():
         raise BadRun(f"run {run!r} has no aligned weights in {weights}: it has not finished")
-    check_model(weights)
     return weights
