@@ -15,15 +15,12 @@ RunName = Annotated[str, typer.Argument(help="Run id, or path of a run directory
 def list_(runs: Runs = Path("runs")) -> None:
     """One line a run, the oldest first."""
     from rich.console import Console
-    from rich.table import Column, Table
 
+    from services.results.tables import compact, figures, text
     from services.run.run_directory import list_runs
 
-    table = Table(
-        Column("run", overflow="fold", min_width=16),
-        Column("status", overflow="fold"),
-        *("seconds", "trained groups", "reward: sft", "aligned"),
-    )
+    columns = figures("seconds", "trained", "reward: sft", "aligned")
+    table = compact(text("run"), text("status"), *columns)
     for directory in list_runs(runs):
         table.add_row(directory.name, *_row(directory))
     Console(markup=False).print(table)
@@ -77,7 +74,7 @@ def show(
     console.print(workers)
     console.print(phase_table(phases))
     console.print(held_out_table(summary))
-    console.print(f"report: {directory / 'report.html'}")
+    console.print(f"report: {directory / 'report.html'}", soft_wrap=True)
 
 
 @app.command()
