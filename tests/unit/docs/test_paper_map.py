@@ -17,9 +17,14 @@ BY_NAME = {root.__name__: root for root in ROOTS}
 
 
 def names(body: list[ast.stmt]) -> dict[str, list[ast.stmt]]:
-    """Functions and classes defined in a body, with their own bodies."""
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return {node.name: node.body for node in body if isinstance(node, kinds)}
+    """Functions, classes and constants defined in a body, with the bodies of the first two."""
+    found: dict[str, list[ast.stmt]] = {}
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found[node.name] = node.body
+        elif isinstance(node, ast.Assign):
+            found |= {target.id: [] for target in node.targets if isinstance(target, ast.Name)}
+    return found
 
 
 @pytest.mark.parametrize(("file", "dotted"), CODE)
