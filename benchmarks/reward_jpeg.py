@@ -39,10 +39,9 @@ def main() -> None:
     config = load_profile(deploy_path(), [f"data.evaluation_crops={given.crops}"])
     groups = sampled_groups(config)
     judge = Judge.load(judge_directory(config.judge.path), dtype=torch.float32)
-    gamma = config.judge.reward.gamma
-    lossless = [rewards(judge, lr, candidates, gamma) for lr, candidates in groups]
+    lossless = [rewards(judge, lr, candidates) for lr, candidates in groups]
     for quality in QUALITIES:
-        lossy = [rewards(judge, *through_jpeg(lr, candidates, quality), gamma) for lr, candidates in groups]
+        lossy = [rewards(judge, *through_jpeg(lr, candidates, quality)) for lr, candidates in groups]
         print(write_result(_result(quality, lossless, lossy)))
 
 
@@ -57,9 +56,9 @@ def sampled_groups(config: RunConfig) -> list[tuple[Pixels, Pixels]]:
     return groups
 
 
-def rewards(judge: Judge, lr: Pixels, candidates: Pixels, gamma: float) -> np.ndarray:
+def rewards(judge: Judge, lr: Pixels, candidates: Pixels) -> np.ndarray:
     readings = judge.score(lr, candidates)
-    return np.array([compass_reward(r.fidelity, r.q_lr, r.q_sr, gamma) for r in readings])
+    return np.array([compass_reward(r.fidelity, r.q_lr, r.q_sr) for r in readings])
 
 
 def through_jpeg(lr: Pixels, candidates: Pixels, quality: int) -> tuple[Pixels, Pixels]:

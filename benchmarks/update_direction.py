@@ -81,8 +81,7 @@ class Direction:
         x0 = denoise(lambda x, t: self._policy.velocity(x, t, conditioning, "current"), noise, times, solver)
         images = self._codec.decode(x0, conditioning.grid)
         fidelity, read = measured_fidelity(images, pair.gt, self._labels), self._judge.score(pair.lr, images)
-        gamma = self._config.judge.reward.gamma
-        rewards = [compass_reward(f, r.q_lr, r.q_sr, gamma) for f, r in zip(fidelity, read, strict=True)]
+        rewards = [compass_reward(f, r.q_lr, r.q_sr) for f, r in zip(fidelity, read, strict=True)]
         columns = (rewards, fidelity, [r.q_sr for r in read])
         return Scored(conditioning, x0, times, seed, dict(zip(REWARDS, map(np.array, columns), strict=True)))
 

@@ -1,48 +1,76 @@
 """COMPASS as a Ray Serve application of its own: it outlives the jobs that call it and is removed on purpose.
 
-Called by handle, with arrays or object references. A replica is ready when its judge is loaded, has scored its warm-up
-groups, and has passed the self-test that its checkpoint brings. A replica whose engine process has died fails its
-health check and is replaced by Serve. Callers outside the cluster come through reward_server/gateway.
+Called by handle, with arrays or object references; it answers with readings, and knows no reward. A replica is ready
+when its judge is loaded, has judged its warm-up groups, and has passed the self-test that its checkpoint brings. A
+replica whose engine process has died fails its health check and is replaced by Serve. Callers outside the cluster come
+through reward_server/gateway.
 """
 
 import asyncio
 import itertools
 import os
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from ray import serve
 from ray.serve import Application
 
-from oars.compass.prompt import PROMPT_VERSION
+from oars.compass.outcome import Failed, Judged
 from oars.config import JudgeConfig
 from reward_server.checkpoint import judge_digest, judge_directory
+from reward_server.class_judge import ClassJudge
 from reward_server.engine import JudgeEngine
 from reward_server.errors import EngineDied
 from reward_server.metrics import ReplicaMetrics
 from reward_server.pictures import Candidate, Pixels
-from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse, Unexplained, check_counts
-from reward_server.self_test import check_known_transitions
-from reward_server.statistics import ReplicaReport
+from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse, check_count
+from reward_server.self_test import warm_up
+from reward_server.statistics import EngineStatistics, ReplicaReport
 
 DEPLOYMENT = "Compass"
 _LAST_WORDS_S = 0.2  # for answers that are on their way out
+
+
+class ReplicaJudge(Protocol):
+    """The judge inside a replica: the Qwen3-VL on vLLM (engine.py), or a class of one's own (class_judge.py)."""
+
+    digest: str
+    prompt_version: str | None
+    readings: tuple[str, ...]
+    statistics: EngineStatistics
+
+    async def score(self, request_id: str, lr: Candidate, candidates: list[Candidate]) -> list[Judged | Failed]:
+        """One outcome a candidate, in their order. Raises EngineDied. Cancelling the caller cancels the work."""
+
+    async def self_test(self) -> None:
+        """Raises BadJudge."""
+
+    async def check(self) -> None:
+        """Raises EngineDied."""
+
+    def shutdown(self) -> None: ...
+
+
+def judge_of(config: JudgeConfig, metrics: ReplicaMetrics) -> ReplicaJudge:
+    """Raises BadJudge."""
+    if config.class_path is not None:
+        return ClassJudge(config)
+    directory = judge_directory(config.path)
+    return JudgeEngine(directory, config, judge_digest(directory), metrics)
 
 
 # A judge that does not come up does so for a reason that persists (missing files, too little memory).
 @serve.deployment(name=DEPLOYMENT, max_constructor_retry_count=2)
 class Compass:
     async def __init__(self, config: JudgeConfig) -> None:  # type: ignore[misc]  # Serve awaits it
-        directory = judge_directory(config.path)
         self._config = config
-        self._digest = judge_digest(directory)
         self._replica = serve.get_replica_context().replica_id.unique_id
         self._metrics = ReplicaMetrics()
         self._serial = itertools.count()
         self._leaving = False
-        self._engine = JudgeEngine(directory, config, self._digest, self._metrics)
-        await self._engine.warm_up()
-        await check_known_transitions(self._engine, directory)
+        self._judge = judge_of(config, self._metrics)
+        await warm_up(self._judge, config.warmup)
+        await self._judge.self_test()
 
     async def score(self, header: ScoreHeader, lr: Candidate, candidates: Pixels | list[Candidate]) -> ScoreResponse:
         """Outcomes of K candidates of one LR; uint8 [h, w, 3] and [K, H, W, 3], or a list of [H, W, 3].
@@ -51,45 +79,37 @@ class Compass:
         """
         started = time.perf_counter()
         slots = list(candidates)
-        check_counts(header, len(slots), self._config.max_candidates)
-        gamma = self._config.reward.gamma if header.gamma is None else header.gamma
+        check_count(len(slots), self._config.max_candidates)
         # Two callers may have chosen one id, and vLLM refuses a name that is in use.
         name = f"{header.request_id}/{header.attempt}/{next(self._serial)}"
         try:
-            results = await self._engine.score(name, lr, slots, header.fidelity, gamma)
+            outcomes = await self._judge.score(name, lr, slots)
         except EngineDied:
             self._leave()
             raise
-        outcomes = [result.outcome for result in results]
         seconds = time.perf_counter() - started
         self._metrics.group(outcomes, seconds)
         provenance = Provenance(
-            judge_digest=self._digest,
-            prompt_version=PROMPT_VERSION,
-            gamma=gamma,
+            judge_digest=self._judge.digest,
+            prompt_version=self._judge.prompt_version,
             replica=self._replica,
             attempt=header.attempt,
             seconds=seconds,
         )
-        return ScoreResponse(
-            request_id=header.request_id,
-            outcomes=outcomes,
-            judged_fidelity=[result.fidelity for result in results],
-            provenance=provenance,
-            explanations=[Unexplained()] * len(slots) if header.explain else None,
-        )
+        return ScoreResponse(request_id=header.request_id, outcomes=outcomes, provenance=provenance)
 
     async def describe(self) -> Description:
-        """Describe this COMPASS: judge, limits. Raises EngineDied."""
-        await self._engine.check()
-        return Description.of(self._config, self._digest)
+        """Describe this COMPASS: judge, readings, limits. Raises EngineDied."""
+        judge = self._judge
+        await judge.check()
+        return Description.of(self._config, judge.digest, judge.prompt_version, judge.readings)
 
     async def report(self) -> ReplicaReport:
         """Statistics of this replica; `handle.broadcast` asks all of them."""
-        return ReplicaReport(self._replica, os.getpid(), self._config, self._digest, self._engine.statistics)
+        return ReplicaReport(self._replica, os.getpid(), self._config, self._judge.digest, self._judge.statistics)
 
     async def check_health(self) -> None:
-        await self._engine.check()
+        await self._judge.check()
 
     def _leave(self) -> None:
         """End this process, after its callers have heard why. A replica that fails at once is always the least busy,
@@ -100,8 +120,8 @@ class Compass:
 
     def __del__(self) -> None:
         """Serve's hook for an orderly end: without it the engine process would outlive a stopped replica."""
-        if engine := getattr(self, "_engine", None):
-            engine.shutdown()
+        if judge := getattr(self, "_judge", None):
+            judge.shutdown()
 
 
 def application(judge: JudgeConfig, version: str | None = None, **options: Any) -> Application:

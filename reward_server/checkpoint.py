@@ -4,11 +4,18 @@ import hashlib
 from pathlib import Path
 
 from oars.compass.self_test import FILE as SELF_TEST
+from oars.config import JudgeConfig
 from oars.miniature import resolve_model
 from oars.model_files import MissingModel
+from reward_server.class_judge import class_digest
 from reward_server.errors import BadJudge
 
 _CHUNK = 1 << 22  # bytes hashed at once
+
+
+def judge_identity(judge: JudgeConfig) -> str:
+    """The digest of what decides a judge's readings: its checkpoint, or its class. Raises BadJudge."""
+    return judge_digest(judge_directory(judge.path)) if judge.class_path is None else class_digest(judge)
 
 
 def judge_directory(path: str) -> Path:

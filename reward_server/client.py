@@ -1,9 +1,9 @@
 """Client of COMPASS: a deadline on every attempt, bounded retries, and then typed failures.
 
 `CompassClient` is for coroutines, `SyncCompassClient` for everybody else; the endpoint in their config decides whether
-they call a deployment handle, a gRPC or HTTP gateway, or an OpenAI-compatible vLLM server. Nobody else repeats a
-request that a dying replica had started, so the client does, under the same request id, and every attempt that is given
-up is cancelled.
+they call a deployment handle, a gRPC or HTTP gateway, or an OpenAI-compatible vLLM server. Nobody else, neither Serve
+nor a gateway, repeats a request that a dying replica had started, so the client does, under the same request id, and
+every attempt that is given up is cancelled. What comes back are readings; oars/compass/reward.py makes R of them.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -38,7 +38,7 @@ class CompassClient:
         clock: Callable[[], float] = time.monotonic,
         failed_attempt: Callable[[FailureReason], None] = lambda reason: None,
     ) -> None:
-        """`judge` is needed by an OpenAI-compatible endpoint alone, which knows neither formula nor limits.
+        """`judge` is needed by an OpenAI-compatible endpoint alone, which knows no limits.
 
         `failed_attempt` hears of every attempt without an answer.
         """
@@ -51,24 +51,19 @@ class CompassClient:
         request_id: str,
         lr: Picture,
         candidates: Pictures,
-        fidelity: Sequence[float] | None = None,
         deadline_s: float | None = None,
         count: int | None = None,
-        gamma: float | None = None,
-        explain: bool = False,
     ) -> ScoreResponse:
-        """K outcomes. LR uint8 [h, w, 3], candidates uint8 [K, H, W, 3]; `fidelity` [K] replaces the judge's F.
+        """K outcomes: readings, or failures. LR uint8 [h, w, 3], candidates uint8 [K, H, W, 3].
 
         `deadline_s` bounds one attempt (default: the config's). `count` is K; it has to be given with a reference, so
-        that each candidate can fail when nobody answers. `gamma` replaces the served one; `explain` asks for reasons.
-        Raises BadRequest.
+        that each candidate can fail when nobody answers. Raises BadRequest.
         """
         slots = _slots(candidates, count)
-        given = None if fidelity is None else tuple(fidelity)
         started = self._clock()
         failures: list[FailureReason] = []
         for attempt in itertools.count():
-            header = ScoreHeader(request_id=request_id, attempt=attempt, fidelity=given, gamma=gamma, explain=explain)
+            header = ScoreHeader(request_id=request_id, attempt=attempt)
             answer = await self._attempt(header, lr, candidates, deadline_s or self._config.deadline_s)
             if isinstance(answer, ScoreResponse):
                 return answer
@@ -79,9 +74,7 @@ class CompassClient:
             if isinstance(decision, GiveUp):
                 break
             await asyncio.sleep(max(decision.wait_s, wait_s))
-        return ScoreResponse(
-            request_id=request_id, outcomes=[failure] * slots, judged_fidelity=[None] * slots, provenance=None
-        )
+        return ScoreResponse(request_id=request_id, outcomes=[failure] * slots, provenance=None)
 
     async def describe(self) -> Description:
         """Ask the endpoint for its description; one attempt. Raises TimeoutError, Unavailable, BadRequest."""

@@ -13,16 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from oars.compass.outcome import Failed, FailureReason, Scored
-from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
+from oars.compass.formula import READINGS
+from oars.compass.outcome import Failed, FailureReason, Judged
+from oars.compass.prompt import INPUT_PROMPT, PROMPT_VERSION, TRANSITION_PROMPT, ScoreTokens
 from oars.config import JudgeConfig
-from reward_server.errors import BadJudge, EngineDied
-from reward_server.judgement import Judged, Logprobs, judged
+from reward_server.errors import EngineDied
+from reward_server.judgement import Logprobs, judgement
 from reward_server.metrics import ReplicaMetrics
 from reward_server.pictures import Candidate, Group, View, prepare
 from reward_server.score_cache import ScoreCache
+from reward_server.self_test import check_known_transitions
 from reward_server.sentinel import Sentinel
 from reward_server.statistics import EngineStatistics
 
@@ -34,8 +34,6 @@ _GIB = 1 << 30
 _TITLE = "oars:compass"
 # Preprocessed pictures are kept for the LR alone, which K + 1 prompts of a group share; every candidate is new.
 _PICTURE_CACHE_GIB = 0.5
-_WARM_UP_SIDE = 128  # pixels
-_WARM_UP_CANDIDATES = 4
 # vLLM's two halves may disagree on which pictures the engine holds, after an abort; the second time they are sent.
 _SENDS = 2
 
@@ -96,7 +94,11 @@ def _dtype(config: JudgeConfig, on_cpu: bool) -> str:
 
 
 class JudgeEngine:
-    """Owns the vLLM engine. Create it inside the event loop that calls it."""
+    """Owns the vLLM engine. Create it inside the event loop that calls it. Satisfies
+    reward_server.app.ReplicaJudge."""
+
+    prompt_version: str | None = PROMPT_VERSION
+    readings: tuple[str, ...] = READINGS
 
     def __init__(self, directory: Path, config: JudgeConfig, judge_digest: str, metrics: ReplicaMetrics) -> None:
         set_environment(config)
@@ -106,7 +108,7 @@ class JudgeEngine:
 
         from reward_server.engine_log import EngineLog
 
-        self._config = config
+        self._config, self._directory, self.digest = config, directory, judge_digest
         self.statistics = EngineStatistics()
         self._metrics = metrics
         self._known = ScoreCache(judge_digest, config.score_cache)
@@ -122,22 +124,16 @@ class JudgeEngine:
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
-    async def score(
-        self,
-        request_id: str,
-        lr: Candidate,
-        candidates: Sequence[Candidate],
-        fidelity: Sequence[float] | None = None,
-        gamma: float | None = None,
-    ) -> list[Judged]:
-        """One result a candidate, in their order. LR and candidates uint8 [H, W, 3]; `fidelity` replaces the judge's F.
+    async def self_test(self) -> None:
+        """Raises BadJudge if the judge does not read known transitions as its checkpoint's self-test says."""
+        await check_known_transitions(self, self._directory)
 
-        Raises EngineDied.
-        """
+    async def score(self, request_id: str, lr: Candidate, candidates: Sequence[Candidate]) -> list[Judged | Failed]:
+        """One outcome a candidate, in their order. LR and candidates uint8 [H, W, 3]. Raises EngineDied."""
         # Resizing and hashing would stall the event loop.
         group = await asyncio.to_thread(prepare, lr, candidates, self._config)
         if isinstance(group, Failed):
-            return [Judged(group)] * len(candidates)
+            return [group] * len(candidates)
         # Equal candidates are asked about once.
         views = {view.digest: view for view in group.candidates if isinstance(view, View)}
         source, *transitions = await asyncio.gather(
@@ -146,24 +142,9 @@ class JudgeEngine:
         )
         answers = dict(zip(views, transitions, strict=True))
         slots = [sr if isinstance(sr, Failed) else answers[sr.digest] for sr in group.candidates]
-        given = fidelity if fidelity is not None else [None] * len(slots)
-        results = [
-            judged(self._tokens, source, answer, f, gamma, self._config.reward)
-            for answer, f in zip(slots, given, strict=True)
-        ]
+        results = [judgement(self._tokens, source, answer, self._config.min_confidence) for answer in slots]
         self._remember(group, source, slots, results)
         return results
-
-    async def warm_up(self) -> None:
-        """Score made-up groups, so that no user waits for first-time work. Raises BadJudge if nothing gets a score."""
-        noise = np.random.default_rng(0)
-        shape = (_WARM_UP_CANDIDATES + 1, _WARM_UP_SIDE, _WARM_UP_SIDE, 3)
-        for number in range(self._config.warmup):
-            lr, *candidates = noise.integers(0, 256, shape, np.uint8)
-            results = await self.score(f"warm-up-{number}", lr, candidates)
-            failed = [result.outcome for result in results if isinstance(result.outcome, Failed)]
-            if len(failed) == len(results):
-                raise BadJudge(f"judge {self._config.path!r} scores nothing: {failed[0].reason} {failed[0].detail}")
 
     async def check(self) -> None:
         """Raises EngineDied if the engine process is gone."""
@@ -179,11 +160,11 @@ class JudgeEngine:
         self._sentinel.dismiss()
 
     def _remember(
-        self, group: Group, source: Logprobs | Failed, slots: list[Logprobs | Failed], results: list[Judged]
+        self, group: Group, source: Logprobs | Failed, slots: list[Logprobs | Failed], results: list[Judged | Failed]
     ) -> None:
-        """Cache the answers that made a score."""
+        """Cache the answers that made readings."""
         for view, answer, result in zip(group.candidates, slots, results, strict=True):
-            if isinstance(result.outcome, Scored) and isinstance(view, View):
+            if isinstance(result, Judged) and isinstance(view, View):
                 assert not isinstance(source, Failed) and not isinstance(answer, Failed)
                 self._known.keep(group.lr, None, source)
                 self._known.keep(group.lr, view, answer)

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from ray.util.metrics import Counter, Histogram
 
-from oars.compass.outcome import CandidateOutcome, FailureReason, Scored
+from oars.compass.outcome import FailureReason, Judged, JudgeOutcome
 from oars.series import Series
 
-OUTCOMES = ("scored", *FailureReason)
+OUTCOMES = ("judged", *FailureReason)
 TOKEN_SOURCES = ("computed", "prefix_cache")
 ANSWER_SOURCES = ("engine", "known")
 RETRY_REASONS = (FailureReason.DEADLINE, FailureReason.UNAVAILABLE)
@@ -54,13 +54,13 @@ class ReplicaMetrics:
         self._tokens = _counter("oars_compass_prompt_tokens")
         self._answers = _counter("oars_compass_answers")
 
-    def group(self, outcomes: Iterable[CandidateOutcome], seconds: float) -> None:
+    def group(self, outcomes: Iterable[JudgeOutcome], seconds: float) -> None:
         """Count one answered group."""
         self._seconds.observe(seconds)
         for result in outcomes:
-            self._candidates.inc(tags={"outcome": "scored" if isinstance(result, Scored) else result.reason})
-            if isinstance(result, Scored):
-                self._confidence.observe(result.confidence)
+            self._candidates.inc(tags={"outcome": "judged" if isinstance(result, Judged) else result.reason})
+            if isinstance(result, Judged) and "confidence" in result.readings:
+                self._confidence.observe(result.readings["confidence"])
 
     def step(self, prompts: int, computed: int, shared: int) -> None:
         """One step of the engine."""

@@ -31,6 +31,14 @@ class View:
 
 
 @dataclass(frozen=True)
+class CheckedGroup:
+    """The LR, and a candidate, or the failure, in each slot: uint8 [h, w, 3] and [H, W, 3], candidates of one size."""
+
+    lr: Pixels
+    candidates: list[Candidate]
+
+
+@dataclass(frozen=True)
 class Group:
     """A checked request: the LR's view and a view, or the failure, in each candidate's slot."""
 
@@ -91,8 +99,19 @@ def _decoded(picture: Sent, name: str, max_pixels: int) -> Candidate:
 def prepare(lr: Candidate, candidates: Sequence[Candidate], config: JudgeConfig) -> Group | Failed:
     """Check a group and make its views. A `Failed` in place of the group is a fault of the LR and fails them all.
 
-    The candidates share the size of the first good one, because the LR is shown to the judge at that size.
+    The LR is shown to the judge at the size of the candidates.
     """
+    group = check_pictures(lr, candidates, config)
+    if isinstance(group, Failed):
+        return group
+    shape = next((sr.shape for sr in group.candidates if not isinstance(sr, Failed)), group.lr.shape)
+    views = [sr if isinstance(sr, Failed) else _view(sr) for sr in group.candidates]
+    return Group(_view(lr_view(group.lr, *shape[:2])), views)
+
+
+def check_pictures(lr: Candidate, candidates: Sequence[Candidate], config: JudgeConfig) -> CheckedGroup | Failed:
+    """Form, area and size of each picture; the candidates share the size of the first good one. A `Failed` in place of
+    the group is a fault of the LR and fails them all."""
     # An LR may be smaller than a candidate by the upscaling factor, so only its upper bound is checked.
     source = _checked(lr, "LR", 1, config.max_pixels)
     if isinstance(source, Failed):
@@ -100,7 +119,7 @@ def prepare(lr: Candidate, candidates: Sequence[Candidate], config: JudgeConfig)
     bounds = config.min_pixels, config.max_pixels
     checked = [_checked(candidate, f"candidate {k}", *bounds) for k, candidate in enumerate(candidates)]
     shape = next((pixels.shape for pixels in checked if not isinstance(pixels, Failed)), source.shape)
-    return Group(_view(lr_view(source, *shape[:2])), [_same_size(*slot, shape) for slot in enumerate(checked)])
+    return CheckedGroup(source, [_same_size(*slot, shape) for slot in enumerate(checked)])
 
 
 def _checked(pixels: Candidate, name: str, least: int, most: int) -> Candidate:
@@ -118,12 +137,10 @@ def _fault(pixels: Pixels, least: int, most: int) -> str | None:
     return None if least <= area <= most else f"{area} pixels, expected {least} to {most}"
 
 
-def _same_size(k: int, pixels: Candidate, shape: tuple[int, ...]) -> View | Failed:
-    if isinstance(pixels, Failed):
+def _same_size(k: int, pixels: Candidate, shape: tuple[int, ...]) -> Candidate:
+    if isinstance(pixels, Failed) or pixels.shape == shape:
         return pixels
-    if pixels.shape != shape:
-        return bad_image(f"candidate {k}: size {list(pixels.shape[:2])} differs from the group's {list(shape[:2])}")
-    return _view(pixels)
+    return bad_image(f"candidate {k}: size {list(pixels.shape[:2])} differs from the group's {list(shape[:2])}")
 
 
 def _view(pixels: Pixels) -> View:

@@ -6,18 +6,16 @@ same fields for gRPC. A request is idempotent: its id names the work, so a retry
 repeat it without harm.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat
 
-from oars.compass.outcome import CandidateOutcome
-from oars.compass.prompt import PROMPT_VERSION
+from oars.compass.outcome import JudgeOutcome
 from oars.config import JudgeConfig
 from reward_server.errors import BadRequest
 
 API_VERSION: Literal[1] = 1
-# Version of the arithmetic in oars/compass/formula.py.
-REWARD_FORMULA = "compass-1: R = F * Q_LR + F^(Q_LR / gamma) * (Q_SR - Q_LR)"
 MAX_ATTEMPT = 2**31 - 1
 
 
@@ -40,13 +38,6 @@ class ScoreHeader(_Wire):
     """Printable ASCII without spaces; names the work in logs and answers."""
     attempt: Whole = Field(default=0, ge=0, le=MAX_ATTEMPT)
     api_version: Whole = Field(default=API_VERSION, ge=API_VERSION, le=API_VERSION)
-    fidelity: tuple[float, ...] | None = None
-    """K values in [0, 1] that replace the judge's F in the formula: in FR-RL they are computed from GT. A value that
-    is not finite fails its candidate."""
-    gamma: PositiveFloat | None = Field(default=None, allow_inf_nan=False)
-    """Replaces the served gamma of the formula."""
-    explain: bool = False
-    """Ask for the judge's reasons."""
 
 
 class HttpScoreRequest(ScoreHeader):
@@ -61,15 +52,15 @@ class HttpScoreRequest(ScoreHeader):
 
 
 class Provenance(_Wire):
-    """Origin of a group's scores."""
+    """Origin of a group's readings."""
 
     judge_digest: str | None
-    """SHA-256 of the judge's checkpoint; None where the endpoint does not tell (an OpenAI-compatible server)."""
-    prompt_version: str
-    formula: str = REWARD_FORMULA
-    gamma: float
+    """SHA-256 of the judge's checkpoint, or of its class; None where the endpoint does not tell (an OpenAI-compatible
+    server)."""
+    prompt_version: str | None
+    """None for a judge that is a class."""
     replica: str
-    """Name of the scorer: the Serve replica, or the model and address of an OpenAI-compatible server."""
+    """Name of the judge: the Serve replica, or the model and address of an OpenAI-compatible server."""
     attempt: int
     seconds: float
     """Seconds in the replica, from its acceptance of the request to its answer."""
@@ -79,24 +70,14 @@ class Provenance(_Wire):
     """Seconds at the gateway from the request's last byte to its answer; None for calls by handle."""
 
 
-class Unexplained(_Wire):
-    """Asked for its reasons, the judge gives none, and why."""
-
-    kind: Literal["unexplained"] = "unexplained"
-    reason: Literal["judge_not_trained_to_explain"] = "judge_not_trained_to_explain"
-
-
 class ScoreResponse(_Wire):
     """K outcomes, in the order of the candidates."""
 
     request_id: str
-    outcomes: list[CandidateOutcome]
-    judged_fidelity: list[float | None]
-    """The judge's own F of each candidate, also where the request's replaced it; None without a reading."""
+    outcomes: list[JudgeOutcome]
+    """Readings, or why there are none. What makes a reward of them is the caller's: oars/compass/reward.py."""
     provenance: Provenance | None
     """None if no replica answered."""
-    explanations: list[Unexplained] | None = None
-    """One a candidate, where the request asked for them."""
 
 
 class Description(_Wire):
@@ -104,20 +85,22 @@ class Description(_Wire):
 
     api_version: Literal[1] = API_VERSION
     judge_digest: str | None
-    prompt_version: str
-    formula: str = REWARD_FORMULA
-    gamma: float
+    prompt_version: str | None
+    readings: tuple[str, ...]
+    """Names of the numbers that it reads of a candidate."""
     min_pixels: int
     max_pixels: int
     """Bounds on the area of a picture that it accepts."""
     max_candidates: int
 
     @classmethod
-    def of(cls, judge: JudgeConfig, judge_digest: str | None) -> Self:
+    def of(
+        cls, judge: JudgeConfig, judge_digest: str | None, prompt_version: str | None, readings: Iterable[str]
+    ) -> Self:
         return cls(
             judge_digest=judge_digest,
-            prompt_version=PROMPT_VERSION,
-            gamma=judge.reward.gamma,
+            prompt_version=prompt_version,
+            readings=tuple(readings),
             min_pixels=judge.min_pixels,
             max_pixels=judge.max_pixels,
             max_candidates=judge.max_candidates,
@@ -140,9 +123,7 @@ class Problem(_Wire):
     """Seconds to wait before a retry, if a retry can help."""
 
 
-def check_counts(header: ScoreHeader, candidates: int, limit: int) -> None:
-    """Raises BadRequest if the number of candidates, or of fidelities for them, is wrong."""
+def check_count(candidates: int, limit: int) -> None:
+    """Raises BadRequest if there are too few or too many candidates."""
     if not 1 <= candidates <= limit:
         raise BadRequest(f"candidates: {candidates}, expected 1 to {limit}")
-    if header.fidelity is not None and len(header.fidelity) != candidates:
-        raise BadRequest(f"fidelity: {len(header.fidelity)} values for {candidates} candidates")

@@ -1,7 +1,7 @@
 """Cache of a judge's answers: exact duplicates need no second prefill.
 
 The key is everything that decides an answer: the judge's digest, the version of the prompts and the digests of the
-pixels as the judge sees them. Only answers that made a score are kept, so a failure is always tried anew.
+pixels as the judge sees them. Only answers that made readings are kept, so a failure is always tried anew.
 """
 
 from collections import OrderedDict

@@ -1,19 +1,33 @@
-"""A replica's last step before it is ready: it reads known transitions as the checkpoint's self-test says."""
+"""A replica's last steps before it is ready: it judges made-up groups, and known transitions as its checkpoint's
+self-test says."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from pydantic import ValidationError
 
-from oars.compass.outcome import Failed
+from oars.compass.outcome import Failed, Judged
 from oars.compass.self_test import FILE, Known, pictures, read_self_test
 from reward_server.errors import BadJudge
-from reward_server.judgement import Judged
+
+_SIDE = 128  # pixels
+_CANDIDATES = 4
 
 
 class Engine(Protocol):
-    async def score(self, request_id: str, lr: np.ndarray, candidates: list[np.ndarray]) -> list[Judged]: ...
+    async def score(self, request_id: str, lr: np.ndarray, candidates: list[Any]) -> list[Judged | Failed]: ...
+
+
+async def warm_up(engine: Engine, groups: int) -> None:
+    """Judge noise, so that no user waits for first-time work. Raises BadJudge if nothing gets readings."""
+    noise = np.random.default_rng(0)
+    for number in range(groups):
+        lr, *candidates = noise.integers(0, 256, (_CANDIDATES + 1, _SIDE, _SIDE, 3), np.uint8)
+        outcomes = await engine.score(f"warm-up-{number}", lr, candidates)
+        failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+        if len(failed) == len(outcomes):
+            raise BadJudge(f"the judge reads nothing: {failed[0].reason} {failed[0].detail}")
 
 
 async def check_known_transitions(engine: Engine, directory: Path) -> int:
@@ -26,11 +40,11 @@ async def check_known_transitions(engine: Engine, directory: Path) -> int:
         return 0
     for seed in test.groups:
         lr, candidates = pictures(seed)
-        outcomes = [judged.outcome for judged in await engine.score(f"self-test-{seed}", lr, list(candidates))]
-        failed = next((outcome for outcome in outcomes if isinstance(outcome, Failed)), None)
-        if failed is not None:
-            raise BadJudge(f"judge {directory}: self-test, group {seed}: {failed.reason} {failed.detail}")
-        read = [Known(**score.model_dump(include=set(Known.model_fields))) for score in outcomes]
+        read = []
+        for outcome in await engine.score(f"self-test-{seed}", lr, list(candidates)):
+            if isinstance(outcome, Failed):
+                raise BadJudge(f"judge {directory}: self-test, group {seed}: {outcome.reason} {outcome.detail}")
+            read.append(Known(**{name: outcome.readings[name] for name in Known.model_fields}))
         if (fault := test.fault(seed, read)) is not None:
             raise BadJudge(f"judge {directory}: self-test, {fault}")
     return len(test.groups)

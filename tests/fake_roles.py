@@ -19,7 +19,7 @@ PIXELS = np.zeros((4, 4, 3), np.uint8)
 
 
 def scored(reward: float) -> Scored:
-    return Scored(fidelity=0.5, q_lr=2.0, q_sr=3.0, reward=reward, confidence=1.0)
+    return Scored(readings={"fidelity": 0.5, "q_lr": 2.0, "q_sr": 3.0, "confidence": 1.0}, reward=reward)
 
 
 class Source:
@@ -60,7 +60,9 @@ class Judge:
     outcomes: Callable[[str], list[CandidateOutcome]] = lambda request: [scored(float(k)) for k in range(K)]
 
     async def score(self, request_id: str, pair: Pair, images: Any) -> Judgement:
-        return Judgement(self.outcomes(request_id), {"judge_digest": "abc", "gamma": 7.0, "attempt": 0})
+        return Judgement(
+            self.outcomes(request_id), {"judge_digest": "abc", "replica": "r", "reward_digest": "def", "attempt": 0}
+        )
 
     async def score_one(self, request_id: str, pair: Pair, image: Any) -> CandidateOutcome:
         raise NotImplementedError

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from oars.compass.outcome import Failed, Scored
+from oars.compass.formula import READINGS
+from oars.compass.outcome import Failed, Judged
 from oars.config import GatewayConfig, JudgeConfig
 from reward_server.gateway.gateway import Gateway
-from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse, Unexplained
+from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse
 
 JUDGE = JudgeConfig(min_pixels=64, max_pixels=65536, max_candidates=8)
 DIGEST = "d" * 64
@@ -47,7 +48,7 @@ class KnownJudge:
         if self.absent:
             await asyncio.sleep(0)
             raise TimeoutError
-        return Description.of(JUDGE, DIGEST)
+        return Description.of(JUDGE, DIGEST, "p", READINGS)
 
     async def close(self) -> None: ...
 
@@ -57,18 +58,16 @@ def known_answer(header: ScoreHeader, lr: Any, candidates: Any) -> ScoreResponse
     return ScoreResponse(
         request_id=header.request_id,
         outcomes=outcomes,
-        judged_fidelity=[getattr(outcome, "fidelity", None) for outcome in outcomes],
         provenance=Provenance(
-            judge_digest=DIGEST, prompt_version="p", gamma=header.gamma or 7, replica="r", attempt=0, seconds=0.01
+            judge_digest=DIGEST, prompt_version="p", replica="r", attempt=header.attempt, seconds=0.01
         ),
-        explanations=[Unexplained()] * len(candidates) if header.explain else None,
     )
 
 
-def _outcome(candidate: Any) -> Scored | Failed:
+def _outcome(candidate: Any) -> Judged | Failed:
     if isinstance(candidate, Failed):
         return candidate
-    return Scored(fidelity=brightness(candidate), q_lr=2, q_sr=3, reward=1, confidence=1)
+    return Judged(readings={"fidelity": brightness(candidate), "q_lr": 2, "q_sr": 3, "confidence": 1})
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from oars.config import JudgeConfig, RewardConfig
+from oars.config import JudgeConfig
 from reward_server.client import CompassClient
 
 APP = "compass"
@@ -39,7 +39,7 @@ def judge_config(directory: Path) -> JudgeConfig:
         max_pixels=65536,
         max_candidates=8,
         score_cache=0,  # each test sees an answer of the engine
-        reward=RewardConfig(min_confidence=0),
+        min_confidence=0,
     )
 
 

@@ -38,7 +38,7 @@ def _honest(failure: BaseException, response: Any) -> bool:
     if isinstance(failure, ServerError):
         return str(response.status_code) in HONEST
     detail = response.json().get("detail", "") if response.status_code == requests.codes.unprocessable else ""
-    return isinstance(failure, RejectedPositiveData) and detail.startswith(("fidelity: ", "candidates: "))
+    return isinstance(failure, RejectedPositiveData) and detail.startswith("candidates: ")
 
 
 def _attack(operation, mode, count, seed_, headers, session, report) -> None:  # type: ignore[no-untyped-def]

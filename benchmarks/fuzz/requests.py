@@ -21,9 +21,8 @@ _ODD: tuple[Any, ...] = (
     float("nan"), float("inf"), "NaN", "[]",
 )  # fmt: skip
 _FIELDS = (
-    "request_id", "attempt", "api_version", "fidelity", "gamma", "explain", "lr", "candidates", "deadline_s", "colour",
+    "request_id", "attempt", "api_version", "lr", "candidates", "deadline_s", "colour",
 )  # fmt: skip
-_FLOATS = (float("nan"), float("inf"), -float("inf"), -1.0, 0.0, 1e-320, 1e308, 2.0)
 
 
 @dataclass(frozen=True)
@@ -114,20 +113,16 @@ def _overwritten(draw: Draw, data: bytes) -> bytes:
 
 
 def _spoil(draw: Draw, message: pb.ScoreRequest) -> None:
-    match int(draw.integers(8)):
+    match int(draw.integers(6)):
         case 0:
             message.request_id = str(draw.choice(["", " ", "x" * 300, "a\nb", "ä"]))
         case 1:
             message.api_version = int(draw.integers(2, 2**32))
         case 2:
-            message.gamma = float(draw.choice(_FLOATS))
-        case 3:
-            message.fidelity.extend(float(value) for value in draw.choice(_FLOATS, int(draw.integers(1, 5))))
-        case 4:
             message.lr.CopyFrom(_bad_raw(draw))
-        case 5:
+        case 3:
             message.ClearField("lr")
-        case 6:
+        case 4:
             message.ClearField("candidates")
         case _:
             message.attempt = 2**32 - 1

@@ -16,7 +16,7 @@ from benchmarks.fuzz.pictures import good
 from benchmarks.fuzz.report import Report
 from benchmarks.fuzz.requests import GoodGroup
 from benchmarks.fuzz.sockets import Address, garbage, send_garbage, send_slowly
-from oars.compass.outcome import Scored
+from oars.compass.outcome import Judged
 from oars.config import RewardClientConfig
 from reward_server.client import CompassClient
 from reward_server.proto import compass_pb2 as pb
@@ -57,7 +57,7 @@ class Fuzz:
         self._room = asyncio.Semaphore(at_once)
         draw = np.random.default_rng(seed)
         self._group = GoodGroup(good(draw, _SIDE)[::4, ::4], good(draw, _SIDE))
-        self._known: Scored | None = None
+        self._known: Judged | None = None
         self._clients = [target.client(scheme, token_file) for scheme in ("http", "grpc")]
         bearer = {"authorization": f"Bearer {target.token}"} if target.token else {}
         self._metadata = tuple(bearer.items())
@@ -103,11 +103,11 @@ class Fuzz:
         for start in range(0, count, 200):
             await asyncio.gather(*(one(k) for k in range(start, min(count, start + 200))))
 
-    async def _good(self, client: CompassClient) -> Scored | None:
+    async def _good(self, client: CompassClient) -> Judged | None:
         group = self._group
         [outcome] = (await client.score("good", group.lr, group.candidate[None])).outcomes
         self.report.good += 1
-        if not isinstance(outcome, Scored):
+        if not isinstance(outcome, Judged):
             self.report.faults.append(f"a good request got {outcome}")
             return None
         self._check(outcome)
@@ -116,11 +116,11 @@ class Fuzz:
     def _check(self, outcome: Any) -> None:
         if self._known is None:
             return
-        if not isinstance(outcome, Scored):
+        if not isinstance(outcome, Judged):
             self.report.faults.append(f"a good candidate got {outcome}")
             return
         for name, tolerance in _TOLERANCE.items():
-            got, known = getattr(outcome, name), getattr(self._known, name)
+            got, known = outcome.readings[name], self._known.readings[name]
             if abs(got - known) > tolerance:
                 self.report.faults.append(f"a good candidate's {name} is {got}, was {known}")
 

@@ -1,9 +1,11 @@
-"""The COMPASS reward (paper, section on the process-aware reward)."""
+"""COMPASS: what its judge reads of a candidate, and the reward (paper, section on the process-aware reward)."""
 
-from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Scored
+from oars.compass.outcome import Failed, FailureReason, Judged
 
 FIDELITY_RANGE = (0.0, 1.0)
 QUALITY_RANGE = (1.0, 5.0)
+READINGS = ("fidelity", "q_lr", "q_sr", "confidence")
+"""F in [0, 1], Q_LR and Q_SR in [1, 5], and the confidence in [0, 1] (oars/compass/prompt.py)."""
 
 
 def compass_reward(fidelity: float, q_lr: float, q_sr: float, gamma: float = 7.0) -> float:
@@ -15,15 +17,12 @@ def compass_reward(fidelity: float, q_lr: float, q_sr: float, gamma: float = 7.0
     return fidelity * q_lr + fidelity ** (q_lr / gamma) * (q_sr - q_lr)
 
 
-def outcome(
-    fidelity: float, q_lr: float, q_sr: float, confidence: float, gamma: float, min_confidence: float
-) -> CandidateOutcome:
-    """Turn raw slot readings into a score, or into the failure that they are. NaN fails every comparison below."""
+def judged(fidelity: float, q_lr: float, q_sr: float, confidence: float, min_confidence: float) -> Judged | Failed:
+    """The judge's answer as readings, or as the failure that it is. NaN fails every comparison below."""
     low, high = FIDELITY_RANGE
     q_low, q_high = QUALITY_RANGE
     if not (low <= fidelity <= high and q_low <= q_lr <= q_high and q_low <= q_sr <= q_high):
         return Failed(reason=FailureReason.NON_FINITE, detail=f"F={fidelity} Q_LR={q_lr} Q_SR={q_sr}")
     if not confidence >= min_confidence:
         return Failed(reason=FailureReason.LOW_CONFIDENCE, detail=f"{confidence:.3f} < {min_confidence}")
-    reward = compass_reward(fidelity, q_lr, q_sr, gamma)
-    return Scored(fidelity=fidelity, q_lr=q_lr, q_sr=q_sr, reward=reward, confidence=min(confidence, 1.0))
+    return Judged(readings=dict(zip(READINGS, (fidelity, q_lr, q_sr, min(confidence, 1.0)), strict=True)))

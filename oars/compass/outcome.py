@@ -1,9 +1,19 @@
-"""The outcome of one candidate: a score or a typed failure, never a sentinel number."""
+"""What becomes of one candidate: the judge reads it, the reward function scores it, or it fails with a reason.
+
+    Judged(readings) | Failed(reason)          what a judge answers
+    Scored(readings, reward) | Failed(reason)  what a run goes on with
+
+There is never a sentinel number.
+"""
 
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Readings = dict[str, Finite]
+"""Numbers that a judge reads of a candidate, by name; those of COMPASS: oars/compass/formula.py."""
 
 
 class FailureReason(StrEnum):
@@ -21,23 +31,28 @@ class _Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Judged(_Wire):
+    """What the judge reads of a candidate."""
+
+    kind: Literal["judged"] = "judged"
+    readings: Readings
+
+
 class Scored(_Wire):
-    """A judged transition. `confidence` is the probability mass on score tokens, the least over the three slots."""
+    """A candidate with its reward R, and the readings that R was made of."""
 
     kind: Literal["scored"] = "scored"
-    fidelity: float = Field(ge=0, le=1)
-    q_lr: float = Field(ge=1, le=5)
-    q_sr: float = Field(ge=1, le=5)
-    reward: float = Field(allow_inf_nan=False)
-    confidence: float = Field(ge=0, le=1.0001)
+    readings: Readings
+    reward: Finite
 
 
 class Failed(_Wire):
-    """A transition without a score, and why."""
+    """A candidate without a score, and why."""
 
     kind: Literal["failed"] = "failed"
     reason: FailureReason
     detail: str = ""
 
 
+JudgeOutcome = Annotated[Judged | Failed, Field(discriminator="kind")]
 CandidateOutcome = Annotated[Scored | Failed, Field(discriminator="kind")]

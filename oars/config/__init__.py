@@ -2,7 +2,7 @@
 
 from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StagesConfig
 from oars.config.cluster import ControlConfig, LearnerConfig, ResourcesConfig, RolloutConfig
-from oars.config.compass import GatewayConfig, JudgeConfig, RewardClientConfig, RewardConfig
+from oars.config.compass import GatewayConfig, JudgeConfig, RewardClientConfig
 from oars.config.degradation import DegradationConfig, LowQualityConfig
 from oars.config.generator import GeneratorConfig, LoraConfig, SamplerConfig
 from oars.config.loading import BadConfig
@@ -23,7 +23,6 @@ __all__ = [
     "OptimiserConfig",
     "ResourcesConfig",
     "RewardClientConfig",
-    "RewardConfig",
     "RolloutConfig",
     "RunConfig",
     "SamplerConfig",

@@ -24,7 +24,7 @@ class OptimalityConfig(Config):
 
 
 class GroupFilterConfig(Config):
-    """Drops a group whose rewards, scaled to [0, 1] (R / 5), are all high and all alike (paper)."""
+    """Drops a group whose rewards, scaled to [0, 1] (R / reward.best), are all high and all alike (paper)."""
 
     max_mean: float = 0.9
     """Groups with a mean at or below this are kept (paper: 0.9)."""

@@ -1,7 +1,7 @@
-"""Config of the reward: formula, judge, how it is called, how it is served."""
+"""Config of the reward: its function, its judge, how the judge is called, how it is served."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -9,19 +9,16 @@ from oars.config.base import Config, Precision
 from oars.config.cluster import ResourcesConfig
 
 
-class RewardConfig(Config):
-    """COMPASS: R = F * Q_LR + F^(Q_LR / gamma) * (Q_SR - Q_LR)."""
-
-    gamma: PositiveFloat = 7.0
-    """A larger value punishes lost fidelity less (paper: 7)."""
-    min_confidence: float = Field(default=0.5, ge=0, le=1)
-    """Share of a trained judge's probability mass that each set of score tokens must get; below it the candidate fails
-    (ours)."""
-
-
 class RewardClientConfig(Config):
-    """The client of COMPASS: the conductor's, `oars score`'s and any other program's."""
+    """The reward: the function that makes it, and the client of its judge (the conductor's, `oars score`'s, any)."""
 
+    function: str = "oars.compass.formula.compass_reward"
+    """Dotted path of the function that makes R. Its arguments name the readings that it takes: of COMPASS `fidelity`
+    (F, measured against GT in FR-RL), `q_lr`, `q_sr` and `confidence`. It returns a float, and runs in the caller."""
+    parameters: dict[str, float] = Field(default_factory=dict)
+    """Other arguments of the function, e.g. {gamma: 7}; those that are not given keep the function's defaults."""
+    best: PositiveFloat = 5.0
+    """R of a perfect output: the group filter looks at R / best."""
     app: str = "compass"
     """Name of the Ray Serve application."""
     endpoint: str | None = Field(default=None, pattern=r"^(grpcs?|https?|openai\+https?)://[^/]+")
@@ -56,7 +53,13 @@ class JudgeConfig(Config):
     """The judge behind COMPASS and its vLLM engine (deploy/serve/compass.yaml carries the same keys as args)."""
 
     path: str = "miniature"
-    """Qwen3-VL directory in transformers' format, or `miniature` for the embedded one."""
+    """Qwen3-VL directory in transformers' format, or `miniature` for the embedded one. The scale of measured fidelity
+    lies beside it."""
+    class_path: str | None = None
+    """Dotted path of a class that judges in place of the Qwen3-VL (reward_server/class_judge.py): a metric, a CLIP
+    score, another VLM."""
+    init_args: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments of that class."""
     dtype: Precision | Literal["float16"] = "native"
     """Precision of the engine's arithmetic."""
     max_model_len: PositiveInt = 4096
@@ -82,7 +85,9 @@ class JudgeConfig(Config):
     """Largest area of a picture in a request, pixels."""
     max_candidates: PositiveInt = 64
     """Most candidates in a request."""
-    reward: RewardConfig = RewardConfig()
+    min_confidence: float = Field(default=0.5, ge=0, le=1)
+    """Share of a trained judge's probability mass that each set of score tokens must get; below it the candidate fails
+    (ours)."""
     warmup: NonNegativeInt = 2
     """Groups scored before the replica reports ready. If none of their candidates gets a score, it never does."""
     score_cache: NonNegativeInt = 8192
@@ -146,8 +151,6 @@ class GatewayConfig(Config):
     """Seconds a client has to send the headers, and then again to send the body."""
     deadline_s: PositiveFloat = 120.0
     """Longest time for a request, seconds; a client may ask for less, not more."""
-    patience_s: PositiveFloat = 20.0
-    """Seconds for which the gateway retries a request whose replica died. Longer than Serve takes to replace one."""
     drain_s: PositiveFloat = 15.0
     """Seconds a stopping gateway has to finish the requests it accepted."""
 

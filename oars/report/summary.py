@@ -68,7 +68,8 @@ class Seconds(_Part):
 
 
 class HeldOut(_Part):
-    """One model on the held-out crops. Keys: reward, fidelity, q_sr (COMPASS), psnr, ssim and the metric panel."""
+    """One model on the held-out crops. Keys: reward, its readings (of COMPASS fidelity and q_sr), psnr, ssim and the
+    metric panel."""
 
     metrics: dict[str, Interval]
     """Mean over crops with its 95 % bootstrap interval."""

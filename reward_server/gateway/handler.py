@@ -2,8 +2,8 @@
 
 Order of the checks: token, rate and room (before a byte is read), bytes (while they come), counts and claimed pixels
 (before a picture is decoded), then decoding beside the event loop, then the judge. Every refusal is a `Refused`; each
-gateway turns it into its own status. Cancelling `score`, as a passed deadline or a vanished client does, cancels the
-judge's work.
+gateway turns it into its own status. Nothing is repeated here: a caller is told when to come back. Cancelling `score`,
+as a passed deadline or a vanished client does, cancels the judge's work.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from reward_server.errors import BadRequest, Overloaded, Refusal, Refused, Unava
 from reward_server.gateway.rate_limiter import RateLimiter
 from reward_server.gateway.tokens import TokenSource
 from reward_server.pictures import Candidate, Sent, decode_all
-from reward_server.schema import Description, ScoreHeader, ScoreResponse, check_counts
+from reward_server.schema import Description, ScoreHeader, ScoreResponse, check_count
 from reward_server.transports.base import Transport
 
 # Between two questions whether the judge answers, and how long it has for one.
@@ -32,7 +32,6 @@ _LATELY_S = 2 * ANSWER_S
 # What callers are told while no judge answers: a replica is replaced in a few times this.
 _RETRY_ABSENT_S = 3.0
 _RETRY_OVERLOAD_S = 1.0
-_BACKOFF_S = 0.5
 _DRAIN_STEP_S = 0.05
 
 T = TypeVar("T")
@@ -119,7 +118,8 @@ class RequestHandler:
                     timeout.reschedule(asyncio.get_running_loop().time() - (self._clock() - started) + call.deadline_s)
                 context.charge(sum(picture.nbytes for picture in (lr, *candidates) if not isinstance(picture, Failed)))
                 decoded = self._clock()
-                response = await self._ask(call.header, lr, candidates, limit)
+                response = await self._judge.score(call.header, lr, candidates, limit)
+                self._answered_at = self._clock()
         except TimeoutError as error:
             raise Refused(Refusal.DEADLINE, "the deadline passed; the work is cancelled") from error
         except BadRequest as error:
@@ -171,28 +171,11 @@ class RequestHandler:
         limits = self._description
         if limits is None:
             raise Unavailable("no judge has answered yet", _RETRY_ABSENT_S)
-        check_counts(call.header, len(call.candidates), limits.max_candidates)
+        check_count(len(call.candidates), limits.max_candidates)
         return call, decode_all(call.lr, call.candidates, limits.max_pixels, self.config.max_request_pixels)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-    async def _ask(
-        self, header: ScoreHeader, lr: Candidate, candidates: list[Candidate], limit: float
-    ) -> ScoreResponse:
-        """The judge's answer; asked again for a while where its replica dies, which costs the caller only time."""
-        until = self._clock() + self.config.patience_s
-        while True:
-            try:
-                response = await self._judge.score(header, lr, candidates, limit)
-                self._answered_at = self._clock()
-                return response
-            except Overloaded:
-                raise
-            except Unavailable:
-                if self._clock() >= until:
-                    raise
-            await asyncio.sleep(_BACKOFF_S)
 
 
 def _absent() -> Refused:

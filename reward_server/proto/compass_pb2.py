@@ -24,37 +24,39 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!reward_server/proto/compass.proto\x12\x0foars.compass.v1\"I\n\x07Picture\x12\x11\n\x07\x65ncoded\x18\x01 \x01(\x0cH\x00\x12#\n\x03raw\x18\x02 \x01(\x0b\x32\x14.oars.compass.v1.RawH\x00\x42\x06\n\x04\x66orm\"1\n\x03Raw\x12\x0e\n\x06height\x18\x01 \x01(\r\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0b\n\x03rgb\x18\x03 \x01(\x0c\"\xdd\x01\n\x0cScoreRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x13\n\x0b\x61pi_version\x18\x03 \x01(\r\x12$\n\x02lr\x18\x04 \x01(\x0b\x32\x18.oars.compass.v1.Picture\x12,\n\ncandidates\x18\x05 \x03(\x0b\x32\x18.oars.compass.v1.Picture\x12\x10\n\x08\x66idelity\x18\x06 \x03(\x01\x12\x12\n\x05gamma\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07\x65xplain\x18\x08 \x01(\x08\x42\x08\n\x06_gamma\"Z\n\x06Scored\x12\x10\n\x08\x66idelity\x18\x01 \x01(\x01\x12\x0c\n\x04q_lr\x18\x02 \x01(\x01\x12\x0c\n\x04q_sr\x18\x03 \x01(\x01\x12\x0e\n\x06reward\x18\x04 \x01(\x01\x12\x12\n\nconfidence\x18\x05 \x01(\x01\"H\n\x06\x46\x61iled\x12.\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.oars.compass.v1.FailureReason\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"\xe1\x01\n\x07Outcome\x12)\n\x06scored\x18\x01 \x01(\x0b\x32\x17.oars.compass.v1.ScoredH\x00\x12)\n\x06\x66\x61iled\x18\x02 \x01(\x0b\x32\x17.oars.compass.v1.FailedH\x00\x12\x1c\n\x0fjudged_fidelity\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x36\n\x0bunexplained\x18\x04 \x01(\x0b\x32\x1c.oars.compass.v1.UnexplainedH\x02\x88\x01\x01\x42\x06\n\x04kindB\x12\n\x10_judged_fidelityB\x0e\n\x0c_unexplained\"\x1d\n\x0bUnexplained\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\xed\x01\n\nProvenance\x12\x19\n\x0cjudge_digest\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x16\n\x0eprompt_version\x18\x02 \x01(\t\x12\x0f\n\x07\x66ormula\x18\x03 \x01(\t\x12\r\n\x05gamma\x18\x04 \x01(\x01\x12\x0f\n\x07replica\x18\x05 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\r\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x12\x15\n\x08\x64\x65\x63ode_s\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\tgateway_s\x18\t \x01(\x01H\x02\x88\x01\x01\x42\x0f\n\r_judge_digestB\x0b\n\t_decode_sB\x0c\n\n_gateway_s\"\x80\x01\n\rScoreResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x08outcomes\x18\x02 \x03(\x0b\x32\x18.oars.compass.v1.Outcome\x12/\n\nprovenance\x18\x03 \x01(\x0b\x32\x1b.oars.compass.v1.Provenance\"\x11\n\x0f\x44\x65scribeRequest\"\xc6\x01\n\x0b\x44\x65scription\x12\x13\n\x0b\x61pi_version\x18\x01 \x01(\r\x12\x19\n\x0cjudge_digest\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x16\n\x0eprompt_version\x18\x03 \x01(\t\x12\x0f\n\x07\x66ormula\x18\x04 \x01(\t\x12\r\n\x05gamma\x18\x05 \x01(\x01\x12\x12\n\nmin_pixels\x18\x06 \x01(\x04\x12\x12\n\nmax_pixels\x18\x07 \x01(\x04\x12\x16\n\x0emax_candidates\x18\x08 \x01(\rB\x0f\n\r_judge_digest*\x93\x01\n\rFailureReason\x12\x1e\n\x1a\x46\x41ILURE_REASON_UNSPECIFIED\x10\x00\x12\r\n\tBAD_IMAGE\x10\x01\x12\x0e\n\nNON_FINITE\x10\x02\x12\x12\n\x0eLOW_CONFIDENCE\x10\x03\x12\x10\n\x0c\x45NGINE_ERROR\x10\x04\x12\x0c\n\x08\x44\x45\x41\x44LINE\x10\x05\x12\x0f\n\x0bUNAVAILABLE\x10\x06\x32\x9d\x01\n\x07\x43ompass\x12\x46\n\x05Score\x12\x1d.oars.compass.v1.ScoreRequest\x1a\x1e.oars.compass.v1.ScoreResponse\x12J\n\x08\x44\x65scribe\x12 .oars.compass.v1.DescribeRequest\x1a\x1c.oars.compass.v1.Descriptionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!reward_server/proto/compass.proto\x12\x0foars.compass.v1\"I\n\x07Picture\x12\x11\n\x07\x65ncoded\x18\x01 \x01(\x0cH\x00\x12#\n\x03raw\x18\x02 \x01(\x0b\x32\x14.oars.compass.v1.RawH\x00\x42\x06\n\x04\x66orm\"1\n\x03Raw\x12\x0e\n\x06height\x18\x01 \x01(\r\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0b\n\x03rgb\x18\x03 \x01(\x0c\"\x9c\x01\n\x0cScoreRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\x12\x13\n\x0b\x61pi_version\x18\x03 \x01(\r\x12$\n\x02lr\x18\x04 \x01(\x0b\x32\x18.oars.compass.v1.Picture\x12,\n\ncandidates\x18\x05 \x03(\x0b\x32\x18.oars.compass.v1.Picture\"r\n\x06Judged\x12\x37\n\x08readings\x18\x01 \x03(\x0b\x32%.oars.compass.v1.Judged.ReadingsEntry\x1a/\n\rReadingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"H\n\x06\x46\x61iled\x12.\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.oars.compass.v1.FailureReason\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"g\n\x07Outcome\x12)\n\x06judged\x18\x01 \x01(\x0b\x32\x17.oars.compass.v1.JudgedH\x00\x12)\n\x06\x66\x61iled\x18\x02 \x01(\x0b\x32\x17.oars.compass.v1.FailedH\x00\x42\x06\n\x04kind\"\xe5\x01\n\nProvenance\x12\x19\n\x0cjudge_digest\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1b\n\x0eprompt_version\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x07replica\x18\x03 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\x12\x0f\n\x07seconds\x18\x05 \x01(\x01\x12\x15\n\x08\x64\x65\x63ode_s\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\x16\n\tgateway_s\x18\x07 \x01(\x01H\x03\x88\x01\x01\x42\x0f\n\r_judge_digestB\x11\n\x0f_prompt_versionB\x0b\n\t_decode_sB\x0c\n\n_gateway_s\"\x80\x01\n\rScoreResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x08outcomes\x18\x02 \x03(\x0b\x32\x18.oars.compass.v1.Outcome\x12/\n\nprovenance\x18\x03 \x01(\x0b\x32\x1b.oars.compass.v1.Provenance\"\x11\n\x0f\x44\x65scribeRequest\"\xd0\x01\n\x0b\x44\x65scription\x12\x13\n\x0b\x61pi_version\x18\x01 \x01(\r\x12\x19\n\x0cjudge_digest\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x1b\n\x0eprompt_version\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x08readings\x18\x04 \x03(\t\x12\x12\n\nmin_pixels\x18\x05 \x01(\x04\x12\x12\n\nmax_pixels\x18\x06 \x01(\x04\x12\x16\n\x0emax_candidates\x18\x07 \x01(\rB\x0f\n\r_judge_digestB\x11\n\x0f_prompt_version*\x93\x01\n\rFailureReason\x12\x1e\n\x1a\x46\x41ILURE_REASON_UNSPECIFIED\x10\x00\x12\r\n\tBAD_IMAGE\x10\x01\x12\x0e\n\nNON_FINITE\x10\x02\x12\x12\n\x0eLOW_CONFIDENCE\x10\x03\x12\x10\n\x0c\x45NGINE_ERROR\x10\x04\x12\x0c\n\x08\x44\x45\x41\x44LINE\x10\x05\x12\x0f\n\x0bUNAVAILABLE\x10\x06\x32\x9d\x01\n\x07\x43ompass\x12\x46\n\x05Score\x12\x1d.oars.compass.v1.ScoreRequest\x1a\x1e.oars.compass.v1.ScoreResponse\x12J\n\x08\x44\x65scribe\x12 .oars.compass.v1.DescribeRequest\x1a\x1c.oars.compass.v1.Descriptionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reward_server.proto.compass_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FAILUREREASON']._serialized_start=1421
-  _globals['_FAILUREREASON']._serialized_end=1568
+  _globals['_JUDGED_READINGSENTRY']._loaded_options = None
+  _globals['_JUDGED_READINGSENTRY']._serialized_options = b'8\001'
+  _globals['_FAILUREREASON']._serialized_start=1228
+  _globals['_FAILUREREASON']._serialized_end=1375
   _globals['_PICTURE']._serialized_start=54
   _globals['_PICTURE']._serialized_end=127
   _globals['_RAW']._serialized_start=129
   _globals['_RAW']._serialized_end=178
   _globals['_SCOREREQUEST']._serialized_start=181
-  _globals['_SCOREREQUEST']._serialized_end=402
-  _globals['_SCORED']._serialized_start=404
-  _globals['_SCORED']._serialized_end=494
-  _globals['_FAILED']._serialized_start=496
-  _globals['_FAILED']._serialized_end=568
-  _globals['_OUTCOME']._serialized_start=571
-  _globals['_OUTCOME']._serialized_end=796
-  _globals['_UNEXPLAINED']._serialized_start=798
-  _globals['_UNEXPLAINED']._serialized_end=827
-  _globals['_PROVENANCE']._serialized_start=830
-  _globals['_PROVENANCE']._serialized_end=1067
-  _globals['_SCORERESPONSE']._serialized_start=1070
-  _globals['_SCORERESPONSE']._serialized_end=1198
-  _globals['_DESCRIBEREQUEST']._serialized_start=1200
-  _globals['_DESCRIBEREQUEST']._serialized_end=1217
-  _globals['_DESCRIPTION']._serialized_start=1220
-  _globals['_DESCRIPTION']._serialized_end=1418
-  _globals['_COMPASS']._serialized_start=1571
-  _globals['_COMPASS']._serialized_end=1728
+  _globals['_SCOREREQUEST']._serialized_end=337
+  _globals['_JUDGED']._serialized_start=339
+  _globals['_JUDGED']._serialized_end=453
+  _globals['_JUDGED_READINGSENTRY']._serialized_start=406
+  _globals['_JUDGED_READINGSENTRY']._serialized_end=453
+  _globals['_FAILED']._serialized_start=455
+  _globals['_FAILED']._serialized_end=527
+  _globals['_OUTCOME']._serialized_start=529
+  _globals['_OUTCOME']._serialized_end=632
+  _globals['_PROVENANCE']._serialized_start=635
+  _globals['_PROVENANCE']._serialized_end=864
+  _globals['_SCORERESPONSE']._serialized_start=867
+  _globals['_SCORERESPONSE']._serialized_end=995
+  _globals['_DESCRIBEREQUEST']._serialized_start=997
+  _globals['_DESCRIBEREQUEST']._serialized_end=1014
+  _globals['_DESCRIPTION']._serialized_start=1017
+  _globals['_DESCRIPTION']._serialized_end=1225
+  _globals['_COMPASS']._serialized_start=1378
+  _globals['_COMPASS']._serialized_end=1535
 # @@protoc_insertion_point(module_scope)

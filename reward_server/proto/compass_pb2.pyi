@@ -43,38 +43,31 @@ class Raw(_message.Message):
     def __init__(self, height: _Optional[int] = ..., width: _Optional[int] = ..., rgb: _Optional[bytes] = ...) -> None: ...
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("request_id", "attempt", "api_version", "lr", "candidates", "fidelity", "gamma", "explain")
+    __slots__ = ("request_id", "attempt", "api_version", "lr", "candidates")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     API_VERSION_FIELD_NUMBER: _ClassVar[int]
     LR_FIELD_NUMBER: _ClassVar[int]
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
-    FIDELITY_FIELD_NUMBER: _ClassVar[int]
-    GAMMA_FIELD_NUMBER: _ClassVar[int]
-    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     attempt: int
     api_version: int
     lr: Picture
     candidates: _containers.RepeatedCompositeFieldContainer[Picture]
-    fidelity: _containers.RepeatedScalarFieldContainer[float]
-    gamma: float
-    explain: bool
-    def __init__(self, request_id: _Optional[str] = ..., attempt: _Optional[int] = ..., api_version: _Optional[int] = ..., lr: _Optional[_Union[Picture, _Mapping]] = ..., candidates: _Optional[_Iterable[_Union[Picture, _Mapping]]] = ..., fidelity: _Optional[_Iterable[float]] = ..., gamma: _Optional[float] = ..., explain: _Optional[bool] = ...) -> None: ...
+    def __init__(self, request_id: _Optional[str] = ..., attempt: _Optional[int] = ..., api_version: _Optional[int] = ..., lr: _Optional[_Union[Picture, _Mapping]] = ..., candidates: _Optional[_Iterable[_Union[Picture, _Mapping]]] = ...) -> None: ...
 
-class Scored(_message.Message):
-    __slots__ = ("fidelity", "q_lr", "q_sr", "reward", "confidence")
-    FIDELITY_FIELD_NUMBER: _ClassVar[int]
-    Q_LR_FIELD_NUMBER: _ClassVar[int]
-    Q_SR_FIELD_NUMBER: _ClassVar[int]
-    REWARD_FIELD_NUMBER: _ClassVar[int]
-    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
-    fidelity: float
-    q_lr: float
-    q_sr: float
-    reward: float
-    confidence: float
-    def __init__(self, fidelity: _Optional[float] = ..., q_lr: _Optional[float] = ..., q_sr: _Optional[float] = ..., reward: _Optional[float] = ..., confidence: _Optional[float] = ...) -> None: ...
+class Judged(_message.Message):
+    __slots__ = ("readings",)
+    class ReadingsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    READINGS_FIELD_NUMBER: _ClassVar[int]
+    readings: _containers.ScalarMap[str, float]
+    def __init__(self, readings: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class Failed(_message.Message):
     __slots__ = ("reason", "detail")
@@ -85,29 +78,17 @@ class Failed(_message.Message):
     def __init__(self, reason: _Optional[_Union[FailureReason, str]] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class Outcome(_message.Message):
-    __slots__ = ("scored", "failed", "judged_fidelity", "unexplained")
-    SCORED_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("judged", "failed")
+    JUDGED_FIELD_NUMBER: _ClassVar[int]
     FAILED_FIELD_NUMBER: _ClassVar[int]
-    JUDGED_FIDELITY_FIELD_NUMBER: _ClassVar[int]
-    UNEXPLAINED_FIELD_NUMBER: _ClassVar[int]
-    scored: Scored
+    judged: Judged
     failed: Failed
-    judged_fidelity: float
-    unexplained: Unexplained
-    def __init__(self, scored: _Optional[_Union[Scored, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., judged_fidelity: _Optional[float] = ..., unexplained: _Optional[_Union[Unexplained, _Mapping]] = ...) -> None: ...
-
-class Unexplained(_message.Message):
-    __slots__ = ("reason",)
-    REASON_FIELD_NUMBER: _ClassVar[int]
-    reason: str
-    def __init__(self, reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, judged: _Optional[_Union[Judged, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ...) -> None: ...
 
 class Provenance(_message.Message):
-    __slots__ = ("judge_digest", "prompt_version", "formula", "gamma", "replica", "attempt", "seconds", "decode_s", "gateway_s")
+    __slots__ = ("judge_digest", "prompt_version", "replica", "attempt", "seconds", "decode_s", "gateway_s")
     JUDGE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     PROMPT_VERSION_FIELD_NUMBER: _ClassVar[int]
-    FORMULA_FIELD_NUMBER: _ClassVar[int]
-    GAMMA_FIELD_NUMBER: _ClassVar[int]
     REPLICA_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
@@ -115,14 +96,12 @@ class Provenance(_message.Message):
     GATEWAY_S_FIELD_NUMBER: _ClassVar[int]
     judge_digest: str
     prompt_version: str
-    formula: str
-    gamma: float
     replica: str
     attempt: int
     seconds: float
     decode_s: float
     gateway_s: float
-    def __init__(self, judge_digest: _Optional[str] = ..., prompt_version: _Optional[str] = ..., formula: _Optional[str] = ..., gamma: _Optional[float] = ..., replica: _Optional[str] = ..., attempt: _Optional[int] = ..., seconds: _Optional[float] = ..., decode_s: _Optional[float] = ..., gateway_s: _Optional[float] = ...) -> None: ...
+    def __init__(self, judge_digest: _Optional[str] = ..., prompt_version: _Optional[str] = ..., replica: _Optional[str] = ..., attempt: _Optional[int] = ..., seconds: _Optional[float] = ..., decode_s: _Optional[float] = ..., gateway_s: _Optional[float] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
     __slots__ = ("request_id", "outcomes", "provenance")
@@ -139,21 +118,19 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class Description(_message.Message):
-    __slots__ = ("api_version", "judge_digest", "prompt_version", "formula", "gamma", "min_pixels", "max_pixels", "max_candidates")
+    __slots__ = ("api_version", "judge_digest", "prompt_version", "readings", "min_pixels", "max_pixels", "max_candidates")
     API_VERSION_FIELD_NUMBER: _ClassVar[int]
     JUDGE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     PROMPT_VERSION_FIELD_NUMBER: _ClassVar[int]
-    FORMULA_FIELD_NUMBER: _ClassVar[int]
-    GAMMA_FIELD_NUMBER: _ClassVar[int]
+    READINGS_FIELD_NUMBER: _ClassVar[int]
     MIN_PIXELS_FIELD_NUMBER: _ClassVar[int]
     MAX_PIXELS_FIELD_NUMBER: _ClassVar[int]
     MAX_CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     api_version: int
     judge_digest: str
     prompt_version: str
-    formula: str
-    gamma: float
+    readings: _containers.RepeatedScalarFieldContainer[str]
     min_pixels: int
     max_pixels: int
     max_candidates: int
-    def __init__(self, api_version: _Optional[int] = ..., judge_digest: _Optional[str] = ..., prompt_version: _Optional[str] = ..., formula: _Optional[str] = ..., gamma: _Optional[float] = ..., min_pixels: _Optional[int] = ..., max_pixels: _Optional[int] = ..., max_candidates: _Optional[int] = ...) -> None: ...
+    def __init__(self, api_version: _Optional[int] = ..., judge_digest: _Optional[str] = ..., prompt_version: _Optional[str] = ..., readings: _Optional[_Iterable[str]] = ..., min_pixels: _Optional[int] = ..., max_pixels: _Optional[int] = ..., max_candidates: _Optional[int] = ...) -> None: ...

@@ -3,15 +3,15 @@
 from google.protobuf.message import DecodeError
 from pydantic import ValidationError
 
-from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Scored
+from oars.compass.outcome import Failed, FailureReason, Judged, JudgeOutcome
 from oars.imaging.image_io import Pixels
 from reward_server.errors import BadRequest
 from reward_server.pictures import Sent, bad_image, from_raw
 from reward_server.proto import compass_pb2 as pb
-from reward_server.schema import API_VERSION, Description, Provenance, ScoreHeader, ScoreResponse, Unexplained
+from reward_server.schema import API_VERSION, Description, Provenance, ScoreHeader, ScoreResponse
 
 _REASONS: dict[int, FailureReason] = {pb.FailureReason.Value(reason.name): reason for reason in FailureReason}
-_OPTIONAL = ("judge_digest", "decode_s", "gateway_s")
+_OPTIONAL = ("judge_digest", "prompt_version", "decode_s", "gateway_s")
 
 
 def read_request(data: bytes) -> tuple[ScoreHeader, Sent, list[Sent]]:
@@ -27,9 +27,6 @@ def read_request(data: bytes) -> tuple[ScoreHeader, Sent, list[Sent]]:
             request_id=message.request_id,
             attempt=message.attempt,
             api_version=message.api_version or API_VERSION,
-            fidelity=tuple(message.fidelity) or None,
-            gamma=message.gamma if message.HasField("gamma") else None,
-            explain=message.explain,
         )
     except ValidationError as error:
         raise BadRequest(describe_errors(error)) from error
@@ -51,33 +48,23 @@ def write_request(header: ScoreHeader, lr: Pixels, candidates: list[Pixels]) -> 
         api_version=header.api_version,
         lr=_raw(lr),
         candidates=[_raw(pixels) for pixels in candidates],
-        fidelity=header.fidelity or (),
-        gamma=header.gamma,
-        explain=header.explain,
     )
 
 
 def write_response(response: ScoreResponse) -> pb.ScoreResponse:
-    explanations: list[Unexplained] | list[None] = response.explanations or [None] * len(response.outcomes)
-    slots = zip(response.outcomes, response.judged_fidelity, explanations, strict=True)
     provenance = response.provenance.model_dump(exclude_none=True) if response.provenance else None
     return pb.ScoreResponse(
         request_id=response.request_id,
-        outcomes=[_write_outcome(*slot) for slot in slots],
+        outcomes=[_write_outcome(outcome) for outcome in response.outcomes],
         provenance=provenance and pb.Provenance(**provenance),
     )
 
 
 def read_response(message: pb.ScoreResponse) -> ScoreResponse:
-    explained = any(outcome.HasField("unexplained") for outcome in message.outcomes)
     return ScoreResponse(
         request_id=message.request_id,
         outcomes=[_read_outcome(outcome) for outcome in message.outcomes],
-        judged_fidelity=[
-            outcome.judged_fidelity if outcome.HasField("judged_fidelity") else None for outcome in message.outcomes
-        ],
         provenance=Provenance(**_fields(message.provenance)) if message.HasField("provenance") else None,
-        explanations=[Unexplained() for _ in message.outcomes] if explained else None,
     )
 
 
@@ -110,20 +97,15 @@ def _raw(pixels: Pixels) -> pb.Picture:
     return pb.Picture(raw=pb.Raw(height=height, width=width, rgb=pixels.tobytes()))
 
 
-def _write_outcome(outcome: CandidateOutcome, judged: float | None, explanation: Unexplained | None) -> pb.Outcome:
-    message = pb.Outcome(judged_fidelity=judged)
-    if isinstance(outcome, Scored):
-        message.scored.CopyFrom(pb.Scored(**outcome.model_dump(exclude={"kind"})))
-    else:
-        message.failed.CopyFrom(pb.Failed(reason=outcome.reason.name, detail=outcome.detail))
-    if explanation is not None:
-        message.unexplained.CopyFrom(pb.Unexplained(reason=explanation.reason))
-    return message
+def _write_outcome(outcome: JudgeOutcome) -> pb.Outcome:
+    if isinstance(outcome, Judged):
+        return pb.Outcome(judged=pb.Judged(readings=outcome.readings))
+    return pb.Outcome(failed=pb.Failed(reason=outcome.reason.name, detail=outcome.detail))
 
 
-def _read_outcome(message: pb.Outcome) -> CandidateOutcome:
-    if message.WhichOneof("kind") == "scored":
-        return Scored(**{field.name: getattr(message.scored, field.name) for field in pb.Scored.DESCRIPTOR.fields})
+def _read_outcome(message: pb.Outcome) -> JudgeOutcome:
+    if message.WhichOneof("kind") == "judged":
+        return Judged(readings=dict(message.judged.readings))
     # A reason that is newer than this client is still a failure.
     reason = _REASONS.get(message.failed.reason, FailureReason.ENGINE_ERROR)
     return Failed(reason=reason, detail=message.failed.detail)

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from oars.compass.outcome import Failed, FailureReason
+from oars.compass.formula import READINGS
+from oars.compass.outcome import Failed, FailureReason, Judged
 from oars.compass.prompt import (
     FIDELITY_LEVELS,
     IMAGE,
@@ -29,9 +30,9 @@ from oars.compass.prompt import (
 from oars.config import JudgeConfig
 from oars.imaging.image_io import Pixels, encode_png
 from reward_server.errors import BadRequest, Unauthenticated
-from reward_server.judgement import Judged, Logprobs, judged
+from reward_server.judgement import Logprobs, judgement
 from reward_server.pictures import View, prepare
-from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse, Unexplained, check_counts
+from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse, check_count
 from reward_server.transports.base import pixels
 from reward_server.transports.http_gateway import JsonHttp
 
@@ -90,7 +91,7 @@ class _Served:
 
 
 class OpenAITransport:
-    """`config` gives the formula and the bounds of pictures, which the server knows nothing of."""
+    """`config` gives the bounds of pictures and of confidence, which the server knows nothing of."""
 
     def __init__(self, url: str, token: str | None, ca_file: Path | None, config: JudgeConfig) -> None:
         """`url` ends in the API's version, as in http://host:8000/v1."""
@@ -102,39 +103,31 @@ class OpenAITransport:
     async def score(self, header: ScoreHeader, lr: Any, candidates: Any, deadline_s: float) -> ScoreResponse:
         started = asyncio.get_running_loop().time()
         first, *others = pixels(lr, candidates)
-        check_counts(header, len(others), self._config.max_candidates)
+        check_count(len(others), self._config.max_candidates)
         served = await self._connected()
-        results = await self._judge(served, header, first, others, deadline_s)
-        reward = self._config.reward
+        outcomes = await self._judge(served, first, others, deadline_s)
         provenance = Provenance(
             judge_digest=None,
             prompt_version=PROMPT_VERSION,
-            gamma=reward.gamma if header.gamma is None else header.gamma,
             replica=f"{served.model} at {self._url}",
             attempt=header.attempt,
             seconds=asyncio.get_running_loop().time() - started,
         )
-        return ScoreResponse(
-            request_id=header.request_id,
-            outcomes=[result.outcome for result in results],
-            judged_fidelity=[result.fidelity for result in results],
-            provenance=provenance,
-            explanations=[Unexplained()] * len(others) if header.explain else None,
-        )
+        return ScoreResponse(request_id=header.request_id, outcomes=outcomes, provenance=provenance)
 
     async def describe(self) -> Description:
         await self._connected()
-        return Description.of(self._config, judge_digest=None)
+        return Description.of(self._config, None, PROMPT_VERSION, READINGS)
 
     async def close(self) -> None:
         await self._http.close()
 
     async def _judge(
-        self, served: _Served, header: ScoreHeader, lr: Pixels, candidates: list[Pixels], deadline_s: float
-    ) -> list[Judged]:
+        self, served: _Served, lr: Pixels, candidates: list[Pixels], deadline_s: float
+    ) -> list[Judged | Failed]:
         group = await asyncio.to_thread(prepare, lr, candidates, self._config)
         if isinstance(group, Failed):
-            return [Judged(group)] * len(candidates)
+            return [group] * len(candidates)
         asked = [[group.lr], *([group.lr, sr] for sr in group.candidates if not isinstance(sr, Failed))]
         prompts = [INPUT_PROMPT, *[TRANSITION_PROMPT] * (len(asked) - 1)]
         work = [
@@ -148,11 +141,7 @@ class OpenAITransport:
                 task.cancel()
         answered = iter(answers)
         transitions = [sr if isinstance(sr, Failed) else next(answered) for sr in group.candidates]
-        given = header.fidelity or [None] * len(candidates)
-        return [
-            judged(served.tokens, source, answer, f, header.gamma, self._config.reward)
-            for answer, f in zip(transitions, given, strict=True)
-        ]
+        return [judgement(served.tokens, source, answer, self._config.min_confidence) for answer in transitions]
 
     async def _connected(self) -> _Served:
         if self._served is None:

@@ -1,29 +1,27 @@
-"""Checks each answer of a load against the score that the same group had when nothing else was going on."""
+"""Checks each answer of a load against the readings that the same group had when nothing else was going on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from oars.compass.outcome import CandidateOutcome, Scored
+from oars.compass.outcome import Judged, JudgeOutcome
 from services.bench.load import Sample
-
-FIELDS = ("fidelity", "q_lr", "q_sr", "reward")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Result of a load whose scores are known."""
+    """Result of a load whose readings are known."""
 
     answers: int
     unscored: int
-    """Pairs without a score, of answered and unanswered requests alike."""
+    """Pairs without readings, of answered and unanswered requests alike."""
     wrong: int
-    """Pairs with a score that is off by more than the tolerance."""
+    """Pairs with a reading that is off by more than the tolerance."""
     largest_error: float
 
 
 def compare(
     samples: Sequence[Sample],
-    known: Mapping[str, Sequence[Sequence[CandidateOutcome]]],
+    known: Mapping[str, Sequence[Sequence[JudgeOutcome]]],
     tolerance: float,
 ) -> Comparison:
     """`known`: judge digest -> outcomes of the groups in turn; number n is group n modulo their count.
@@ -39,8 +37,8 @@ def compare(
             continue
         truth = groups[sample.number % len(groups)]
         for outcome, expected in zip(sample.outcomes, truth, strict=True):
-            if isinstance(outcome, Scored) and isinstance(expected, Scored):
-                errors.append(max(abs(getattr(outcome, name) - getattr(expected, name)) for name in FIELDS))
+            if isinstance(outcome, Judged) and isinstance(expected, Judged):
+                errors.append(max(abs(value - expected.readings[name]) for name, value in outcome.readings.items()))
             else:
                 unscored += 1
     return Comparison(

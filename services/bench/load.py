@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from oars.compass.outcome import CandidateOutcome, Scored
+from oars.compass.outcome import Judged, JudgeOutcome
 from reward_server.errors import Overloaded, Unavailable
 from reward_server.schema import ScoreResponse
 
@@ -33,15 +33,15 @@ class Sample:
     seconds: float
     end: str
     """One of ENDS."""
-    outcomes: tuple[CandidateOutcome, ...] = ()
+    outcomes: tuple[JudgeOutcome, ...] = ()
     judge: str | None = None
     """Digest of the judge that answered."""
     replica: str | None = None
 
     @property
     def scored(self) -> int:
-        """Pairs that got a score."""
-        return sum(isinstance(outcome, Scored) for outcome in self.outcomes)
+        """Pairs that got readings."""
+        return sum(isinstance(outcome, Judged) for outcome in self.outcomes)
 
 
 async def closed_loop(send: Send, concurrency: int, goes_on: Callable[[float], bool]) -> list[Sample]:

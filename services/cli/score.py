@@ -1,7 +1,6 @@
 """`oars score LR SR`: how COMPASS judges one enhancement."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,8 +20,8 @@ _MEANINGS = {
     "fidelity": ("F", "fidelity to the input, 0 to 1"),
     "q_lr": ("Q_LR", "quality of the input, 1 to 5"),
     "q_sr": ("Q_SR", "quality of the output, 1 to 5"),
-    "reward": ("R", "COMPASS reward, up to 5"),
     "confidence": ("conf", "probability that the judge put on scores"),
+    "reward": ("R", "reward"),
 }
 
 
@@ -53,11 +52,13 @@ def score(
     if not isinstance(result, Verdict):
         typer.echo(f"error: no score: {result.reason}: {result.detail}", err=True)
         raise typer.Exit(1)
+    values = result.readings | {"reward": result.reward}
     if as_json:
-        typer.echo(json.dumps(asdict(result) | {"judge": scorer.judge}))
+        typer.echo(json.dumps(values | {"tiles": result.tiles, "judge": scorer.judge}))
         return
-    for field, (symbol, meaning) in _MEANINGS.items():
-        typer.echo(f"{symbol:5} {getattr(result, field):6.3f}  {meaning}")
+    for name, value in values.items():
+        symbol, meaning = _MEANINGS.get(name, (name, ""))
+        typer.echo(f"{symbol:5} {value:6.3f}  {meaning}".rstrip())
     typer.echo(f"judge: {scorer.judge}" + (f"; means over {result.tiles} tiles" if result.tiles > 1 else ""))
 
 
@@ -65,21 +66,22 @@ def _scorer(judge: str | None, profile: Path | None, endpoint: RewardClientConfi
     """Choose the scorer: the one named; else the COMPASS that listens on this machine; else the default profile's
     judge.
 
-    Raises BadJudge, BadConfig, BadSetting, NoCompass.
+    Raises BadJudge, BadConfig, BadReward, BadSetting, NoCompass.
     """
     from services.launch.serving import local_endpoint
     from services.results.transition import LocalScorer, ServedScorer
 
     overrides = None if judge is None else [f"judge.path={judge}"]
-    config = load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides).judge
+    config = load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides)
+    reward = config.reward.model_dump(include={"function", "parameters"})
     if endpoint is not None:
-        return ServedScorer(endpoint, config)
+        return ServedScorer(endpoint.model_copy(update=reward), config.judge)
     if judge is None and profile is None:
         try:
-            return ServedScorer(RewardClientConfig(endpoint=local_endpoint(), attempts=1), config)
+            return ServedScorer(RewardClientConfig(endpoint=local_endpoint(), attempts=1, **reward), config.judge)
         except NoCompass:
             pass  # the judge of the profile answers then
-    return LocalScorer(config)
+    return LocalScorer(config.judge, config.reward)
 
 
 def _endpoint(url: str | None, token_file: Path | None, ca_file: Path | None) -> RewardClientConfig | None:

@@ -37,9 +37,7 @@ def batch_numbers(batch: Sequence[ScoredGroup]) -> dict[str, float]:
     """Statistics of the batch's scores: means over candidates; spreads within groups, averaged over groups."""
     scored = [outcome for group in batch for outcome in group.scored]
     spreads = [float(group.rewards.std()) for group in batch]
-    means = {
-        name: float(np.mean([getattr(s, name) for s in scored])) for name in ("fidelity", "q_lr", "q_sr", "confidence")
-    }
+    means = {name: float(np.mean([each.readings[name] for each in scored])) for name in scored[0].readings}
     return {
         "reward_mean": float(np.mean([outcome.reward for outcome in scored])),
         "reward_std": float(np.mean(spreads)),

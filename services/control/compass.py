@@ -1,4 +1,4 @@
-"""COMPASS as the conductor sees it: the client's requests, and in FR-RL the fidelity measured against GT."""
+"""The reward as the conductor sees it: the judge's readings, with F measured against GT in FR-RL, made into R."""
 
 import asyncio
 from typing import Any
@@ -8,23 +8,27 @@ from ray import serve
 from ray.exceptions import ObjectLostError, WorkerCrashedError
 from ray.serve.exceptions import RayServeException
 
-from oars.compass.outcome import CandidateOutcome, Failed, FailureReason
+from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Judged
+from oars.compass.reward import Reward
 from oars.config import RunConfig
 from oars.imaging.crops import Pair
-from reward_server.checkpoint import judge_digest, judge_directory
+from reward_server.checkpoint import judge_identity
 from reward_server.client import CompassClient, probe
 from reward_server.errors import NoCompass, WrongJudge
 from reward_server.metrics import ClientMetrics
 from reward_server.pictures import Pixels
-from reward_server.schema import Description, ScoreResponse
+from reward_server.schema import Description
 from services.control.measured_fidelity import judge_labels, measured_fidelity
 from services.control.protocols import Judgement
 from services.run.telemetry import Telemetry
 
+_FIDELITY = "fidelity"
+
 
 def connect_compass(config: RunConfig, telemetry: Telemetry) -> "CompassJudge":
     """Connect to the application of this cluster, or to the endpoint in the config. Raises NoCompass, WrongJudge,
-    BadJudge."""
+    BadJudge, BadReward."""
+    reward = Reward.load(config.reward.function, config.reward.parameters)
     metrics = ClientMetrics()
 
     def failed_attempt(reason: FailureReason) -> None:
@@ -34,8 +38,11 @@ def connect_compass(config: RunConfig, telemetry: Telemetry) -> "CompassJudge":
     client = CompassClient(config.reward, config.judge, failed_attempt=failed_attempt)
     if config.reward.endpoint is None:
         _check_application(config.reward.app)
-    check_same_judge(probe(config.reward, config.judge), config)
-    return CompassJudge(client, config)
+    served = probe(config.reward, config.judge)
+    check_same_judge(served, config)
+    reward.check(served.readings)
+    telemetry.event("reward", **reward.provenance)
+    return CompassJudge(client, config, reward)
 
 
 def check_same_judge(served: Description, config: RunConfig) -> None:
@@ -43,12 +50,13 @@ def check_same_judge(served: Description, config: RunConfig) -> None:
 
     An endpoint that tells no digest is believed. Raises WrongJudge, BadJudge.
     """
-    own = judge_digest(judge_directory(config.judge.path))
+    own = judge_identity(config.judge)
     if served.judge_digest not in (None, own):
         where = config.reward.endpoint or f"Serve application {config.reward.app!r}"
         raise WrongJudge(
-            f"judge: {where} serves the judge {str(served.judge_digest)[:12]}, judge.path={config.judge.path} is "
-            f"{own[:12]}; set judge.path to the served one, or exchange it with `oars serve replace --judge DIR`"
+            f"judge: {where} serves the judge {str(served.judge_digest)[:12]}, the config's is {own[:12]} "
+            f"({config.judge.class_path or config.judge.path}); name the served one in `judge`, or exchange it with "
+            "`oars serve replace --judge DIR`"
         )
 
 
@@ -68,23 +76,29 @@ def _missing(name: str, why: str) -> str:
 class CompassJudge:
     """Satisfies `services.control.protocols.Judge`."""
 
-    def __init__(self, client: CompassClient, config: RunConfig) -> None:
-        self._client, self._candidates = client, config.rollout.candidates
-        self._by_reference = config.reward.endpoint is None
-        self._labels, self._deadline_s = judge_labels(config.judge.path), config.reward.deadline_s
+    def __init__(self, client: CompassClient, config: RunConfig, reward: Reward) -> None:
+        self._client, self._candidates, self._reward = client, config.rollout.candidates, reward
+        self._by_reference, self._deadline_s = config.reward.endpoint is None, config.reward.deadline_s
+        self._labels = judge_labels(config.judge.path) if _FIDELITY in reward.takes else None
         self._measure = ray.remote(measured_fidelity).options(num_cpus=1, max_retries=3, name="oars.measured_fidelity")
 
     async def score(self, request_id: str, pair: Pair, images: Any) -> Judgement:
-        """The K candidates of one group, an ObjectRef. F is measured where the pair has its GT."""
-        fidelity = None if pair.gt is None else await self._fidelity(images, pair.gt)
+        """The K candidates of one group, an ObjectRef. F is measured where the pair has its GT and the reward takes
+        F."""
+        fidelity = await self._fidelity(images, pair.gt)
         if isinstance(fidelity, Failed):
             return Judgement([fidelity] * self._candidates, {})
         sent = images if self._by_reference else await images
-        answer = await self._client.score(request_id, pair.lr, sent, fidelity, count=self._candidates)
-        return _judgement(answer, fidelity)
+        answer = await self._client.score(request_id, pair.lr, sent, count=self._candidates)
+        measured = [{_FIDELITY: value} for value in fidelity] if fidelity else [{}] * self._candidates
+        outcomes = [self._reward.score(*slot) for slot in zip(answer.outcomes, measured, strict=True)]
+        origin = answer.provenance.model_dump(mode="json") | self._reward.provenance if answer.provenance else {}
+        return Judgement(outcomes, origin, _divergence(answer.outcomes, fidelity))
 
-    async def _fidelity(self, images: Any, gt: Pixels) -> list[float] | Failed:
-        """Measured in a task that Ray repeats if its worker dies."""
+    async def _fidelity(self, images: Any, gt: Pixels | None) -> list[float] | Failed:
+        """Measured in a task that Ray repeats if its worker dies; empty where it is not."""
+        if gt is None or self._labels is None:
+            return []
         try:
             async with asyncio.timeout(self._deadline_s):
                 measured: list[float] = await self._measure.remote(images, gt, self._labels)
@@ -96,11 +110,13 @@ class CompassJudge:
 
     async def score_one(self, request_id: str, pair: Pair, image: Pixels) -> CandidateOutcome:
         """One picture uint8 [H, W, 3], with the judge's own F also where there is a GT."""
-        return (await self._client.score(request_id, pair.lr, image[None])).outcomes[0]
+        return self._reward.score((await self._client.score(request_id, pair.lr, image[None])).outcomes[0])
 
 
-def _judgement(answer: ScoreResponse, measured: list[float] | None) -> Judgement:
-    provenance = answer.provenance.model_dump(mode="json") if answer.provenance else {}
-    pairs = zip(answer.judged_fidelity, measured or [], strict=False)
-    gaps = [abs(judged - true) for judged, true in pairs if judged is not None]
-    return Judgement(list(answer.outcomes), provenance, sum(gaps) / len(gaps) if gaps else None)
+def _divergence(outcomes: list[Judged | Failed], measured: list[float]) -> float | None:
+    """Mean absolute difference of judged and measured F; None where F was not measured, or not judged."""
+    pairs = zip(outcomes, measured, strict=False)  # nothing was measured: no pairs
+    judged = [
+        (one.readings[_FIDELITY], true) for one, true in pairs if isinstance(one, Judged) and _FIDELITY in one.readings
+    ]
+    return sum(abs(one - true) for one, true in judged) / len(judged) if judged else None

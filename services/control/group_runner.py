@@ -15,7 +15,6 @@ from typing import TypeAlias
 from oars.alignment.drops import DropReason
 from oars.alignment.messages import AttemptFailed, Sampled
 from oars.alignment.optimality import is_degenerate
-from oars.compass.formula import QUALITY_RANGE
 from oars.compass.outcome import Scored
 from oars.config import RunConfig
 from services.control.circuit_breaker import BreakerState, CircuitBreaker, RewardsFailing
@@ -193,6 +192,6 @@ class GroupRunner:
         rewards, least = group.rewards, self._config.reward.min_scored
         if len(rewards) < least:
             return Dropped(DropReason.TOO_FEW_SCORES, f"{len(rewards)} of {len(group.outcomes)}")
-        if is_degenerate(rewards, self._config.objective.group_filter, QUALITY_RANGE[1]):
+        if is_degenerate(rewards, self._config.objective.group_filter, self._config.reward.best):
             return Dropped(DropReason.DEGENERATE, f"mean {rewards.mean():.3f}, std {rewards.std():.4f}")
         return group

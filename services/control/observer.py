@@ -23,6 +23,7 @@ from services.run.clocks import Clocks
 from services.run.progress import Progress, ProgressLine
 from services.run.telemetry import Telemetry, step_numbers
 
+# Scores that have a series; a judge of another kind has other readings.
 _SCORES = ("reward", "fidelity", "q_lr", "q_sr", "confidence")
 
 
@@ -73,8 +74,9 @@ class RunObserver:
         for outcome in judgement.outcomes:
             self._telemetry.candidate("scored" if isinstance(outcome, Scored) else str(outcome.reason))
             if isinstance(outcome, Scored):
-                for name in _SCORES:
-                    self._telemetry.observe(name, getattr(outcome, name))
+                scores = {"reward": outcome.reward, **outcome.readings}
+                for name in scores.keys() & _SCORES:
+                    self._telemetry.observe(name, scores[name])
         self._telemetry.gauge("failure_rate", failure_rate)
         self._telemetry.retried("reward", judgement.attempt)
         if judgement.divergence is not None:

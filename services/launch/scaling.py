@@ -7,7 +7,7 @@ replica, so no group is judged by two judges, and each answer names the digest o
 
 from typing import Any
 
-from reward_server.checkpoint import judge_digest, judge_directory
+from reward_server.checkpoint import judge_identity
 from reward_server.errors import NoCompass
 from reward_server.statistics import ReplicaReport
 from services.launch.serving import JUDGE, redeploy
@@ -47,8 +47,8 @@ def scale(app: str, min_replicas: int, max_replicas: int) -> None:
 def replace_judge(app: str, path: str) -> None:
     """Serve the judge of this directory (or `miniature`) under the settings, and with the bounds, of the present one;
     returns when no replica has the old judge. Raises NoCompass, BadJudge."""
-    judge = reports(app)[0].judge.model_copy(update={"path": path})
-    redeploy(judge, judge_digest(judge_directory(path)), app, *_bounds(app))
+    judge = reports(app)[0].judge.model_copy(update={"path": path, "class_path": None, "init_args": {}})
+    redeploy(judge, judge_identity(judge), app, *_bounds(app))
 
 
 def _bounds(app: str) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from oars.compass.prompt import PROMPT_VERSION
 from oars.config import BadConfig, GatewayConfig, JudgeConfig
 from oars.deployment import deploy_path
 from reward_server.errors import BadJudge, BadSetting
-from reward_server.schema import API_VERSION, REWARD_FORMULA
+from reward_server.schema import API_VERSION
 
 SERVE_CONFIG = "serve/compass.yaml"
 GATEWAY_APP = "compass-gateway"
@@ -30,9 +30,9 @@ def deploy(judge: JudgeConfig, app: str = "compass") -> None:
 
     Replicas that hold this very judge, under these settings, stay. Raises BadJudge with one line.
     """
-    from reward_server.checkpoint import judge_digest, judge_directory
+    from reward_server.checkpoint import judge_identity
 
-    redeploy(judge, judge_digest(judge_directory(judge.path)), app)
+    redeploy(judge, judge_identity(judge), app)
 
 
 def redeploy(
@@ -51,13 +51,13 @@ def redeploy(
     try:
         _run(application(judge, version_of(judge, digest), **options), app)
     except RuntimeError as error:
-        raise BadJudge(f"judge {judge.path!r} cannot be served: {_reason(app, error)}") from error
+        raise BadJudge(f"judge {judge.class_path or judge.path!r} cannot be served: {_reason(app, error)}") from error
 
 
 def version_of(judge: JudgeConfig, digest: str) -> str:
     """Version of a deployment: a digest of everything that defines its replicas. Serve restarts them when it
     changes."""
-    parts = API_VERSION, PROMPT_VERSION, REWARD_FORMULA, digest, judge.model_dump_json()
+    parts = API_VERSION, PROMPT_VERSION, digest, judge.model_dump_json()
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -75,9 +75,9 @@ def deploy_gateway(config: GatewayConfig) -> tuple[int | None, int | None]:
 
 def check_judge(judge: JudgeConfig) -> None:
     """Raises BadJudge if the judge is not on this machine: before a cluster is started for it."""
-    from reward_server.checkpoint import judge_directory
+    from reward_server.checkpoint import judge_identity
 
-    judge_directory(judge.path)
+    judge_identity(judge)
 
 
 def check_gateway(config: GatewayConfig) -> None:

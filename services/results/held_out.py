@@ -39,6 +39,8 @@ PAIRED: tuple[tuple[ModelName, ModelName], ...] = (("aligned", "sft"), ("sft", "
 _REQUESTS = 4
 # Crops shown in TensorBoard.
 _SHOWN = 8
+# Readings that say nothing of a model's output.
+_NOT_OF_THE_OUTPUT = ("q_lr", "confidence")
 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
@@ -50,7 +52,7 @@ class Evaluated:
 
     images: list[Pixels]
     metrics: list[dict[str, float]]
-    """Metrics of each crop: the panel, and reward, fidelity, q_sr where COMPASS scored it."""
+    """Metrics of each crop: the panel, and the reward with its readings of the output, where it was scored."""
 
 
 def restore(config: RunConfig, weights: Path | None, pairs: list[Pair]) -> Iterator[Pixels]:
@@ -157,7 +159,8 @@ async def _scores(judge: Judge, request: str, images: list[Pixels], pairs: list[
 def _columns(outcome: CandidateOutcome) -> dict[str, float]:
     if not isinstance(outcome, Scored):
         return {}
-    return {"reward": outcome.reward, "fidelity": outcome.fidelity, "q_sr": outcome.q_sr}
+    told = {name: value for name, value in outcome.readings.items() if name not in _NOT_OF_THE_OUTPUT}
+    return {"reward": outcome.reward, **told}
 
 
 def _summarised(evaluated: Evaluated, seed: int) -> HeldOut:

@@ -1,33 +1,34 @@
 """Scores one enhancement, LR -> SR: whole, or in tiles if it is larger than the judge takes.
 
-Two scorers: a COMPASS that is served somewhere, and the judge loaded in this process.
+Two scorers: a judge that is served somewhere, and the judge loaded in this process. Both make R by the same function.
 """
 
+import asyncio
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
 from typing import Protocol
 
 import numpy as np
 
-from oars.compass.formula import outcome
-from oars.compass.outcome import CandidateOutcome, Failed
+from oars.compass.formula import READINGS, judged
+from oars.compass.outcome import CandidateOutcome, Failed, Judged
+from oars.compass.reward import Reward
 from oars.config import JudgeConfig, RewardClientConfig
 from oars.imaging.image_io import Pixels
-from reward_server.checkpoint import judge_digest, judge_directory
+from reward_server.checkpoint import judge_directory, judge_identity
+from reward_server.class_judge import ClassJudge
 from reward_server.client import SyncCompassClient, probe
 from reward_server.pictures import prepare
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """F in [0, 1], Q in [1, 5], R and confidence: means over the tiles (ours)."""
+    """Readings and R: means over the tiles (ours)."""
 
-    fidelity: float
-    q_lr: float
-    q_sr: float
+    readings: dict[str, float]
     reward: float
-    confidence: float
     tiles: int
 
 
@@ -51,9 +52,8 @@ def verdict(lr: Pixels, sr: Pixels, scorer: Scorer) -> Verdict | Failed:
         if isinstance(result, Failed):
             return result
         scores.append(result)
-    names = [field.name for field in fields(Verdict) if field.name != "tiles"]
-    means = {name: sum(getattr(score, name) for score in scores) / len(scores) for name in names}
-    return Verdict(**means, tiles=len(scores))
+    means = {name: fmean(score.readings[name] for score in scores) for name in scores[0].readings}
+    return Verdict(means, fmean(score.reward for score in scores), len(scores))
 
 
 def tiles(lr: Pixels, sr: Pixels, max_pixels: int) -> Iterator[tuple[Pixels, Pixels]]:
@@ -78,39 +78,53 @@ def _cut(pixels: Pixels, row: int, rows: int, column: int, columns: int) -> Pixe
 
 
 class ServedScorer:
-    """A COMPASS behind any endpoint."""
+    """A judge behind any endpoint."""
 
     def __init__(self, config: RewardClientConfig, judge: JudgeConfig) -> None:
-        """`judge` tells an OpenAI-compatible endpoint's formula and limits. Raises NoCompass if nobody answers."""
+        """`judge` tells an OpenAI-compatible endpoint's limits. Raises NoCompass if nobody answers, BadReward."""
+        self._reward = Reward.load(config.function, config.parameters)
         description, where = probe(config, judge), config.endpoint or config.app
+        self._reward.check(description.readings)
         self._client = SyncCompassClient(config, judge)
         self.max_pixels = description.max_pixels
         digest = f", digest {description.judge_digest[:12]}" if description.judge_digest else ""
         self.judge = f"served at {where}{digest}"
 
     def score(self, lr: Pixels, sr: Pixels) -> CandidateOutcome:
-        return self._client.score(uuid.uuid4().hex, lr, sr[None]).outcomes[0]
+        return self._reward.score(self._client.score(uuid.uuid4().hex, lr, sr[None]).outcomes[0])
 
 
 class LocalScorer:
-    """The judge under transformers, in this process."""
+    """The judge in this process: the Qwen3-VL under transformers, or a class."""
 
-    def __init__(self, config: JudgeConfig) -> None:
-        """Raises BadJudge."""
-        directory = judge_directory(config.path)
-        from oars.compass.judge import Judge
-        from oars.precision import compute_dtype
-
-        self._config = config
-        self._model = Judge.load(directory, dtype=compute_dtype(config.dtype))
-        self.max_pixels = config.max_pixels
-        self.judge = f"{config.path} in this process, digest {judge_digest(directory)[:12]}"
+    def __init__(self, judge: JudgeConfig, config: RewardClientConfig) -> None:
+        """Raises BadJudge, BadReward."""
+        self._reward, digest = Reward.load(config.function, config.parameters), judge_identity(judge)
+        readings, self._judged = _local(judge)
+        self._reward.check(readings)
+        self.max_pixels = judge.max_pixels
+        self.judge = f"{judge.class_path or judge.path} in this process, digest {digest[:12]}"
 
     def score(self, lr: Pixels, sr: Pixels) -> CandidateOutcome:
-        group = prepare(lr, [sr], self._config)
+        return self._reward.score(self._judged(lr, sr))
+
+
+def _local(config: JudgeConfig) -> tuple[Sequence[str], Callable[[Pixels, Pixels], Judged | Failed]]:
+    """What the judge reads, and how it judges one transition. Raises BadJudge."""
+    if config.class_path is not None:
+        own = ClassJudge(config)
+        return own.readings, lambda lr, sr: asyncio.run(own.score("local", lr, [sr]))[0]
+    from oars.compass.judge import Judge
+    from oars.precision import compute_dtype
+
+    model = Judge.load(judge_directory(config.path), dtype=compute_dtype(config.dtype))
+
+    def read(lr: Pixels, sr: Pixels) -> Judged | Failed:
+        group = prepare(lr, [sr], config)
         fault = group if isinstance(group, Failed) else group.candidates[0]
         if isinstance(fault, Failed):
             return fault
-        read = self._model.score(lr, sr[None])[0]
-        reward = self._config.reward
-        return outcome(read.fidelity, read.q_lr, read.q_sr, read.mass, reward.gamma, reward.min_confidence)
+        [said] = model.score(lr, sr[None])
+        return judged(said.fidelity, said.q_lr, said.q_sr, said.mass, config.min_confidence)
+
+    return READINGS, read

@@ -11,7 +11,7 @@ from services.results.held_out import Results
 from services.run.run import Run
 
 # What of a score's provenance is the same for the whole run.
-_IDENTITY = ("judge_digest", "prompt_version", "gamma")
+_IDENTITY = ("judge_digest", "prompt_version", "reward_function", "reward_settings", "reward_digest")
 
 
 def summarise(run: Run, status: Status, reason: str, results: Results | None, peak_memory_gib: float) -> Summary:

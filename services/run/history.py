@@ -118,7 +118,8 @@ class History:
         rewards = [row["reward"] for row in rows if row["failure"] is None]
         failures = [f"candidate {row['candidate']} {row['failure']}" for row in rows if row["failure"]]
         spread = f", rewards {min(rewards):.3f} to {max(rewards):.3f}" if rewards else ""
-        by = f"replica {provenance.get('replica', 'none')}, judge {str(provenance.get('judge_digest', 'none'))[:12]}"
+        digests = {name: str(provenance.get(f"{name}_digest", "none"))[:12] for name in ("judge", "reward")}
+        by = f"replica {provenance.get('replica', 'none')}, judge {digests['judge']}, reward {digests['reward']}"
         return "; ".join([f"scored by {by}: {len(rewards)} of {len(rows)} candidates{spread}", *failures])
 
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:

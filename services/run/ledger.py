@@ -289,9 +289,7 @@ class Ledger:
         return [Finished(group, ordinal, version, self._outcomes(group)) for group, ordinal, version in rows]
 
     def _outcomes(self, group_id: str) -> tuple[CandidateOutcome, ...]:
-        query = (
-            "SELECT failure, fidelity, q_lr, q_sr, reward, confidence FROM scores WHERE group_id = ? ORDER BY candidate"
-        )
+        query = "SELECT failure, readings, reward FROM scores WHERE group_id = ? ORDER BY candidate"
         return tuple(_outcome(*row) for row in self._db.execute(query, (group_id,)))
 
     def _insert(self, table: str, *values: object) -> None:
@@ -306,12 +304,11 @@ class Ledger:
 
 def _columns(outcome: CandidateOutcome) -> tuple[object, ...]:
     if isinstance(outcome, Failed):
-        return (str(outcome.reason), None, None, None, None, None)
-    return (None, outcome.fidelity, outcome.q_lr, outcome.q_sr, outcome.reward, outcome.confidence)
+        return (str(outcome.reason), None, None)
+    return (None, json.dumps(outcome.readings), outcome.reward)
 
 
-def _outcome(failure: str | None, *scores: Any) -> CandidateOutcome:
+def _outcome(failure: str | None, readings: str, reward: float) -> CandidateOutcome:
     if failure is not None:
         return Failed(reason=FailureReason(failure))
-    fidelity, q_lr, q_sr, reward, confidence = scores
-    return Scored(fidelity=fidelity, q_lr=q_lr, q_sr=q_sr, reward=reward, confidence=confidence)
+    return Scored(readings=json.loads(readings), reward=reward)

@@ -24,6 +24,8 @@ _MOUNTS = Path("/proc/self/mountinfo")
 _BUSY_S = 60.0
 _READER_BUSY_S = 5.0
 _COPIES = 20
+# Fails on the ledger of an older OARS.
+_NEWEST = "SELECT readings FROM scores LIMIT 1"
 _SUFFIXES = ("", "-wal", "-journal")
 # Byte 18 of an SQLite file: the journal that its last writer used.
 _JOURNAL_BYTE, _WAL = 18, 2
@@ -55,6 +57,7 @@ def open_to_write(path: Path, schema: str) -> sqlite3.Connection:
             ledger.execute("PRAGMA locking_mode=EXCLUSIVE")
         ledger.execute(f"PRAGMA journal_mode={mode}")
         ledger.executescript("PRAGMA locking_mode=NORMAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;" + schema)
+        ledger.execute(_NEWEST)
         damage = ledger.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.DatabaseError as error:
         raise BadRun(f"{path}: no ledger that can be written: {error}") from error
@@ -70,7 +73,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         ledger = _in_place(path) or held.enter_context(_copied(path))
         held.callback(ledger.close)
         try:
-            ledger.execute("SELECT COUNT(*) FROM leases")
+            ledger.execute(_NEWEST)
             yield ledger
         except sqlite3.DatabaseError as error:
             raise BadRun(f"{path}: no ledger that can be read: {error}") from error

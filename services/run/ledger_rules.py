@@ -21,9 +21,9 @@ CREATE TABLE IF NOT EXISTS scorings (
     group_id TEXT PRIMARY KEY, attempt INTEGER NOT NULL, provenance TEXT NOT NULL, at REAL NOT NULL,
     FOREIGN KEY (group_id, attempt) REFERENCES samples) STRICT;
 CREATE TABLE IF NOT EXISTS scores (
-    group_id TEXT NOT NULL REFERENCES scorings, candidate INTEGER NOT NULL, failure TEXT,
-    fidelity REAL, q_lr REAL, q_sr REAL, reward REAL, confidence REAL, PRIMARY KEY (group_id, candidate),
-    CHECK ((failure IS NULL) = (reward IS NOT NULL))) STRICT;
+    group_id TEXT NOT NULL REFERENCES scorings, candidate INTEGER NOT NULL, failure TEXT, readings TEXT, reward REAL,
+    PRIMARY KEY (group_id, candidate),
+    CHECK ((failure IS NULL) = (readings IS NOT NULL AND reward IS NOT NULL))) STRICT;
 CREATE TABLE IF NOT EXISTS steps (
     step INTEGER PRIMARY KEY, stage TEXT NOT NULL, at REAL NOT NULL, done REAL) STRICT;
 CREATE TABLE IF NOT EXISTS leases (
@@ -48,7 +48,7 @@ _RULES = {
     "WHERE error IS NOT NULL",
     "scored without any candidate": "SELECT group_id FROM scorings WHERE group_id NOT IN (SELECT group_id FROM scores)",
     "has a score that no judge gave": "SELECT DISTINCT group_id FROM scores JOIN scorings USING (group_id) "
-    "WHERE failure IS NULL AND json_extract(provenance, '$.judge_digest') IS NULL",
+    "WHERE failure IS NULL AND json_extract(provenance, '$.replica') IS NULL",
     "sampled with a version that was never published": "SELECT group_id FROM samples "
     "WHERE digest NOT IN (SELECT digest FROM versions v WHERE v.version = samples.version)",
     "sampled by a worker that went back to an older version": "SELECT group_id FROM (SELECT group_id, version, "

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Scored
+from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Judged, JudgeOutcome
+from oars.compass.reward import Reward
 from oars.config import RewardClientConfig
 from oars.imaging.crops import Pair
 from reward_server.client import CompassClient
@@ -22,7 +23,14 @@ from services.simulate.scenario import Scenario
 from services.simulate.stand_ins import Work
 
 _NAME = "stand-in"
-_GAMMA = 7.0
+
+
+def the_reading(quality: float) -> float:
+    """R of a stand-in's readings."""
+    return quality
+
+
+_REWARD = Reward.load(f"{__name__}.{the_reading.__name__}", {})
 
 
 @dataclass
@@ -73,23 +81,19 @@ class Served:
         return seconds
 
     def _answer(self, header: ScoreHeader, seconds: float) -> ScoreResponse:
-        outcomes = self._outcomes()
-        told = {"judge_digest": _NAME, "prompt_version": _NAME, "replica": _NAME, "attempt": header.attempt}
-        return ScoreResponse(
-            request_id=header.request_id,
-            outcomes=outcomes,
-            judged_fidelity=[None] * len(outcomes),
-            provenance=Provenance.model_validate(told | {"gamma": _GAMMA, "seconds": seconds}),
+        origin = Provenance(
+            judge_digest=_NAME, prompt_version=None, replica=_NAME, attempt=header.attempt, seconds=seconds
         )
+        return ScoreResponse(request_id=header.request_id, outcomes=self._outcomes(), provenance=origin)
 
-    def _outcomes(self) -> list[CandidateOutcome]:
+    def _outcomes(self) -> list[JudgeOutcome]:
         chance, alike = self._chance, self._chance.random() < self._faults.degenerate
-        rewards = [4.9 if alike else chance.gauss(3.0, 0.3) for _ in range(self._scenario.rollout.candidates)]
+        qualities = [4.9 if alike else chance.gauss(3.0, 0.3) for _ in range(self._scenario.rollout.candidates)]
         return [
             Failed(reason=FailureReason.ENGINE_ERROR)
             if chance.random() < self._faults.candidate_fails
-            else Scored(fidelity=0.8, q_lr=2.5, q_sr=3.0, reward=reward, confidence=1.0)
-            for reward in rewards
+            else Judged(readings={"quality": quality})
+            for quality in qualities
         ]
 
     def _lose(self, replica: _Replica) -> None:
@@ -133,7 +137,8 @@ class Judge:
 
     async def score(self, request_id: str, pair: Pair, images: Any) -> Judgement:
         answer = await self._client.score(request_id, pair.lr, images, count=self._count)
-        return Judgement(list(answer.outcomes), answer.provenance.model_dump() if answer.provenance else {})
+        outcomes = [_REWARD.score(outcome) for outcome in answer.outcomes]
+        return Judgement(outcomes, answer.provenance.model_dump() if answer.provenance else {})
 
     async def score_one(self, request_id: str, pair: Pair, image: Any) -> CandidateOutcome:
         raise NotImplementedError("a rehearsal evaluates nothing")

@@ -17,7 +17,7 @@ from tiny import tiny_config
 
 from learner.group import LearnerGroup
 from learner.ranks import LearnerUnavailable
-from oars.compass.outcome import Scored
+from oars.compass.outcome import Judged
 from oars.config import RewardClientConfig, RunConfig
 from oars.generator.miniature.tiny import build_tiny
 from oars.miniature import miniature_path
@@ -66,7 +66,7 @@ def place_of_the_judge() -> str:
     deploy(judge.model_validate(judge.model_dump() | {"resources": resources}), APP)
     client = CompassClient(RewardClientConfig(app=APP, deadline_s=60))
     [outcome] = asyncio.run(client.score("from-another-node", *group(1, 1, SIDE))).outcomes
-    assert isinstance(outcome, Scored), outcome
+    assert isinstance(outcome, Judged), outcome
     [replica] = _get_global_client().get_serve_details()["applications"][APP]["deployments"][JUDGE]["replicas"]
     return str(replica["node_id"])
 

@@ -12,7 +12,8 @@ from served_judge import APP, compass, group, judge_config, sharp_judge
 
 from benchmarks.fuzz.run import Fuzz, Target
 from benchmarks.fuzz_reward import gateway_settings
-from oars.compass.outcome import Failed, FailureReason, Scored
+from oars.compass.outcome import Failed, FailureReason, Judged, Scored
+from oars.compass.reward import Reward
 from oars.config import GatewayConfig, RewardClientConfig, RolloutConfig, RunConfig
 from oars.imaging.crops import Pair
 from reward_server.checkpoint import judge_digest
@@ -23,7 +24,6 @@ from services.launch.serving import deploy_gateway, endpoints
 
 __all__ = ["compass", "sharp_judge"]  # fixtures
 TOKEN, EXPIRED = "alice-0123456789abcdef", "earlier-0123456789abcdef"
-FIELDS = {"fidelity", "q_lr", "q_sr", "reward", "confidence"}
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +66,8 @@ def _client_config(url: str, folder: Path) -> RewardClientConfig:
 
 
 def values(outcome: Any) -> dict[str, float]:
-    assert isinstance(outcome, Scored), outcome
-    return outcome.model_dump(include=FIELDS)
+    assert isinstance(outcome, Judged | Scored), outcome
+    return outcome.readings
 
 
 @pytest.mark.parametrize("scheme", ["https", "grpcs"])
@@ -75,16 +75,15 @@ def test_a_gateway_answers_as_the_handle_does(
     compass: CompassClient, sharp_judge: Path, gateways: dict[str, RewardClientConfig], scheme: str
 ) -> None:
     lr, candidates = group(21, 4)
-    by_handle = asyncio.run(compass.score("handle", lr, candidates, gamma=3.0))
+    by_handle = asyncio.run(compass.score("handle", lr, candidates))
     with SyncCompassClient(gateways[scheme]) as client:
-        by_gateway = client.score("gateway", lr, candidates, gamma=3.0, explain=True)
+        by_gateway = client.score("gateway", lr, candidates)
         assert client.describe().judge_digest == judge_digest(sharp_judge)
     for one, other in zip(by_handle.outcomes, by_gateway.outcomes, strict=True):
         assert values(one) == pytest.approx(values(other), abs=1e-4)
     assert by_handle.provenance is not None and by_gateway.provenance is not None
     assert by_handle.provenance.replica == by_gateway.provenance.replica
-    assert by_gateway.provenance.gamma == 3.0 and by_gateway.provenance.gateway_s is not None
-    assert by_gateway.explanations is not None and len(by_gateway.explanations) == 4
+    assert by_gateway.provenance.gateway_s is not None
 
 
 @pytest.mark.parametrize("scheme", ["https", "grpcs"])
@@ -129,7 +128,7 @@ def test_the_conductor_may_use_an_endpoint_in_place_of_the_handle(
     reference = ray.put(candidates)
 
     async def run() -> None:
-        judge = CompassJudge(CompassClient(config.reward), config)
+        judge = CompassJudge(CompassClient(config.reward), config, Reward.load(config.reward.function, {}))
         judgement = await judge.score("a", Pair("photo", lr, None), reference)
         alone = await judge.score_one("b", Pair("photo", lr, None), candidates[0])
         assert values(judgement.outcomes[0]) == pytest.approx(values(alone), abs=1e-4)

@@ -44,8 +44,8 @@ def test_the_learner_alone_on_saved_batches(config: RunConfig, ray_cluster: None
         ledger.sampled(group, 0, "rollout-x", 0, "digest", 8, 0.0, {})
         rewards = (1.0 + ordinal, 2.0, 3.0)
         assert len(rewards) == K
-        scores = [Scored(fidelity=0.5, q_lr=2.0, q_sr=3.0, reward=r, confidence=1.0) for r in rewards]
-        ledger.scored(group, 0, scores, {"judge_digest": "judge"})
+        scores = [Scored(readings={"fidelity": 0.5}, reward=r) for r in rewards]
+        ledger.scored(group, 0, scores, {"replica": "judge"})
     ledger.close()
     ray.kill(worker)
     pace = asyncio.run(replay_learner(config, tmp_path, steps=2))

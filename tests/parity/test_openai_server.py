@@ -16,7 +16,7 @@ import torch
 from served_judge import group, judge_config, photo, sharp_judge
 
 from oars.compass.judge import Judge
-from oars.compass.outcome import Failed, FailureReason, Scored
+from oars.compass.outcome import Failed, FailureReason, Judged
 from oars.config import JudgeConfig, RewardClientConfig
 from reward_server.client import CompassClient
 from reward_server.errors import BadRequest, Unauthenticated
@@ -93,18 +93,18 @@ def test_scores_equal_the_forward_pass(
     async def run() -> None:
         async with CompassClient(config, judge) as compass:
             small = photo(4, 24)
-            answer = await compass.score("parity", lr, [*candidates, small], gamma=3.0)
+            answer = await compass.score("parity", lr, [*candidates, small])
             *outcomes, failed = answer.outcomes
             assert isinstance(failed, Failed) and failed.reason is FailureReason.BAD_IMAGE
-            served = [outcome for outcome in outcomes if isinstance(outcome, Scored)]
-            ours = np.array([[getattr(score, name) for name in FIELDS] for score in served])
+            served = [outcome.readings for outcome in outcomes if isinstance(outcome, Judged)]
+            ours = np.array([[one[name] for name in FIELDS] for one in served])
             theirs = np.array([[getattr(reading, name) for name in FIELDS] for reading in reference])
             np.testing.assert_allclose(ours, theirs, atol=TOLERANCE, rtol=0)
             masses = [reading.mass for reading in reference]
-            np.testing.assert_allclose([s.confidence for s in served], masses, atol=TOLERANCE, rtol=0)
+            np.testing.assert_allclose([one["confidence"] for one in served], masses, atol=TOLERANCE, rtol=0)
             assert np.ptp(theirs[:, [0, 2]], axis=0).min() > 10 * TOLERANCE
             assert answer.provenance is not None
-            assert (answer.provenance.judge_digest, answer.provenance.gamma) == (None, 3.0)
+            assert answer.provenance.judge_digest is None
             assert answer.provenance.replica.startswith("sharp at http://")
 
     asyncio.run(run())

@@ -9,7 +9,7 @@ import torch
 from served_judge import compass, group, sharp_judge
 
 from oars.compass.judge import Judge
-from oars.compass.outcome import Scored
+from oars.compass.outcome import Judged
 from reward_server.client import CompassClient
 
 __all__ = ["compass", "sharp_judge"]  # fixtures
@@ -23,12 +23,12 @@ def test_served_scores_equal_the_forward_pass(compass: CompassClient, sharp_judg
     lr, candidates = group(side, 4, side)
     reference = Judge.load(sharp_judge, dtype=torch.float32).score(lr, candidates)
     outcomes = asyncio.run(compass.score(f"parity-{side}", lr, candidates)).outcomes
-    served = [outcome for outcome in outcomes if isinstance(outcome, Scored)]
+    served = [outcome.readings for outcome in outcomes if isinstance(outcome, Judged)]
     assert len(served) == len(reference)
-    ours = np.array([[getattr(score, name) for name in FIELDS] for score in served])
+    ours = np.array([[one[name] for name in FIELDS] for one in served])
     theirs = np.array([[getattr(reading, name) for name in FIELDS] for reading in reference])
     np.testing.assert_allclose(ours, theirs, atol=TOLERANCE, rtol=0)
-    confidences = [score.confidence for score in served]
+    confidences = [one["confidence"] for one in served]
     np.testing.assert_allclose(confidences, [reading.mass for reading in reference], atol=TOLERANCE, rtol=0)
     # A judge that answers alike to every picture would prove nothing.
     assert np.ptp(theirs[:, [0, 2]], axis=0).min() > 10 * TOLERANCE

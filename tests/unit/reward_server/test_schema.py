@@ -10,7 +10,7 @@ from ray.exceptions import ActorDiedError, GetTimeoutError, RayTaskError
 from ray.serve.exceptions import BackPressureError, RayServeException, RequestCancelledError
 from ray.serve.schema import ServeDeploySchema
 
-from oars.compass.outcome import Failed, FailureReason, Scored
+from oars.compass.outcome import Failed, FailureReason, Judged
 from oars.config import GatewayConfig, JudgeConfig
 from reward_server import app as app_module
 from reward_server.errors import BadRequest, EngineDied, Overloaded, Unavailable
@@ -23,13 +23,13 @@ CONFIG = Path(__file__).parents[3] / "deploy" / "serve" / "compass.yaml"
 
 
 def test_a_response_survives_json() -> None:
-    scored = Scored(fidelity=0.5, q_lr=2, q_sr=3, reward=1.2, confidence=0.9)
+    judged = Judged(readings={"fidelity": 0.5, "q_lr": 2, "q_sr": 3, "confidence": 0.9})
     failed = Failed(reason=FailureReason.BAD_IMAGE, detail="1 pixels")
-    response = ScoreResponse(request_id="a", outcomes=[scored, failed], judged_fidelity=[0.5, None], provenance=None)
+    response = ScoreResponse(request_id="a", outcomes=[judged, failed], provenance=None)
     assert ScoreResponse.model_validate_json(response.model_dump_json()) == response
 
 
-WRONG = {"request_id": "", "gamma": 0, "api_version": 2, "colour": 1, "attempt": -1}
+WRONG = {"request_id": "", "api_version": 2, "colour": 1, "attempt": -1}
 WRONG_IDS = ["", "a b", "a\nb", "ä", "x" * 257]
 
 
@@ -71,11 +71,11 @@ def test_absence_is_retried_and_defects_are_seen() -> None:
     assert all(isinstance(typed(error), Unavailable) for error in [*absent, from_replica(EngineDied())])
     assert isinstance(typed(BackPressureError(1, 1)), Overloaded)
     assert isinstance(GetTimeoutError(), TimeoutError)
-    wrong, defect = from_replica(BadRequest("fidelity: 1 value")), from_replica(KeyError(3))
-    assert (str(typed(wrong)), type(typed(wrong)), typed(defect)) == ("fidelity: 1 value", BadRequest, defect)
+    wrong, defect = from_replica(BadRequest("candidates: 9")), from_replica(KeyError(3))
+    assert (str(typed(wrong)), type(typed(wrong)), typed(defect)) == ("candidates: 9", BadRequest, defect)
 
 
-@pytest.mark.parametrize("field", ["gamma", "attempt", "api_version", "deadline_s"])
+@pytest.mark.parametrize("field", ["attempt", "api_version", "deadline_s"])
 @pytest.mark.parametrize("value", [True, "1"])
 def test_over_http_neither_true_nor_text_is_a_number(field: str, value: object) -> None:
     body = {"request_id": "a", "lr": "", "candidates": [""]}

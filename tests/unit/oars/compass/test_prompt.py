@@ -15,7 +15,7 @@ from oars.compass.prompt import (
     confidence,
     read,
 )
-from oars.config import RewardConfig
+from oars.config import JudgeConfig
 
 LEVELS = {10: 1.0, 11: 2.0, 12: 3.0}
 
@@ -71,8 +71,8 @@ def test_both_prompts_begin_with_the_same_tokens_up_to_the_end_of_the_lr():
 
 def test_a_judge_that_answers_with_letters_alone_is_not_confident():
     letters, digits = Reading(0.04, 1 - 1e-6), Reading(2.9, 1e-6)
-    assert confidence(Reading(3.0, 1.0), letters, digits) < RewardConfig().min_confidence
-    assert confidence(Reading(3.0, 1.0), digits, letters) < RewardConfig().min_confidence
+    assert confidence(Reading(3.0, 1.0), letters, digits) < JudgeConfig().min_confidence
+    assert confidence(Reading(3.0, 1.0), digits, letters) < JudgeConfig().min_confidence
 
 
 @given(st.floats(0, 1), st.floats(0, 0.5), st.floats(0, 0.5))

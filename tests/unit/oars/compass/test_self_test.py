@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Scored
+from oars.compass.outcome import Failed, FailureReason, Judged, JudgeOutcome
 from oars.compass.self_test import CANDIDATES, FILE, SIDE, Known, SelfTest, pictures, read_self_test, write_self_test
 from oars.miniature import miniature_path
 from reward_server.checkpoint import judge_digest
 from reward_server.errors import BadJudge
-from reward_server.judgement import Judged
 from reward_server.self_test import check_known_transitions
 
 LR_SUM, CANDIDATES_SUM = 402464, 19307915
@@ -20,15 +19,15 @@ KNOWN = Known(fidelity=0.5, q_lr=2, q_sr=3)
 
 
 class Engine:
-    def __init__(self, *outcomes: CandidateOutcome) -> None:
+    def __init__(self, *outcomes: JudgeOutcome) -> None:
         self._outcomes = outcomes
 
-    async def score(self, request_id: str, lr: Any, candidates: Any) -> list[Judged]:
-        return [Judged(outcome) for outcome in self._outcomes]
+    async def score(self, request_id: str, lr: Any, candidates: Any) -> list[Judged | Failed]:
+        return list(self._outcomes)
 
 
-def scored(fidelity: float = 0.5, q_lr: float = 2, q_sr: float = 3) -> Scored:
-    return Scored(fidelity=fidelity, q_lr=q_lr, q_sr=q_sr, reward=1, confidence=1)
+def judged(fidelity: float = 0.5, q_lr: float = 2, q_sr: float = 3) -> Judged:
+    return Judged(readings={"fidelity": fidelity, "q_lr": q_lr, "q_sr": q_sr, "confidence": 1})
 
 
 def written(directory: Path, **fields: Any) -> Path:
@@ -37,26 +36,26 @@ def written(directory: Path, **fields: Any) -> Path:
     return directory
 
 
-def check(directory: Path, *outcomes: CandidateOutcome) -> int:
+def check(directory: Path, *outcomes: JudgeOutcome) -> int:
     return asyncio.run(check_known_transitions(Engine(*outcomes), directory))
 
 
 def test_readings_within_the_tolerance_pass(tmp_path: Path) -> None:
-    assert check(written(tmp_path), scored(0.52), scored(q_lr=2.1, q_sr=2.9)) == 1
+    assert check(written(tmp_path), judged(0.52), judged(q_lr=2.1, q_sr=2.9)) == 1
 
 
 @pytest.mark.parametrize(
     ("outcome", "what"),
     [
-        (scored(0.54), "candidate 1: fidelity is 0.540, expected 0.500"),
-        (scored(q_lr=2.2), "q_lr is 2.200"),
-        (scored(q_sr=2.8), "q_sr is 2.800"),
+        (judged(0.54), "candidate 1: fidelity is 0.540, expected 0.500"),
+        (judged(q_lr=2.2), "q_lr is 2.200"),
+        (judged(q_sr=2.8), "q_sr is 2.800"),
         (Failed(reason=FailureReason.LOW_CONFIDENCE, detail="0.1 < 0.5"), "group 7: low_confidence 0.1 < 0.5"),
     ],
 )
-def test_other_readings_do_not(tmp_path: Path, outcome: CandidateOutcome, what: str) -> None:
+def test_other_readings_do_not(tmp_path: Path, outcome: JudgeOutcome, what: str) -> None:
     with pytest.raises(BadJudge, match=f"self-test.*{what}"):
-        check(written(tmp_path), scored(), outcome)
+        check(written(tmp_path), judged(), outcome)
 
 
 def test_a_judge_without_one_or_with_one_for_other_prompts_is_not_tested(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pydantic
 import pytest
 
+from oars.compass.reward import Reward
 from oars.config import BadConfig, RunConfig, load_profile
 from oars.deployment import deploy_path
 
@@ -24,7 +25,8 @@ def test_paper_profile_has_the_papers_numbers() -> None:
     config = load_profile(deploy_path("profiles/paper.yaml"))
     assert (config.generator.lora.rank, config.generator.lora.alpha) == (32, 64)
     assert (config.rollout.candidates, config.sampler.steps, config.sampler.inference_steps) == (24, 6, 40)
-    assert (config.judge.reward.gamma, config.objective.beta) == (7.0, 1.0)
+    assert "gamma=7.0" in Reward.load(config.reward.function, config.reward.parameters).provenance["reward_settings"]
+    assert config.objective.beta == 1.0
     assert (config.objective.group_filter.max_mean, config.objective.group_filter.min_std) == (0.9, 0.05)
     assert config.objective.optimality.spread == "group"
     gpus = config.rollout.workers * config.rollout.resources.num_gpus

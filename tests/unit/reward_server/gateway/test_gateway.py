@@ -11,7 +11,7 @@ import pytest
 import trustme
 from gateways import DIGEST, KnownJudge, brightness, opened
 
-from oars.compass.outcome import Failed, FailureReason, Scored
+from oars.compass.outcome import Failed, FailureReason, Judged
 from oars.config import RewardClientConfig
 from oars.imaging.image_io import Pixels
 from reward_server.client import CompassClient, SyncCompassClient
@@ -45,18 +45,15 @@ def client(gateway: Gateway, scheme: str, **settings: Any) -> CompassClient:
 def test_a_group_comes_back_as_it_was_judged(scheme: str) -> None:
     async def run() -> None:
         async with opened(KnownJudge()) as gateway, client(gateway, scheme) as compass:
-            answer = await compass.score("id-1", LR, GROUP, gamma=3.0, explain=True)
-            scores = [outcome for outcome in answer.outcomes if isinstance(outcome, Scored)]
-            assert [score.fidelity for score in scores] == [brightness(pixels) for pixels in GROUP]
-            assert answer.judged_fidelity == [score.fidelity for score in scores]
+            answer = await compass.score("id-1", LR, GROUP)
+            judged = [outcome for outcome in answer.outcomes if isinstance(outcome, Judged)]
+            assert [one.readings["fidelity"] for one in judged] == [brightness(pixels) for pixels in GROUP]
             assert answer.request_id == "id-1" and answer.provenance is not None
-            assert (answer.provenance.judge_digest, answer.provenance.gamma) == (DIGEST, 3.0)
+            assert answer.provenance.judge_digest == DIGEST
             assert answer.provenance.gateway_s and answer.provenance.decode_s is not None
-            assert answer.explanations is not None
-            assert {reason.reason for reason in answer.explanations} == {"judge_not_trained_to_explain"}
-            assert (await compass.score("id-2", LR, GROUP)).explanations is None
             description = await compass.describe()
             assert (description.judge_digest, description.max_candidates) == (DIGEST, 8)
+            assert set(description.readings) == judged[0].readings.keys()
 
     asyncio.run(run())
 
@@ -65,14 +62,12 @@ def test_a_group_comes_back_as_it_was_judged(scheme: str) -> None:
 def test_a_bad_candidate_fails_alone_and_wrong_counts_are_refused(scheme: str) -> None:
     async def run() -> None:
         async with opened(KnownJudge()) as gateway, client(gateway, scheme) as compass:
-            with pytest.raises(BadRequest, match="fidelity: 1 values for 3 candidates"):
-                await compass.score("a", LR, GROUP, fidelity=[0.5])
             with pytest.raises(BadRequest, match="candidates: 9, expected 1 to 8"):
                 await compass.score("a", LR, GROUP[[0] * 9])
             if scheme == "http":  # raw pixels have no header that could lie
                 huge = np.zeros((300, 300, 3), np.uint8)
                 first, second = (await compass.score("a", LR, [GROUP[0], huge])).outcomes
-                assert isinstance(first, Scored) and isinstance(second, Failed)
+                assert isinstance(first, Judged) and isinstance(second, Failed)
                 assert second.reason is FailureReason.BAD_IMAGE
 
     asyncio.run(run())
@@ -91,7 +86,7 @@ def test_a_missing_wrong_or_expired_token_is_refused(scheme: str, token: str | N
             assert judge.calls == 0
             for good in (TOKEN, "l" * 20):
                 async with client(gateway, scheme, token_file=_file(tmp_path, good)) as compass:
-                    assert isinstance((await compass.score("a", LR, GROUP)).outcomes[0], Scored)
+                    assert isinstance((await compass.score("a", LR, GROUP)).outcomes[0], Judged)
 
     asyncio.run(run())
 
@@ -120,7 +115,7 @@ def test_only_who_trusts_the_certificate_talks(scheme: str, tmp_path: Path) -> N
         judge = KnownJudge()
         async with opened(judge, certificate=tmp_path / "chain", key=tmp_path / "key") as gateway:
             async with client(gateway, scheme, ca_file=tmp_path / "ours") as compass:
-                assert isinstance((await compass.score("a", LR, GROUP)).outcomes[0], Scored)
+                assert isinstance((await compass.score("a", LR, GROUP)).outcomes[0], Judged)
             for wrong in (
                 client(gateway, scheme, ca_file=tmp_path / "other", deadline_s=3),
                 client(gateway, scheme, deadline_s=3),
@@ -163,7 +158,7 @@ def test_a_client_that_goes_away_takes_its_work_with_it(scheme: str) -> None:
             await _until(lambda: judge.cancelled == 1)
             judge.hold_s = 0
             async with client(gateway, scheme) as again:
-                assert isinstance((await again.score("a", LR, GROUP)).outcomes[0], Scored)
+                assert isinstance((await again.score("a", LR, GROUP)).outcomes[0], Judged)
 
     asyncio.run(run())
 
@@ -201,10 +196,10 @@ def test_a_rate_limited_client_is_told_so_and_patience_gets_through(scheme: str)
         async with opened(KnownJudge(), requests_per_s=0.5, burst=1) as gateway:
             async with client(gateway, scheme) as hasty:
                 first, second = [await hasty.score("a", LR, GROUP) for _ in range(2)]
-                assert isinstance(first.outcomes[0], Scored)
+                assert isinstance(first.outcomes[0], Judged)
                 assert "more than 0.5 requests a second" in getattr(second.outcomes[0], "detail", "")
             async with client(gateway, scheme, patience_s=20) as patient:
-                assert isinstance((await patient.score("a", LR, GROUP)).outcomes[0], Scored)
+                assert isinstance((await patient.score("a", LR, GROUP)).outcomes[0], Judged)
 
     asyncio.run(run())
 
@@ -217,7 +212,7 @@ def test_bytes_are_bounded(scheme: str) -> None:
             with pytest.raises(BadRequest, match=r"5\d\d\d|larger|bytes"):
                 await compass.score("a", LR, GROUP)
             small = np.zeros((8, 8, 3), np.uint8)
-            assert isinstance((await compass.score("a", small, small[None])).outcomes[0], Scored)
+            assert isinstance((await compass.score("a", small, small[None])).outcomes[0], Judged)
         async with opened(judge, max_buffered_bytes=1000) as gateway, client(gateway, scheme) as compass:
             answer = await compass.score("a", LR, GROUP)
             assert "bytes of requests are held" in getattr(answer.outcomes[0], "detail", "")
@@ -226,12 +221,15 @@ def test_bytes_are_bounded(scheme: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", GATEWAYS)
-def test_a_replica_that_dies_costs_only_time_and_overload_is_passed_on(scheme: str) -> None:
+def test_a_replica_that_dies_costs_a_client_only_time_and_overload_is_passed_on(scheme: str) -> None:
     async def run() -> None:
         judge = KnownJudge()
         async with opened(judge) as gateway, client(gateway, scheme) as compass:
-            judge.faults = [Unavailable("the replica died")]
-            assert isinstance((await compass.score("a", LR, GROUP)).outcomes[0], Scored)
+            judge.faults = [Unavailable("the replica died", retry_after_s=0.01)]
+            async with client(gateway, scheme, patience_s=20) as patient:
+                answer = await patient.score("a", LR, GROUP)
+            assert isinstance(answer.outcomes[0], Judged) and judge.calls == 2
+            assert answer.provenance is not None and answer.provenance.attempt == 1, "the client repeats, nobody else"
             judge.faults = [Overloaded("queue is full")]
             overloaded = (await compass.score("a", LR, GROUP)).outcomes[0]
             assert isinstance(overloaded, Failed) and overloaded.reason is FailureReason.UNAVAILABLE
@@ -281,7 +279,7 @@ def test_a_closing_gateway_finishes_what_it_accepted() -> None:
             await _until(lambda: judge.inside == 2)
             await gateway.close()
             for answer in await asyncio.gather(*work):
-                assert isinstance(answer.outcomes[0], Scored)
+                assert isinstance(answer.outcomes[0], Judged)
             for compass in clients:
                 late = (await compass.score("late", LR, GROUP)).outcomes[0]
                 assert isinstance(late, Failed) and late.reason is FailureReason.UNAVAILABLE
@@ -296,7 +294,7 @@ def test_a_gateway_listens_at_ipv6_too() -> None:
             for scheme, port in (("http", gateway.http_port), ("grpc", gateway.grpc_port)):
                 config = RewardClientConfig(endpoint=f"{scheme}://[::1]:{port}", deadline_s=10)
                 async with CompassClient(config) as compass:
-                    assert isinstance((await compass.score("a", LR, GROUP)).outcomes[0], Scored)
+                    assert isinstance((await compass.score("a", LR, GROUP)).outcomes[0], Judged)
 
     asyncio.run(run())
 
@@ -309,7 +307,7 @@ def test_code_without_an_event_loop_has_a_client_too() -> None:
             def work() -> None:
                 with SyncCompassClient(config) as compass:
                     assert compass.describe().judge_digest == DIGEST
-                    assert isinstance(compass.score("a", LR, GROUP, gamma=2.0).outcomes[0], Scored)
+                    assert isinstance(compass.score("a", LR, GROUP).outcomes[0], Judged)
 
             await asyncio.to_thread(work)
 

@@ -7,30 +7,23 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oars.compass.outcome import Failed, FailureReason, Scored
+from oars.compass.outcome import Failed, FailureReason, Judged
 from reward_server.proto import compass_pb2 as pb
 from reward_server.proto.convert import read_description, read_response, write_description, write_response
-from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse, Unexplained
+from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse
 
 ROOT = Path(__file__).parents[4]
 PROTO = "reward_server/proto/compass.proto"
 
 finite = st.floats(-100, 100)
-scored = st.builds(
-    Scored,
-    fidelity=st.floats(0, 1),
-    q_lr=st.floats(1, 5),
-    q_sr=st.floats(1, 5),
-    reward=finite,
-    confidence=st.floats(0, 1),
-)
+judged = st.builds(Judged, readings=st.dictionaries(st.text(max_size=8), finite, max_size=4))
 failed = st.builds(Failed, reason=st.sampled_from(FailureReason), detail=st.text(max_size=20))
 provenances = st.builds(
     Provenance,
     judge_digest=st.none() | st.text(max_size=5),
     decode_s=st.none() | finite,
     gateway_s=st.none() | finite,
-    gamma=finite,
+    prompt_version=st.none() | st.text(max_size=5),
     seconds=finite,
     attempt=st.integers(0, 2**31 - 1),
 )
@@ -50,24 +43,16 @@ def test_messages_have_the_fields_of_the_schema() -> None:
         return {field.name for field in message.DESCRIPTOR.fields}  # type: ignore[attr-defined]
 
     assert fields(pb.ScoreRequest) == {*ScoreHeader.model_fields, "lr", "candidates"}
-    assert fields(pb.Scored) == {*Scored.model_fields} - {"kind"}
+    assert fields(pb.Judged) == {*Judged.model_fields} - {"kind"}
     assert fields(pb.Failed) == {*Failed.model_fields} - {"kind"}
     assert fields(pb.Provenance) == {*Provenance.model_fields}
     assert fields(pb.Description) == {*Description.model_fields}
     assert {name for name in pb.FailureReason.keys() if "UNSPECIFIED" not in name} == {*FailureReason.__members__}  # noqa: SIM118
 
 
-@given(st.lists(st.tuples(scored | failed, st.none() | finite), max_size=5), st.none() | provenances, st.booleans())
-def test_a_response_survives_the_wire(
-    slots: list[tuple[Scored | Failed, float | None]], provenance: Provenance | None, explained: bool
-) -> None:
-    response = ScoreResponse(
-        request_id="a",
-        outcomes=[outcome for outcome, _ in slots],
-        judged_fidelity=[fidelity for _, fidelity in slots],
-        provenance=provenance,
-        explanations=[Unexplained()] * len(slots) if explained and slots else None,
-    )
+@given(st.lists(judged | failed, max_size=5), st.none() | provenances)
+def test_a_response_survives_the_wire(outcomes: list[Judged | Failed], provenance: Provenance | None) -> None:
+    response = ScoreResponse(request_id="a", outcomes=outcomes, provenance=provenance)
     data = write_response(response).SerializeToString()
     assert read_response(pb.ScoreResponse.FromString(data)) == response
 
@@ -80,7 +65,7 @@ def test_a_reason_of_a_newer_service_is_still_a_failure() -> None:
 
 def test_a_description_survives_the_wire() -> None:
     description = Description(
-        judge_digest=None, prompt_version="p", gamma=7, min_pixels=1, max_pixels=2**40, max_candidates=3
+        judge_digest=None, prompt_version=None, readings=("a", "b"), min_pixels=1, max_pixels=2**40, max_candidates=3
     )
     assert (
         read_description(pb.Description.FromString(write_description(description).SerializeToString())) == description

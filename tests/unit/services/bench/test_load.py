@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from oars.compass.outcome import Failed, FailureReason, Scored
+from oars.compass.outcome import Failed, FailureReason, Judged
 from oars.config import DataConfig
 from reward_server.errors import Overloaded, Unavailable
 from reward_server.schema import Provenance, ScoreResponse
@@ -15,15 +15,13 @@ from services.bench.account import Account, EngineAccount
 from services.bench.load import Sample, closed_loop, open_loop
 from services.bench.requests import Groups
 
-SCORED = Scored(fidelity=1, q_lr=2, q_sr=3, reward=3, confidence=1)
+JUDGED = Judged(readings={"fidelity": 1, "q_lr": 2, "q_sr": 3, "confidence": 1})
 FAILED = Failed(reason=FailureReason.BAD_IMAGE)
 
 
 def answer(number: int) -> ScoreResponse:
-    origin = Provenance(judge_digest="d", prompt_version="p", gamma=7, replica=f"r{number % 2}", attempt=0, seconds=0)
-    return ScoreResponse(
-        request_id=str(number), outcomes=[SCORED, FAILED], judged_fidelity=[1, None], provenance=origin
-    )
+    origin = Provenance(judge_digest="d", prompt_version="p", replica=f"r{number % 2}", attempt=0, seconds=0)
+    return ScoreResponse(request_id=str(number), outcomes=[JUDGED, FAILED], provenance=origin)
 
 
 def test_a_closed_loop_keeps_its_number_of_requests_under_way() -> None:
@@ -78,7 +76,7 @@ def test_each_end_is_counted_once_and_latency_is_of_answers_alone() -> None:
 
 
 def test_percentiles_and_rate_follow_their_definition() -> None:
-    sample = Sample(0, 0.0, 0.0, "answered", (SCORED,))
+    sample = Sample(0, 0.0, 0.0, "answered", (JUDGED,))
     samples = [replace(sample, number=i, started_s=float(i), seconds=i / 100) for i in range(101)]
     account = Account.of(samples)
     assert account.latency.p50 == pytest.approx(0.5) and account.latency.p99 == pytest.approx(0.99)

@@ -15,8 +15,8 @@ def finished(ledger: Ledger, ordinal: int) -> str:
     ledger.admit(group, ordinal, "nr_rl", ordinal, f"photo-{ordinal}", 1, 0)
     ledger.attempt(group, 0)
     ledger.sampled(group, 0, "rollout-0", 0, "digest", 8, 0.0, {})
-    score = Scored(fidelity=0.5, q_lr=2.0, q_sr=3.0, reward=2.5, confidence=1.0)
-    ledger.scored(group, 0, [score, score], {"judge_digest": "judge"})
+    score = Scored(readings={"fidelity": 0.5, "q_lr": 2.0, "q_sr": 3.0, "confidence": 1.0}, reward=2.5)
+    ledger.scored(group, 0, [score, score], {"replica": "r"})
     return group
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Scored
 from services.control.circuit_breaker import MIN_OUTCOMES, BreakerState, CircuitBreaker
 
-GOOD = Scored(fidelity=0.5, q_lr=2.0, q_sr=3.0, reward=2.5, confidence=1.0)
+GOOD = Scored(readings={"fidelity": 0.5, "q_lr": 2.0, "q_sr": 3.0, "confidence": 1.0}, reward=2.5)
 BAD = Failed(reason=FailureReason.ENGINE_ERROR)
 MANY_BAD: list[CandidateOutcome] = [BAD] * MIN_OUTCOMES
 MANY_GOOD: list[CandidateOutcome] = [GOOD] * MIN_OUTCOMES

@@ -229,7 +229,7 @@ def test_the_summary_counts_what_the_ledger_recorded(directory: Path) -> None:
     groups = summary.groups
     assert groups.admitted == groups.generated == groups.scored == groups.trained == 4
     assert summary.candidates.scored == 4 * K and summary.versions_published == 3
-    assert summary.judge == {"judge_digest": "abc", "gamma": "7.0"}
+    assert summary.judge == {"judge_digest": "abc", "reward_digest": "def"}
     assert "stlpips" in summary.lower_is_better and "psnr" not in summary.lower_is_better
     assert write_up(summary, directory) == directory / "report.html"
     assert read_summary(directory) == summary

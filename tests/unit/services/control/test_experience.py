@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from oars.compass.outcome import Failed, FailureReason, Scored
 from services.control.experience import ExperienceBuffer, ScoredGroup
 
-SCORE = Scored(fidelity=0.5, q_lr=2.0, q_sr=3.0, reward=2.5, confidence=1.0)
+SCORE = Scored(readings={"fidelity": 0.5, "q_lr": 2.0, "q_sr": 3.0, "confidence": 1.0}, reward=2.5)
 
 
 def group(ordinal: int, version: int) -> ScoredGroup:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from oars.compass.outcome import Scored
-from oars.config.compass import JudgeConfig
+from oars.config.compass import JudgeConfig, RewardClientConfig
 from services.results.transition import LocalScorer
 
 
@@ -12,6 +12,6 @@ from services.results.transition import LocalScorer
 def test_a_transition_is_scored(settings: dict[str, str]) -> None:
     rng = np.random.default_rng(0)
     lr, sr = (rng.integers(0, 256, (side, side, 3), dtype=np.uint8) for side in (24, 96))
-    score = LocalScorer(JudgeConfig.model_validate(settings)).score(lr, sr)
+    score = LocalScorer(JudgeConfig.model_validate(settings), RewardClientConfig()).score(lr, sr)
     assert isinstance(score, Scored)
-    assert 0 <= score.fidelity <= 1 and 1 <= score.q_sr <= 5
+    assert 0 <= score.readings["fidelity"] <= 1 and 1 <= score.readings["q_sr"] <= 5

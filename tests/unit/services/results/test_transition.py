@@ -21,7 +21,7 @@ class Brightness:
     def score(self, lr: Pixels, sr: Pixels) -> CandidateOutcome:
         if not sr.any():
             return Failed(reason=FailureReason.BAD_IMAGE, detail="black")
-        return Scored(fidelity=float(sr.mean()) / 255, q_lr=2, q_sr=3, reward=1, confidence=1)
+        return Scored(readings={"fidelity": float(sr.mean()) / 255, "q_lr": 2, "q_sr": 3, "confidence": 1}, reward=1)
 
 
 @given(st.integers(8, 200), st.integers(8, 200), st.integers(1, 4))
@@ -41,7 +41,7 @@ def test_a_verdict_is_the_mean_over_tiles() -> None:
     result = verdict(sr[::4, ::4], sr, Brightness())
     assert isinstance(result, Verdict)
     assert result.tiles == 4
-    assert result.fidelity == pytest.approx((0.8 + 3 * 0.4) / 4)
+    assert result.readings["fidelity"] == pytest.approx((0.8 + 3 * 0.4) / 4)
 
 
 def test_one_tile_without_a_score_fails_the_whole() -> None:

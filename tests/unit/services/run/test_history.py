@@ -29,7 +29,7 @@ def run(tmp_path: Path) -> Path:
     ledger.attempt_failed("abc1", 0, "rollout-0: killed")
     ledger.attempt("abc1", 1)
     ledger.sampled("abc1", 1, "rollout-1", 0, "digest", 8, 0.5, {"denoise": 2.0})
-    scored = Scored(fidelity=0.5, q_lr=2.0, q_sr=3.0, reward=2.5, confidence=1.0)
+    scored = Scored(readings={"fidelity": 0.5, "q_lr": 2.0, "q_sr": 3.0, "confidence": 1.0}, reward=2.5)
     provenance: dict[str, object] = {"judge_digest": "judge", "replica": "r9"}
     ledger.scored("abc1", 1, [scored, Failed(reason=FailureReason.DEADLINE)], provenance)
     ledger.leased(1, "fr_rl", {"abc1": 0})
@@ -51,7 +51,8 @@ def test_the_life_of_a_group_in_order(run: Path, name: str) -> None:
         "attempt 0 by driver 0: failed: rollout-0: killed",
         "attempt 1 by driver 0",
         "attempt 1 sampled by rollout-1 with version 0 (digest, 8 tensors bound); seconds: queued 0.50, denoise 2.00",
-        "scored by replica r9, judge judge: 1 of 2 candidates, rewards 2.500 to 2.500; candidate 1 deadline",
+        "scored by replica r9, judge judge, reward none: 1 of 2 candidates, rewards 2.500 to 2.500",
+        "candidate 1 deadline",
         "leased to step 1, 0 versions after its sampling",
         "step 1 done",
         "trained: a checkpoint holds step 1",

@@ -11,7 +11,7 @@ from oars.alignment.drops import DropReason
 from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Scored
 from services.run.ledger import Ledger, Pending
 
-SCORE = Scored(fidelity=0.5, q_lr=2.0, q_sr=3.0, reward=2.5, confidence=1.0)
+SCORE = Scored(readings={"fidelity": 0.5, "q_lr": 2.0, "q_sr": 3.0, "confidence": 1.0}, reward=2.5)
 FAILURE = Failed(reason=FailureReason.DEADLINE)
 
 
@@ -24,7 +24,7 @@ def live(ledger: Ledger, group: str, outcomes: list[CandidateOutcome], ordinal: 
     admit(ledger, group, ordinal)
     ledger.attempt(group, 0)
     ledger.sampled(group, 0, "rollout-0", 0, "digest", 8, 0.5, {"denoise": 1.0})
-    ledger.scored(group, 0, outcomes, {"judge_digest": "abc"})
+    ledger.scored(group, 0, outcomes, {"replica": "r"})
 
 
 def train(ledger: Ledger, staleness: dict[str, int], step: int) -> None:
