@@ -1,9 +1,9 @@
 """`python -m benchmarks.driver_memory`: what a group costs the driver, with training samples of the paper's size.
 
 A Ray actor returns samples of 70 MB, as a rollout worker does; the driver keeps each on disk, four at a time. Two ways:
-the sample store's tasks and, as the baseline, fetching every sample into the driver to write it there. Each way runs in
-a process of its own. Figures: the driver's peak resident memory above its start, and the bytes that it reads and writes
-a group (/proc/self/io).
+the sample store's tasks, and, as the baseline, fetching every sample into the driver to write it there. Each way runs
+in a process of its own. Figures: the driver's peak resident memory above its start, and the bytes that it reads and
+writes a group (/proc/self/io).
 """
 
 import argparse
@@ -59,7 +59,7 @@ async def _through_the_driver(directory: Path, number: int, sample: Any) -> None
 
 
 async def _keep(way: str, directory: Path) -> None:
-    store, worker, room = RaySampleStore(directory), Worker.remote(), asyncio.Semaphore(_AT_ONCE)
+    store, worker, room = RaySampleStore(directory), Worker.remote(), asyncio.Semaphore(_AT_ONCE)  # type: ignore[attr-defined]
 
     async def group(number: int) -> None:
         async with room:

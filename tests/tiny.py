@@ -19,6 +19,7 @@ def tiny_config(directory: Path, **changes: object) -> RunConfig:
     """The run's config on that directory, float32; `changes` are whole sections as dictionaries."""
     tree: dict[str, object] = {
         "data": {"crop": SIDE},
+        "judge": {"min_pixels": SIDE * SIDE},
         "generator": {"path": str(directory), "dtype": "float32", "text_image_area": 64 * 64, "lora": {"rank": 4}},
         "sampler": {"steps": 3, "batch": 2},
         "objective": {"timesteps": 2},

@@ -1,14 +1,14 @@
-"""The stages of alignment, each spelt once: its name, where its inputs come from, whether they have a ground truth.
+"""The stages of alignment, each spelt once: its name and where its inputs come from.
 
-To add a stage, add it here and its steps to `StagesConfig` under the same name.
+To add a stage, add it here, and its steps to `StagesConfig` under the same name.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from oars.config.run import DataConfig
-from oars.imaging.crops import Pair, low_quality_input, training_pair
-from oars.imaging.photos import Photo
+Inputs = Literal["paired", "low_quality"]
+"""paired: crops of photos with their degradation (`training_pair`); low_quality: photos as they are, without a ground
+truth (`low_quality_input`)."""
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,16 @@ class Stage:
     name: str
     """Field of `StagesConfig`; names the stage in the ledger, in seeds, in clocks and in metrics."""
     title: str
-    inputs: Callable[[Sequence[Photo], DataConfig, int, int], Pair]
-    """(photos, data, seed, index) -> input number `index`."""
-    has_ground_truth: bool
+    inputs: Inputs
+
+    @property
+    def has_ground_truth(self) -> bool:
+        return self.inputs == "paired"
 
 
-COLD_START = Stage("cold_start", "Cold start", training_pair, has_ground_truth=True)
-FR_RL = Stage("fr_rl", "FR-RL", training_pair, has_ground_truth=True)
-NR_RL = Stage("nr_rl", "NR-RL", low_quality_input, has_ground_truth=False)
+COLD_START = Stage("cold_start", "Cold start", "paired")
+FR_RL = Stage("fr_rl", "FR-RL", "paired")
+NR_RL = Stage("nr_rl", "NR-RL", "low_quality")
 
 RL_STAGES = (FR_RL, NR_RL)
 """In the order in which a run goes through them; both train the same LoRA."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from oars.alignment.messages import RolloutRequest
 from oars.alignment.stage import Stage
 from oars.config import RunConfig
-from oars.imaging.crops import Pair
+from oars.imaging.crops import Pair, low_quality_input, training_pair
 from oars.imaging.survey import survey
 from oars.seeds import derive_seed
 
@@ -42,7 +42,8 @@ class InputSource:
 
     def pair(self, stage: Stage, index: int) -> Pair:
         """Input `index` of a stage."""
-        return stage.inputs(self._photos, self._config.data, derive_seed(self._config.seed, stage.name), index)
+        make = training_pair if stage.has_ground_truth else low_quality_input
+        return make(self._photos, self._config.data, derive_seed(self._config.seed, stage.name), index)
 
     def pairs(self, stage: Stage, start: int, count: int) -> list[Pair]:
         return [self.pair(stage, index) for index in range(start, start + count)]
