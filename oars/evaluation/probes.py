@@ -1,21 +1,21 @@
 """Changes of known kind and strength, made to held-out ground truths, and what the judge makes of them.
 
 A probe starts from the ground truth, as if an enhancer had restored it perfectly, and spoils it more and more. What
-must fall is known without any metric: quality with blur, halos, grain, ringing and grids (what a generator makes when
-it hacks a reward); fidelity with another colour, painted texture, an object that moved or another photo's content,
-which may look fine by itself. `identity` is the LR, returned as it came.
+must fall is known without any metric: quality with blur, halos, grain, ringing and lattices of any period (what a
+generator makes when it hacks a reward); fidelity with another colour, painted texture, an object that moved or another
+photo's content, which may look fine by itself. `identity` is the LR, returned as it came. Training ladders
+(`oars/compass/training/ladders.py`) draw from the same library of perturbations, but from other photos.
 
 Images are float32 [H, W, 3] in [0, 255]; a strength is in (0, 1].
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from oars.compass.data.artefacts import blurred, sharpened, to_pixels
 from oars.compass.data.dataset import CuratedGroup
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
@@ -23,15 +23,16 @@ from oars.compass.views import lr_view
 from oars.config.degradation import DegradationConfig
 from oars.evaluation.intervals import Interval, bootstrap_mean
 from oars.evaluation.records import LadderStep, ProbeRow
+from oars.imaging import perturbations
 from oars.imaging.degradation import degrade
-from oars.imaging.masks import disc_at, random_disc
+from oars.imaging.perturbations import Floats, Perturbation, Pixels, to_pixels
 from oars.seeds import derive_seed
 
-Floats = NDArray[np.float32]
 Values = NDArray[np.float64]
-Pixels = NDArray[np.uint8]
 
 STRENGTHS = (0.25, 0.5, 1.0)
+LATTICE_PERIODS = (2, 4, 8, 16, 32)
+"""Pixels: an upsampling layer's, a patch of the latent's (2 of 8 px), and their multiples."""
 LADDER = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -44,74 +45,21 @@ class Scene:
     foreign: Floats
 
 
-Change = Callable[[Scene, float, np.random.Generator], Floats]
-
-
-def blur(scene: Scene, strength: float, rng: np.random.Generator) -> Floats:
-    """Up to sigma 3 px."""
-    return blurred(scene.gt, 3 * strength)
-
-
-def oversharpening(scene: Scene, strength: float, rng: np.random.Generator) -> Floats:
-    """Halos 1.5 px wide, of up to four times the local contrast."""
-    return sharpened(scene.gt, 1.5, 4 * strength)
-
-
-def grain(scene: Scene, strength: float, rng: np.random.Generator) -> Floats:
-    """White noise of up to 24 levels."""
-    return scene.gt + np.float32(24 * strength) * rng.normal(size=scene.gt.shape).astype(np.float32)
-
-
-def ringing(scene: Scene, strength: float, rng: np.random.Generator) -> Floats:
-    """Ripples of about 4 px beside edges: what lies between two blurs, added up to three times."""
-    return scene.gt + np.float32(3 * strength) * (blurred(scene.gt, 0.8) - blurred(scene.gt, 1.6))
-
-
-def checkerboard(scene: Scene, strength: float, rng: np.random.Generator) -> Floats:
-    """Period 2, of up to 12 levels, as an upsampling layer leaves it."""
-    y, x = np.indices(scene.gt.shape[:2])
-    return scene.gt + np.float32(12 * strength) * (1 - 2 * ((x + y) % 2))[..., None].astype(np.float32)
-
-
-def colour_shift(scene: Scene, strength: float, rng: np.random.Generator) -> Floats:
-    """A cast of up to 40 levels, red against blue."""
-    return scene.gt + np.float32(40 * strength) * np.array([1, 0, -1], np.float32)
-
-
-def texture_painting(scene: Scene, strength: float, rng: np.random.Generator) -> Floats:
-    """Fine oriented waves of up to 30 levels over part of the picture: detail that is in no photo."""
-    y, x = np.indices(scene.gt.shape[:2])
-    angle, phase = rng.uniform(0, np.pi), ndimage.gaussian_filter(rng.normal(size=scene.gt.shape[:2]), 5) * 12
-    wave = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / 4 + phase)
-    painted = random_disc(scene.gt.shape[:2], 0.35, rng) * wave[..., None]
-    return scene.gt + np.float32(30 * strength) * painted.astype(np.float32)
-
-
-def object_moved(scene: Scene, strength: float, rng: np.random.Generator) -> Floats:
-    """Two round parts of the picture, of up to a quarter of its side in radius, change places."""
-    return _exchanged(scene.gt, 0.25 * strength)
-
-
-def foreign_content(scene: Scene, strength: float, rng: np.random.Generator) -> Floats:
-    """A round part, of up to 0.45 of the side in radius, is another photo's."""
-    mask = random_disc(scene.gt.shape[:2], 0.45 * strength, rng)
-    return mask * scene.foreign + (1 - mask) * scene.gt
-
-
-CHANGES: dict[str, Change] = {
-    change.__name__.replace("_", " "): change
-    for change in (
-        blur,
-        oversharpening,
-        grain,
-        ringing,
-        checkerboard,
-        colour_shift,
-        texture_painting,
-        object_moved,
-        foreign_content,
-    )
-}
+def changes(foreign: Floats) -> dict[str, Perturbation]:
+    """What a ground truth is spoilt by, each at every one of STRENGTHS; `foreign` is another photo's, [H, W, 3]."""
+    lattices = {f"lattice {period} px": partial(perturbations.lattice, period=period) for period in LATTICE_PERIODS}
+    return {
+        "blur": perturbations.blur,
+        "oversharpening": perturbations.oversharpening,
+        "grain": partial(perturbations.grain, channels=3),
+        "ringing": perturbations.ringing,
+        "checkerboard": perturbations.checkerboard,
+        **lattices,
+        "colour shift": partial(perturbations.colour_shift, direction=(1, 0, -1)),
+        "texture painting": perturbations.texture_painting,
+        "object moved": perturbations.object_moved,
+        "foreign content": partial(perturbations.foreign_content, foreign=foreign),
+    }
 
 
 def scenes_of(groups: Sequence[CuratedGroup], count: int) -> list[Scene]:
@@ -129,7 +77,7 @@ def probe(judge: Judge, scenes: Sequence[Scene], gamma: float, seed: int = 0) ->
         [_readings(judge, scene, gamma, derive_seed("probe", seed, i)) for i, scene in enumerate(scenes)]
     )
     rows = [_row("identity", 0, readings[:, 0], None), _row("ground truth", 0, readings[:, 1], None)]
-    for index, name in enumerate(CHANGES):
+    for index, name in enumerate(changes(scenes[0].foreign)):
         for step, strength in enumerate(STRENGTHS):
             place = 2 + index * len(STRENGTHS) + step
             rows.append(_row(name, strength, readings[:, place], readings[:, place - 1 if step else 1]))
@@ -141,8 +89,8 @@ def _readings(judge: Judge, scene: Scene, gamma: float, seed: int) -> Values:
     height, width = scene.gt.shape[:2]
     # The same draws at every strength: only the strength differs.
     changed = [
-        to_pixels(change(scene, strength, np.random.default_rng(seed)))
-        for change in CHANGES.values()
+        to_pixels(change(scene.gt, strength, np.random.default_rng(seed)))
+        for change in changes(scene.foreign).values()
         for strength in STRENGTHS
     ]
     pictures = np.stack([lr_view(scene.lr, height, width), to_pixels(scene.gt), *changed])
@@ -193,12 +141,3 @@ def _ladder_values(judge: Judge, scene: Scene, scale: int, seed: int) -> list[fl
     config = DegradationConfig()
     inputs = [degrade(gt, config.at_strength(strength), seed, scale) for strength in LADDER]
     return [judge.score(lr, gt[None])[0].q_lr for lr in inputs]
-
-
-def _exchanged(image: Floats, radius: float) -> Floats:
-    """The discs around the middles of the left and right halves, exchanged."""
-    height, width = image.shape[:2]
-    size, shift = radius * min(height, width), width // 2
-    there = np.roll(image, shift, axis=1)
-    mask = sum(disc_at((height, width), height / 2, x, size) for x in (width / 4, 3 * width / 4))
-    return np.asarray(mask * there + (1 - mask) * image, dtype=np.float32)

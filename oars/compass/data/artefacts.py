@@ -21,9 +21,18 @@ from scipy import ndimage
 from skimage.restoration import denoise_tv_chambolle
 
 from oars.compass.views import lr_view
-
-Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
+from oars.imaging.masks import random_blobs
+from oars.imaging.perturbations import (
+    Floats,
+    Pixels,
+    blurred,
+    displacement,
+    lattice_pattern,
+    moved,
+    sharpened,
+    to_pixels,
+    waves,
+)
 
 
 @dataclass(frozen=True)
@@ -47,18 +56,6 @@ class Picture:
 
 Base = Callable[[Scene, np.random.Generator], Floats]
 Artefact = Callable[[Picture, Scene, np.random.Generator], Picture]
-
-
-def to_pixels(image: Floats) -> Pixels:
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
-
-
-def blurred(image: Floats, sigma: float) -> Floats:
-    return np.asarray(ndimage.gaussian_filter(image, (sigma, sigma, 0), mode="nearest"), dtype=np.float32)
-
-
-def sharpened(image: Floats, sigma: float, amount: float) -> Floats:
-    return image + np.float32(amount) * (image - blurred(image, sigma))
 
 
 def _resampled(scene: Scene, mode: Image.Resampling) -> Floats:
@@ -110,7 +107,7 @@ def soft_truth(scene: Scene, rng: np.random.Generator) -> Floats:
 
 def locally_restored(scene: Scene, rng: np.random.Generator) -> Floats:
     """Restored in some places and not in others, as networks do."""
-    mask = _blobs(scene.gt.shape[:2], rng)
+    mask = random_blobs(scene.gt.shape[:2], rng)
     return mask * scene.gt + (1 - mask) * scene.lr
 
 
@@ -141,12 +138,10 @@ def softened(picture: Picture, scene: Scene, rng: np.random.Generator) -> Pictur
 
 def gridded(picture: Picture, scene: Scene, rng: np.random.Generator) -> Picture:
     """Checkerboards and lattices of 2 to 16 pixels, as upsampling layers and patch decoders leave them."""
-    height, width, _ = picture.image.shape
-    period = int(rng.choice([2, 4, 8, 16]))
-    y, x = np.mgrid[:height, :width] + rng.integers(period)
-    checks, lines = (y * 2 // period + x * 2 // period) % 2, (y % period == 0) | (x % period == 0)
-    pattern = 1.0 - 2.0 * (checks if rng.random() < 0.5 else lines)
-    return _rendered(picture, picture.image + rng.uniform(4, 25) * pattern[..., None] * rng.uniform(0.5, 1, 3))
+    size, period = picture.image.shape[:2], int(rng.choice([2, 4, 8, 16]))
+    offset = int(rng.integers(period))
+    pattern = lattice_pattern(size, period, "checks" if rng.random() < 0.5 else "lines", offset)
+    return _rendered(picture, picture.image + rng.uniform(4, 25) * pattern * rng.uniform(0.5, 1, 3))
 
 
 def blocky(picture: Picture, scene: Scene, rng: np.random.Generator) -> Picture:
@@ -169,12 +164,9 @@ def compressed(picture: Picture, scene: Scene, rng: np.random.Generator) -> Pict
 
 def textured(picture: Picture, scene: Scene, rng: np.random.Generator) -> Picture:
     """Fine oriented texture painted over some places: detail that is in no photo."""
-    height, width, _ = picture.image.shape
-    y, x = np.mgrid[:height, :width]
-    angle, period = rng.uniform(0, np.pi), rng.uniform(2.5, 7)
-    phase = ndimage.gaussian_filter(rng.normal(size=(height, width)), 5) * rng.uniform(0, 25)
-    wave = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / period + phase)
-    return _rendered(picture, picture.image + rng.uniform(6, 35) * (_blobs((height, width), rng) * wave[..., None]))
+    size = picture.image.shape[:2]
+    wave = waves(size, rng)
+    return _rendered(picture, picture.image + rng.uniform(6, 35) * (random_blobs(size, rng) * wave))
 
 
 def foreign_detail(picture: Picture, scene: Scene, rng: np.random.Generator) -> Picture:
@@ -205,22 +197,13 @@ def tinted(picture: Picture, scene: Scene, rng: np.random.Generator) -> Picture:
 
 def warped(picture: Picture, scene: Scene, rng: np.random.Generator) -> Picture:
     """Shapes moved by a smooth field of a few pixels."""
-    height, width, _ = picture.image.shape
-    scale = rng.uniform(4, 10)
-    field = ndimage.gaussian_filter(rng.normal(size=(2, height, width)), (0, scale, scale))
-    field *= rng.uniform(0.8, 4) / max(float(field.std()), 1e-6)
-    where = np.mgrid[:height, :width] + field
-
-    def warp(image: Floats) -> Floats:
-        channels = [ndimage.map_coordinates(image[..., c], where, order=1, mode="reflect") for c in range(3)]
-        return np.stack(channels, -1).astype(np.float32)
-
-    return Picture(warp(picture.image), warp(picture.reference))
+    field, deviation = displacement(picture.image.shape[:2], rng), rng.uniform(0.8, 4)
+    return Picture(moved(picture.image, field, deviation), moved(picture.reference, field, deviation))
 
 
 def replaced(picture: Picture, scene: Scene, rng: np.random.Generator) -> Picture:
     """Sharp content of another photo in some places, matched in mean colour."""
-    mask = _blobs(picture.image.shape[:2], rng)
+    mask = random_blobs(picture.image.shape[:2], rng)
     matched = scene.foreign + (picture.reference - scene.foreign).mean((0, 1)) * np.float32(rng.uniform(0, 1))
 
     def replace(image: Floats) -> Floats:
@@ -231,14 +214,6 @@ def replaced(picture: Picture, scene: Scene, rng: np.random.Generator) -> Pictur
 
 def _rendered(picture: Picture, image: NDArray[np.floating] | Pixels) -> Picture:
     return Picture(np.clip(image, 0, 255).astype(np.float32), picture.reference)
-
-
-def _blobs(size: tuple[int, int], rng: np.random.Generator) -> Floats:
-    """A soft mask [H, W, 1] over a random third or so of the picture."""
-    field = ndimage.gaussian_filter(rng.normal(size=size), rng.uniform(5, 12))
-    threshold = np.quantile(field, rng.uniform(0.3, 0.8))
-    softness = max(float(field.std()), 1e-6) * 0.2
-    return (1 / (1 + np.exp(-np.clip((field - threshold) / softness, -30, 30)))).astype(np.float32)[..., None]
 
 
 BASES: tuple[Base, ...] = (
@@ -297,6 +272,3 @@ def scene_of(lr: Pixels, gt: Pixels, foreign: Pixels) -> Scene:
     """LR uint8 [h, w, 3]; GT and a foreign crop uint8 [H, W, 3]."""
     view = lr_view(lr, *gt.shape[:2]).astype(np.float32)
     return Scene(view, lr, gt.astype(np.float32), foreign.astype(np.float32))
-
-
-__all__ = ["ARTEFACTS", "BASES", "CONTENT", "RENDERING", "Candidate", "Picture", "Scene", "draw", "make", "scene_of"]

@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.ndimage import convolve
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
-from oars.compass.data.artefacts import Floats, Pixels, sharpened, to_pixels
+from oars.imaging.perturbations import Floats, Pixels, sharpened, to_pixels
 
 _NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float64)
 

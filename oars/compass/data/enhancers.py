@@ -30,6 +30,7 @@ from oars.config.loading import BadConfig
 from oars.errors import UserError
 from oars.files import fingerprint
 from oars.imaging.image_io import read_image
+from oars.imaging.perturbations import to_pixels
 from oars.miniature import MINIATURE, resolve_model
 from oars.model_files import check_model
 from oars.seeds import derive_seed
@@ -165,7 +166,7 @@ def _exaggerated(sample: Pixels, lr: Pixels, strength: float) -> Pixels:
     if strength == 1:
         return sample
     view = lr_view(lr, *sample.shape[:2]).astype(np.float32)
-    return np.clip(np.rint(view + strength * (sample - view)), 0, 255).astype(np.uint8)
+    return to_pixels(view + strength * (sample - view))
 
 
 def _output(config: FolderConfig, task: Task, scale: int) -> Pixels:

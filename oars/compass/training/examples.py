@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oars.compass.data.dataset import Group
-from oars.compass.training.perturbations import draw_ladder
+from oars.compass.training.ladders import draw_ladder
 from oars.compass.views import lr_view
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.errors import UserError
@@ -145,7 +145,7 @@ class Batch:
     explanations: NDArray[np.str_]
     """[G, K], empty: none."""
     ladders: Pixels
-    """[G, C, H, W, 3]: one of each group's candidates, changed ever more (`oars/compass/training/perturbations.py`); C
+    """[G, C, H, W, 3]: one of each group's candidates, changed ever more (`oars/compass/training/ladders.py`); C
     may be 0."""
     margins: Floats
     """[G, C, 2]: how far F and Q_SR should lie under the ladder's first picture, as shares of their ranges."""

@@ -8,7 +8,7 @@ from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
 from oars.compass.pairs import pair_accuracy
 from oars.compass.training.examples import Example, Examples, Pixels
-from oars.compass.training.perturbations import draw_ladder
+from oars.compass.training.ladders import draw_ladder
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.seeds import derive_seed
 

@@ -15,7 +15,7 @@ from oars.compass.data.dataset import read_groups
 from oars.compass.judge import Judge
 from oars.compass.miniature.judge_model import build_judge
 from oars.evaluation.judge_tables import agreements, calibration_error, pair_accuracies, worst_pairs
-from oars.evaluation.probes import CHANGES, STRENGTHS, ladder, probe, scenes_of
+from oars.evaluation.probes import STRENGTHS, changes, ladder, probe, scenes_of
 from oars.evaluation.records import JudgeEvaluation
 from oars.evaluation.scored import ScoredGroup, scored_group, signed
 from oars.evaluation.sriqa import BadBenchmark, entries
@@ -141,8 +141,8 @@ def test_the_ablation_compares_each_row_with_what_it_adds_to():
 def test_every_change_is_stronger_at_more_strength(tmp_path):
     write_tiny_dataset(tmp_path)
     scene = scenes_of(list(read_groups(tmp_path)), 4)[0]
-    for change in CHANGES.values():
-        made = [change(scene, strength, np.random.default_rng(0)) for strength in STRENGTHS]
+    for change in changes(scene.foreign).values():
+        made = [change(scene.gt, strength, np.random.default_rng(0)) for strength in STRENGTHS]
         errors = [float(np.square(image - scene.gt).mean()) for image in made]
         assert 0 < errors[0] < errors[1] < errors[2]
         assert made[0].shape == scene.gt.shape
@@ -152,7 +152,7 @@ def test_probes_and_ladder_read_every_picture(tmp_path, directory):
     write_tiny_dataset(tmp_path)
     scenes, judge = scenes_of(list(read_groups(tmp_path)), 2), Judge.load(directory)
     rows = probe(judge, scenes, GAMMA)
-    assert len(rows) == 2 + len(CHANGES) * len(STRENGTHS)
+    assert len(rows) == 2 + len(changes(scenes[0].foreign)) * len(STRENGTHS)
     assert all(0 <= row.fidelity <= 1 and 1 <= row.q_sr <= 5 for row in rows)
     assert probe(judge, scenes, GAMMA) == rows
     steps = ladder(judge, scenes, scale=4)

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from oars.compass.data import enhancers
-from oars.compass.data.artefacts import to_pixels
 from oars.compass.data.classical import METHODS, noise_level
 from oars.compass.data.enhancers import (
     BadEnhancer,
@@ -29,6 +28,7 @@ from oars.config.curation import (
     NetworkConfig,
 )
 from oars.config.generator import GeneratorConfig, SamplerConfig
+from oars.imaging.perturbations import to_pixels
 from oars.model_files import MissingModel
 
 MINIATURE = {"generator": GeneratorConfig(text_image_area=4096), "sampler": SamplerConfig(inference_steps=2)}
