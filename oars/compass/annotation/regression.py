@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 Values = NDArray[np.float64]
@@ -22,32 +24,12 @@ FOLDS = 5
 
 
 @dataclass(frozen=True)
-class _Line:
-    """y = (z - mean) @ weights + level."""
-
-    mean: Values
-    weights: Values
-    level: float
-
-    @classmethod
-    def through(cls, z: Values, y: Values, penalty: float) -> "_Line":
-        mean, level = z.mean(0), float(y.mean())
-        centred = z - mean
-        factor = cho_factor(centred.T @ centred + penalty * np.eye(z.shape[1]))
-        return cls(mean, cho_solve(factor, centred.T @ (y - level)), level)
-
-    def at(self, z: Values) -> Values:
-        return (z - self.mean) @ self.weights + self.level
-
-
-@dataclass(frozen=True)
 class CrossFitted:
     """One line through everything, and one a fold that has not seen the targets of the fold's photos."""
 
-    scaler: StandardScaler
-    components: PCA
-    whole: _Line
-    parts: tuple[_Line, ...]
+    components: Pipeline
+    whole: Ridge
+    parts: tuple[Ridge, ...]
     fold_of: dict[str, int]
     penalty: float
     correlation: float
@@ -55,34 +37,21 @@ class CrossFitted:
 
     def predict(self, x: Values, photos: Sequence[str]) -> Values:
         """[N, D] -> [N]; a photo that was fitted on is predicted by the part that did not see it."""
-        z = self.components.transform(self.scaler.transform(x))
-        predictions = self.whole.at(z)
-        folds = np.array([self.fold_of.get(photo, -1) for photo in photos])
-        for number, part in enumerate(self.parts):
-            predictions[folds == number] = part.at(z[folds == number])
-        return predictions
+        z = self.components.transform(x)
+        lines = np.stack([line.predict(z) for line in (*self.parts, self.whole)])
+        return lines[[self.fold_of.get(photo, -1) for photo in photos], np.arange(len(z))]
 
 
 def fit(x: Values, y: Values, photos: Sequence[str]) -> CrossFitted:
     """`x` [N, D], `y` [N]; at least two photos. Folds are by photo, in the order of their names."""
     names = sorted(set(photos))
     fold_of = {name: number % min(FOLDS, len(names)) for number, name in enumerate(names)}
-    folds = np.array([fold_of[photo] for photo in photos])
-    scaler = StandardScaler().fit(x)
-    components = PCA(min(COMPONENTS, *x.shape), svd_solver="randomized", random_state=0).fit(scaler.transform(x))
-    z = components.transform(scaler.transform(x))
-    candidates = [(penalty, *_unseen(z, y, folds, penalty)) for penalty in PENALTIES]
-    penalty, parts, unseen = min(candidates, key=lambda candidate: float(np.square(candidate[2] - y).mean()))
-    correlation = float(np.corrcoef(unseen, y)[0, 1]) if np.ptp(unseen) > 0 and np.ptp(y) > 0 else 0.0
-    return CrossFitted(scaler, components, _Line.through(z, y, penalty), parts, fold_of, penalty, correlation)
-
-
-def _unseen(z: Values, y: Values, folds: NDArray[np.int_], penalty: float) -> tuple[tuple[_Line, ...], Values]:
-    """A line for each fold through the others, and its prediction of the fold."""
-    predictions = np.empty_like(y)
-    lines = []
-    for number in range(folds.max() + 1):
-        line = _Line.through(z[folds != number], y[folds != number], penalty)
-        predictions[folds == number] = line.at(z[folds == number])
-        lines.append(line)
-    return tuple(lines), predictions
+    folds = PredefinedSplit([fold_of[photo] for photo in photos])
+    reduced = PCA(min(COMPONENTS, *x.shape), svd_solver="randomized", random_state=0)
+    components = make_pipeline(StandardScaler(), reduced).fit(x)
+    z = components.transform(x)
+    unseen = {penalty: cross_val_predict(Ridge(penalty), z, y, cv=folds) for penalty in PENALTIES}
+    penalty = min(PENALTIES, key=lambda penalty: float(np.square(unseen[penalty] - y).mean()))
+    parts = tuple(Ridge(penalty).fit(z[seen], y[seen]) for seen, _ in folds.split())
+    correlation = float(np.corrcoef(unseen[penalty], y)[0, 1]) if np.ptp(unseen[penalty]) > 0 and np.ptp(y) > 0 else 0.0
+    return CrossFitted(components, Ridge(penalty).fit(z, y), parts, fold_of, penalty, correlation)
