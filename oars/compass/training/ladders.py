@@ -66,6 +66,6 @@ _SEEN_LEVELS = 6.0
 
 
 def _seen(pictures: Pixels) -> Floats:
-    """How much of each picture's change shows, [C] in [0, 1]: a warped blue sky is still a blue sky."""
+    """Visibility of each picture's change, [C] in [0, 1]: a warped blue sky is still a blue sky."""
     apart = pictures.astype(np.float32) - pictures[0]
     return np.minimum(np.sqrt(np.square(apart).mean((1, 2, 3))) / _SEEN_LEVELS, 1).astype(np.float32)
