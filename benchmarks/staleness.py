@@ -37,6 +37,7 @@ from oars.alignment.optimality import optimalities
 from oars.alignment.stage import FR_RL
 from oars.config import RunConfig, load_profile
 from oars.evaluation.intervals import paired_difference
+from oars.files import write_text
 from oars.generator.miniature.tiny import build_tiny
 from oars.imaging.crops import Pair, evaluation_pairs
 from oars.seeds import derive_seed
@@ -158,9 +159,7 @@ def finished(generator: Path, work: Path, rate: float, steps: int) -> dict[tuple
     for key in cells():
         file = work / f"{rate:g}_{steps}_S{key[0]}_{key[1]}_{key[2]}.json"
         if not file.exists():
-            partial = file.with_suffix(".partial")
-            partial.write_text(json.dumps(cell(generator, rate, steps, *key)))
-            partial.rename(file)
+            write_text(file, json.dumps(cell(generator, rate, steps, *key)))
         done[key] = json.loads(file.read_text())
         print(f"S={key[0]} {key[1]} seed {key[2]}: {np.mean(done[key]['after']):.4f}", flush=True)
     return done

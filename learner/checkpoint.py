@@ -1,51 +1,21 @@
-"""Directories that are either whole or not there: write aside, sync, then rename.
+"""Checkpoints: directories that are whole (`oars/files.py`) and that say what they hold.
 
 A checkpoint carries `manifest.json`, written last, with the size and SHA-256 of every file; `verify` refuses a
 directory that differs from its manifest by a byte.
 """
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 from oars.errors import UserError
-from oars.files import sha256, sync
+from oars.files import sha256
 
 MANIFEST = "manifest.json"
 
 
 class BadCheckpoint(UserError, RuntimeError):
     """A checkpoint that cannot be used; the message is one line naming the directory or file."""
-
-
-def partial(path: Path) -> Path:
-    """Temporary name of a directory: beside its final one, so that the rename stays on one volume."""
-    return path.with_name(f".{path.name}.partial")
-
-
-def begin(path: Path) -> Path:
-    """An empty `partial(path)`, whatever an earlier, interrupted write left there."""
-    aside = partial(path)
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    return aside
-
-
-def publish(path: Path) -> None:
-    """Sync `partial(path)` to disk and let it take the place of `path`."""
-    aside = partial(path)
-    for file in [*_files(aside), *(d for d in aside.rglob("*") if d.is_dir()), aside]:
-        sync(file)
-    if path.exists():
-        replaced = path.with_name(f".{path.name}.replaced")
-        shutil.rmtree(replaced, ignore_errors=True)
-        path.rename(replaced)
-        aside.rename(path)
-        shutil.rmtree(replaced)
-    else:
-        aside.rename(path)
-    sync(path.parent)
 
 
 def write_manifest(directory: Path, state: dict[str, Any]) -> None:

@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from learner import checkpoint
 from learner.engine import Engine, barrier
 from learner.plan import chunked, deal
 from learner.report import StepReport
 from oars.alignment.flow_matching import flow_matching_loss, interpolate, uniform_times
 from oars.config import RunConfig
+from oars.files import write_directory
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
 from oars.generator.policy import load_pipeline, predict_velocity
@@ -80,8 +80,7 @@ class ColdStart:
         """The transformer as a diffusers directory, whole or not at all. Collective."""
         with self._engine.whole(self._trained):
             if self._rank == 0:
-                self._transformer.save_pretrained(checkpoint.begin(path))
-                checkpoint.publish(path)
+                write_directory(path, self._transformer.save_pretrained)
         barrier()
 
     def save(self, directory: Path) -> dict[str, Any]:

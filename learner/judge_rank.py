@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from learner import checkpoint
 from learner.plan import chunked, deal
 from learner.rank_process import RankProcess
 from oars.compass.training.examples import Batch, draw_batch, open_examples
 from oars.compass.training.files import JudgeFiles
 from oars.config import OptimiserConfig
 from oars.config.judge_training import JudgeOptimiserConfig, JudgeTrainingConfig
+from oars.files import begin_directory, publish_directory, write_directory
 from oars.precision import compute_dtype, computing_in
 from oars.seeds import derive_seed
 
@@ -62,8 +62,7 @@ class JudgeRank(RankProcess):
         if self._preparation.step < self._config.preparation.steps:
             self._preparation.train()
         if self._preparation.step >= self._config.preparation.steps:
-            self._preparation.write(checkpoint.begin(self._files.prepared))
-            checkpoint.publish(self._files.prepared)
+            write_directory(self._files.prepared, self._preparation.write)
         return self._preparation.step
 
     def begin(self) -> None:
@@ -174,11 +173,11 @@ class Tuning:
 
         with self._engine.whole(self._objective.parameters()):
             if self._rank == 0:
-                aside = checkpoint.begin(path)
+                aside = begin_directory(path)
                 write_judge(self._objective.model, self._objective.processor, aside, torch.bfloat16)
                 for name, text in beside.items():
                     (aside / name).write_text(text)
-                checkpoint.publish(path)
+                publish_directory(path)
         barrier()
 
     def save(self, directory: Path) -> dict[str, Any]:

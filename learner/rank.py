@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 
-from learner import checkpoint
 from learner.rank_process import RankProcess
 from learner.report import StepReport
 from oars.alignment.messages import PolicySnapshot, TrainingGroup, TrainingSample
 from oars.config import RunConfig
+from oars.files import write_directory
 from oars.generator.policy import Role
 from oars.miniature import resolve_model
 
@@ -54,8 +54,7 @@ class LearnerRank(RankProcess):
             self._cold_start.save_weights(path)
         elif self._rank == 0:
             base = resolve_model(self._config.generator.path, "generator") / "transformer"
-            shutil.copytree(base, checkpoint.begin(path), dirs_exist_ok=True)
-            checkpoint.publish(path)
+            write_directory(path, lambda aside: shutil.copytree(base, aside, dirs_exist_ok=True))
 
     def begin_rl(self) -> None:
         """Leave the cold start: fresh weights, three fresh adapters, `current` trained."""

@@ -15,6 +15,7 @@ from learner import checkpoint
 from learner.checkpoint import BadCheckpoint
 from learner.random_state import random_state, set_random_state
 from oars.config import LearnerConfig
+from oars.files import begin_directory, partial_directory, publish_directory
 from oars.precision import compute_repeatably
 
 
@@ -60,15 +61,15 @@ class RankProcess:
         from learner.engine import barrier
 
         if self._rank == 0:
-            checkpoint.begin(path)
+            begin_directory(path)
         barrier()
-        aside = checkpoint.partial(path)
+        aside = partial_directory(path)
         state = self._phase.save(aside)
         torch.save(random_state(), aside / f"rng_{self._rank}.pt")
         barrier()
         if self._rank == 0:
             checkpoint.write_manifest(aside, {**self._shape, "state": state, "meta": meta})
-            checkpoint.publish(path)
+            publish_directory(path)
         barrier()
 
     def load(self, path: Path) -> dict[str, Any]:

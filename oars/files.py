@@ -1,9 +1,10 @@
-"""A file is whole or not there: write aside, sync, rename. What a kill leaves behind is never read back."""
+"""A file or a directory is whole or not there: write aside, sync, rename. What a kill leaves is never read back."""
 
 import errno
 import hashlib
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,41 @@ def remove_partial(directory: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     write_whole(path, lambda aside: aside.write_text(text, encoding="utf-8"))
+
+
+def write_directory(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill an empty directory beside `path`, sync it, and let it take the place of `path`."""
+    write(begin_directory(path))
+    publish_directory(path)
+
+
+def partial_directory(path: Path) -> Path:
+    """The place where several writers fill a directory before it takes its name: beside it, on the same volume."""
+    return path.with_name(f".{path.name}{_PARTIAL}")
+
+
+def begin_directory(path: Path) -> Path:
+    """An empty `partial_directory(path)`, whatever an earlier, interrupted write left there."""
+    aside = partial_directory(path)
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    return aside
+
+
+def publish_directory(path: Path) -> None:
+    """Sync `partial_directory(path)` to disk and let it take the place of `path`."""
+    aside = partial_directory(path)
+    for entry in [*aside.rglob("*"), aside]:
+        sync(entry)
+    if path.exists():
+        replaced = path.with_name(f".{path.name}.replaced")
+        shutil.rmtree(replaced, ignore_errors=True)
+        path.rename(replaced)
+        aside.rename(path)
+        shutil.rmtree(replaced)
+    else:
+        aside.rename(path)
+    sync(path.parent)
 
 
 def sha256(path: Path) -> str:

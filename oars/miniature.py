@@ -1,12 +1,12 @@
 """Finds the embedded miniature weights, wherever the package is installed."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+from oars.files import sha256, write_text
 from oars.model_files import (
     MODEL_CONFIG,
     PIPELINE_INDEX,
@@ -57,8 +57,8 @@ def resolve_model(path: str, part: Part) -> Path:
 def write_manifest(directory: Path) -> Path:
     """List every file of a built miniature with its sha256, next to them."""
     manifest = directory / MANIFEST
-    digests = {path.relative_to(directory).as_posix(): _sha256(path) for path in _files(directory)}
-    manifest.write_text(json.dumps(digests, indent=2) + "\n")
+    digests = {path.relative_to(directory).as_posix(): sha256(path) for path in _files(directory)}
+    write_text(manifest, json.dumps(digests, indent=2) + "\n")
     return manifest
 
 
@@ -69,14 +69,10 @@ def verify_files(directory: Path) -> int:
     digests: dict[str, str] = json.loads((directory / MANIFEST).read_text())
     for name, digest in digests.items():
         path = directory / name
-        if not path.is_file() or _sha256(path) != digest:
+        if not path.is_file() or sha256(path) != digest:
             raise MissingModel(f"{path}: {'changed' if path.is_file() else 'missing'}, by {directory / MANIFEST}")
     return len(digests)
 
 
 def _files(directory: Path) -> list[Path]:
     return sorted(p for part in ("generator", "judge") for p in (directory / part).rglob("*") if p.is_file())
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

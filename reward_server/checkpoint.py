@@ -5,12 +5,11 @@ from pathlib import Path
 
 from oars.compass.self_test import FILE as SELF_TEST
 from oars.config import JudgeConfig
+from oars.files import sha256
 from oars.miniature import resolve_model
 from oars.model_files import MissingModel
 from reward_server.class_judge import class_digest
 from reward_server.errors import BadJudge
-
-_CHUNK = 1 << 22  # bytes hashed at once
 
 
 def judge_identity(judge: JudgeConfig) -> str:
@@ -34,13 +33,5 @@ def judge_digest(directory: Path) -> str:
     total = hashlib.sha256()
     for path in sorted(directory.iterdir()):
         if path.suffix in {".json", ".safetensors"} and path.name != SELF_TEST and path.is_file():
-            total.update(path.name.encode() + b"\0" + _file_digest(path))
+            total.update(path.name.encode() + b"\0" + bytes.fromhex(sha256(path)))
     return total.hexdigest()
-
-
-def _file_digest(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.digest()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from oars.compass.prompt import PROMPT_VERSION
+from oars.files import write_text
 
 FILE = "self_test.json"
 SCALE, SIDE, CANDIDATES = 4, 128, 3
@@ -87,7 +88,5 @@ def write_self_test(directory: Path, seeds: tuple[int, ...] = (0, 1)) -> Path:
         readings = judge.score(*pictures(seed))
         groups[seed] = tuple(Known(fidelity=r.fidelity, q_lr=r.q_lr, q_sr=r.q_sr) for r in readings)
     path = directory / FILE
-    partial = path.with_suffix(".json.partial")
-    partial.write_text(SelfTest(groups=groups).model_dump_json(indent=1) + "\n")
-    partial.replace(path)
+    write_text(path, SelfTest(groups=groups).model_dump_json(indent=1) + "\n")
     return path

@@ -6,9 +6,9 @@ from pathlib import Path
 import ray
 import torch
 
-from learner import checkpoint
 from oars.alignment.messages import PolicySnapshot
 from oars.config import RunConfig
+from oars.files import write_directory
 from oars.generator.merge import add_delta
 from oars.generator.policy import load_transformer
 from services.run.run import Run
@@ -27,5 +27,4 @@ async def merge_aligned(run: Run, sft: Path, adapter: PolicySnapshot) -> Path:
 
 def _merge(config: RunConfig, sft: Path, adapter: PolicySnapshot, path: Path) -> None:
     aligned = add_delta(load_transformer(config.generator, sft, torch.float32), adapter, config.generator.lora)
-    aligned.save_pretrained(checkpoint.begin(path))
-    checkpoint.publish(path)
+    write_directory(path, aligned.save_pretrained)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from oars.files import write_text
 from oars.imaging.crops import Pair
 
 # What a person looks through, and what keeps report.html small enough to mail.
@@ -34,4 +35,4 @@ def write_samples(
             name: {score: metrics[number].get(score) for score in _SCORES} for name, (_, metrics) in models.items()
         }
         index.append({"image_id": pair.image_id, "images": files, "scores": scores})
-    (folder / "index.json").write_text(json.dumps(index, indent=1) + "\n")
+    write_text(folder / "index.json", json.dumps(index, indent=1) + "\n")

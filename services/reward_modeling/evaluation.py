@@ -1,6 +1,5 @@
 """`oars compass eval`: let a judge read what it never saw, compare, and write evaluation.json and evaluation.html."""
 
-import hashlib
 from pathlib import Path
 
 from oars.compass.data.dataset import BadDataset, DataSplit, Group, read_groups, read_manifest
@@ -11,7 +10,7 @@ from oars.evaluation.probes import ladder, probe, scenes_of
 from oars.evaluation.records import AblationRow, JudgeEvaluation
 from oars.evaluation.scored import ScoredGroup, scored_groups
 from oars.evaluation.sriqa import scored
-from oars.files import write_text
+from oars.files import sha256, write_text
 from oars.miniature import resolve_model
 from oars.report.judge_page import PairPictures, write_page
 from services.run.progress import Progress, ProgressLine
@@ -79,7 +78,7 @@ def _evaluation(directory: Path, read: list[ScoredGroup], gamma: float, unseen: 
     used = {row.reference for row in accuracies}
     return JudgeEvaluation(
         judge=directory.name,
-        judge_digest=hashlib.sha256((directory / "model.safetensors").read_bytes()).hexdigest(),
+        judge_digest=sha256(directory / "model.safetensors"),
         data="",
         data_digest="",
         split="",

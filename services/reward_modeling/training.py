@@ -18,14 +18,13 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from learner import checkpoint
 from learner.judge_group import JudgeGroup
 from oars.compass.data.dataset import DataSplit, fidelity_bounds, read_explanations, read_groups, read_manifest
 from oars.compass.training.examples import NoExamples, example_of, pack
 from oars.compass.training.files import JUDGE_CARD, JUDGE_LABELS, SCRATCH, JudgeCard, JudgeFiles
 from oars.config import BadConfig
 from oars.config.judge_training import JudgeTrainingConfig
-from oars.files import write_text
+from oars.files import begin_directory, publish_directory, write_text
 from services.run.progress import Progress, ProgressLine
 
 T = TypeVar("T")
@@ -90,11 +89,10 @@ def _pack(config: JudgeTrainingConfig, files: JudgeFiles, progress: Progress) ->
     folder = files.train.parent
     counts = folder / "counts.json"
     if not counts.exists():
-        checkpoint.begin(folder)
-        aside = checkpoint.partial(folder)
+        aside = begin_directory(folder)
         packed = {split: _pack_split(config, files.data, split, aside, progress) for split in ("train", "validation")}
         (aside / counts.name).write_text(_Counts(**packed).model_dump_json())
-        checkpoint.publish(folder)
+        publish_directory(folder)
     return _Counts.model_validate_json(counts.read_text()).model_dump()
 
 

@@ -3,7 +3,6 @@
 Everything is written under `work` first; the finished pipeline goes to `out`, in bfloat16, in one rename.
 """
 
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from diffusers import AutoencoderKLQwenImage, QwenImageEditPlusPipeline
 
 from oars.config import DataConfig, GeneratorConfig
+from oars.files import write_directory
 from oars.generator.conditioning import Conditioner
 from oars.generator.miniature.base import train_base
 from oars.generator.miniature.crops import CropSource, to_signed
@@ -77,9 +77,7 @@ def _vae(photos: list[Photo], directory: Path, seed: int, progress: Progress) ->
             VAE_STEPS,
             lambda *args: progress("vae", *args),
         )
-        partial = directory.with_suffix(".partial")
-        vae.save_pretrained(partial)
-        partial.rename(directory)
+        write_directory(directory, vae.save_pretrained)
     return AutoencoderKLQwenImage.from_pretrained(directory)
 
 
@@ -93,11 +91,7 @@ def _prompt_bank(
 
 
 def _publish(pipeline: QwenImageEditPlusPipeline, out: Path) -> Path:
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
     # Where the VAE was loaded from is no part of it.
     pipeline.vae.register_to_config(_name_or_path="miniature")
-    pipeline.to(torch.bfloat16).save_pretrained(partial)
-    shutil.rmtree(out, ignore_errors=True)
-    partial.rename(out)
+    write_directory(out, pipeline.to(torch.bfloat16).save_pretrained)
     return out

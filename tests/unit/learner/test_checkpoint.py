@@ -6,15 +6,16 @@ import pytest
 
 from learner import checkpoint
 from learner.checkpoint import BadCheckpoint, verify
+from oars.files import begin_directory, publish_directory
 
 
 def write(path: Path, content: str) -> None:
-    aside = checkpoint.begin(path)
+    aside = begin_directory(path)
     (aside / "engine").mkdir()
     (aside / "engine" / "state.pt").write_text(content)
     (aside / "adapters.safetensors").write_text("adapters")
     checkpoint.write_manifest(aside, {"phase": "rl", "state": {"steps": 3}})
-    checkpoint.publish(path)
+    publish_directory(path)
 
 
 def test_what_was_written_is_handed_back(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_writing_again_replaces_the_whole_directory(tmp_path: Path) -> None:
 
 def test_an_interrupted_write_leaves_the_old_one_and_is_cleared(tmp_path: Path) -> None:
     write(tmp_path / "step_3", "weights")
-    (checkpoint.begin(tmp_path / "step_3") / "half").write_text("written")
+    (begin_directory(tmp_path / "step_3") / "half").write_text("written")
     assert verify(tmp_path / "step_3")["phase"] == "rl"
     write(tmp_path / "step_3", "weights")
     assert not (tmp_path / "step_3" / "half").exists()
