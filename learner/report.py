@@ -1,6 +1,6 @@
 """The report of one optimiser step, the same on every rank."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,3 @@ class StepReport:
     seconds: float
     eta: float = 0.0
     """RL: how much of the old policy was kept after this step."""
-
-    def numbers(self) -> dict[str, float]:
-        """Flat, for telemetry: loss parts and drift norms by their own names."""
-        fields = asdict(self)
-        return {**fields.pop("loss"), **fields.pop("drift"), **{name: float(value) for name, value in fields.items()}}

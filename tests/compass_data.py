@@ -10,10 +10,14 @@ from oars.compass.data.dataset import (
     LABELS_FILE,
     MANIFEST,
     SCHEMA_VERSION,
+    CuratedGroup,
     EnhancerEntry,
     Manifest,
     PhotoEntry,
     manifest_digest,
+    read_manifest,
+    read_shard_groups,
+    shard_names,
 )
 from oars.compass.data.tables import GROUPS, INPUTS, LABELS, LR, TRANSITIONS, Row, write_shard
 from oars.files import sha256, write_text
@@ -54,6 +58,12 @@ def write_tiny_dataset(directory: Path, groups: int = 8, enhancers: int = 4, per
     )
     write_text(directory / MANIFEST, manifest.model_dump_json(indent=1))
     write_text(directory / LABELS_FILE, f'{{"schema_version": 1, "manifest_digest": "{manifest.digest}"}}')
+
+
+def curated_groups(directory: Path) -> list[CuratedGroup]:
+    """All groups of a curated data set, annotated or not, in a stable order."""
+    manifest = read_manifest(directory)
+    return [g for shard in shard_names(manifest) for g in read_shard_groups(directory, manifest, shard)]
 
 
 def _family(name: str) -> str:

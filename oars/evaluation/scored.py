@@ -1,6 +1,6 @@
 """Groups with everything that an evaluation compares: what the judge read, what the labels say, what metrics measured.
 
-`Judgements` is the one table behind pair accuracies, correlations and calibration; pictures stay in the data set.
+A `ScoredGroup` is what pair accuracies, correlations and calibration are computed from; pictures stay in the data set.
 """
 
 from collections.abc import Callable, Iterable

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,23 +153,14 @@ def lossless_size(data: bytes) -> tuple[int, int] | None:
 
 def encode_png(image: Pixels) -> bytes:
     """Lossless PNG bytes of uint8 [H, W, 3]."""
-    return _encode(image, "PNG", compress_level=1)
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def write_png(path: Path, image: Pixels) -> None:
     """A file of uint8 [H, W, 3], or [H, W, 4] with alpha; whole or not there."""
     write_whole(path, lambda aside: Image.fromarray(image).save(aside, "PNG", compress_level=1))
-
-
-def encode_webp(image: Pixels) -> bytes:
-    """Lossless WebP bytes of uint8 [H, W, 3]: smaller than PNG, slower to write."""
-    return _encode(image, "WEBP", lossless=True, quality=20, method=0)
-
-
-def _encode(image: Pixels, file_format: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(buffer, file_format, **options)
-    return buffer.getvalue()
 
 
 def _decode(data: bytes, name: str, max_pixels: int, formats: tuple[str, ...] | None) -> Picture:

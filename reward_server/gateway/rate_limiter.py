@@ -49,10 +49,6 @@ class RateLimiter:
         """Requests that are in."""
         return self._inside.total()
 
-    @property
-    def buffered_bytes(self) -> int:
-        return self._bytes
-
     def enter(self, client: str, now: float) -> None:
         """Let one request in. Raises Refused: RATE_LIMITED, or OVERLOADED if too many are inside."""
         wait_s = self._take(client, now)

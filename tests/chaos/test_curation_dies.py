@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import ray
 import yaml
+from compass_data import curated_groups
 from PIL import Image
 
-from oars.compass.data.dataset import Manifest, read_curated, read_manifest
+from oars.compass.data.dataset import Manifest, read_manifest
 from oars.config.curation import load_curation
 from services.reward_modeling.curation import curate
 from services.run.progress import Lines
@@ -93,4 +94,4 @@ def test_killed_twice_it_ends_with_the_same_bytes_and_redoes_nothing(
     assert second.items() <= final.items(), "finished shards are the very files that they were"
     undisturbed: Manifest = curate(load_curation(settings), calm, Lines())
     assert read_manifest(out).digest == undisturbed.digest and len(undisturbed.shards) == len(final) == 16
-    assert [group.input_id for group in read_curated(out)] == [group.input_id for group in read_curated(calm)]
+    assert [group.input_id for group in curated_groups(out)] == [group.input_id for group in curated_groups(calm)]

@@ -120,15 +120,6 @@ def read_manifest(directory: Path) -> Manifest:
     return Manifest.model_validate_json(path.read_text())
 
 
-def read_curated(directory: Path, split: DataSplit | None = None) -> Iterator[CuratedGroup]:
-    """The curated groups of one split, or of all, in a stable order."""
-    manifest = read_manifest(directory)
-    for shard in shard_names(manifest):
-        for group in read_shard_groups(directory, manifest, shard):
-            if split in (None, group.split):
-                yield group
-
-
 def read_groups(directory: Path, split: DataSplit | None = None, kept_only: bool = False) -> Iterator[Group]:
     """The annotated groups of one split, or of all, in a stable order. Raises BadDataset."""
     manifest = read_manifest(directory)

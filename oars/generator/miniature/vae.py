@@ -82,11 +82,6 @@ def train_vae(
     whiten_to_pixels(vae, sample)
 
 
-def reconstruct(vae: AutoencoderKLQwenImage, pixels: Tensor) -> Tensor:
-    """Encode and decode [B, 3, H, W] in [-1, 1] with the full network."""
-    return decode_unclamped(vae, encode_mean(vae, pixels))
-
-
 def encode_mean(vae: AutoencoderKLQwenImage, pixels: Tensor) -> Tensor:
     """[B, 3, H, W] in [-1, 1] -> [B, z, H/4, W/4], the mean of the posterior."""
     return vae.quant_conv(vae.encoder(pixels.unsqueeze(2)))[:, : vae.config.z_dim, 0]

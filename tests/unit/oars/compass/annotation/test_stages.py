@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compass_data import write_tiny_dataset
+from compass_data import curated_groups, write_tiny_dataset
 
 from oars.compass.annotation.evidence import Measured, Scale, fit_scale, predicted_quality
 from oars.compass.annotation.fidelity_labels import fit_fidelity
 from oars.compass.annotation.labels import Errors
 from oars.compass.annotation.measurements import measure_group
 from oars.compass.annotation.stages import anchor_rows, answered, comparison_rows, label, pairs, win_matrix
-from oars.compass.data.dataset import BadDataset, CuratedGroup, read_curated, read_groups, read_manifest
+from oars.compass.data.dataset import BadDataset, read_groups, read_manifest
 from oars.compass.data.tables import LR, METRICS
 from oars.config.annotation import AnnotationConfig
 from oars.config.loading import BadConfig
@@ -131,7 +131,7 @@ def test_fidelity_falls_with_every_error_and_one_is_the_truth_s_alone(scale: Sca
 
 def test_measuring_covers_the_input_and_leaves_out_what_has_no_reference(tmp_path: Path) -> None:
     write_tiny_dataset(tmp_path, groups=4)
-    groups: list[CuratedGroup] = list(read_curated(tmp_path))
+    groups = curated_groups(tmp_path)
     synthetic, real = measure_group(groups[0]), measure_group(groups[3])
     assert [row["enhancer"] for row in synthetic] == [LR, *groups[0].enhancers]
     assert len(synthetic[0]["features"]) == 2304 == len(real[0]["features"])

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compass_data import write_tiny_dataset
+from compass_data import curated_groups, write_tiny_dataset
 
-from oars.compass.data.dataset import LABELS_FILE, MANIFEST, BadDataset, read_curated, read_groups
+from oars.compass.data.dataset import LABELS_FILE, MANIFEST, BadDataset, read_groups
 from oars.compass.data.tables import INPUTS, is_finished, read_shard, write_shard
 from oars.imaging.image_io import decode_lossless, encode_png
 
@@ -36,10 +36,10 @@ def test_splits_and_verdicts_select_groups(tmp_path: Path) -> None:
 
 def test_unfinished_or_stale_data_sets_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadDataset, match="curate"):
-        next(read_curated(tmp_path))
+        next(read_groups(tmp_path))
     write_tiny_dataset(tmp_path)
     (tmp_path / LABELS_FILE).unlink()
-    assert len(list(read_curated(tmp_path))) == 8
+    assert len(curated_groups(tmp_path)) == 8
     with pytest.raises(BadDataset, match="annotate"):
         next(read_groups(tmp_path))
     write_tiny_dataset(tmp_path)
