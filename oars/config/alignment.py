@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from oars.config.base import Config
+from oars.config.base import Config, Decay
 
 Spread = Literal["group", "within", "batch"]
 
@@ -82,7 +82,7 @@ class OptimiserConfig(Config):
     """Learning rate (published for RL: 3e-4)."""
     weight_decay: NonNegativeFloat = 1e-4
     """AdamW's decoupled weight decay."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     """AdamW's moment decays."""
     grad_clip: PositiveFloat = 1.0
     """Largest gradient norm; a larger gradient is scaled down to it."""

@@ -26,7 +26,7 @@ class RolloutConfig(Config):
 
     workers: PositiveInt = 1
     """Number of workers."""
-    candidates: PositiveInt = 24
+    candidates: int = Field(default=24, ge=2)
     """K, candidates per LR image (paper: 24)."""
     resources: ResourcesConfig = ResourcesConfig()
     max_restarts: NonNegativeInt = 3

@@ -103,6 +103,12 @@ class JudgeConfig(Config):
     """Placement of the bundles; STRICT_PACK: on one node."""
 
     @model_validator(mode="after")
+    def _bounds_are_ordered(self) -> Self:
+        if self.min_pixels > self.max_pixels:
+            raise ValueError(f"min_pixels: {self.min_pixels} is more than max_pixels {self.max_pixels}")
+        return self
+
+    @model_validator(mode="after")
     def _gpus_are_reserved_once(self) -> Self:
         if self.placement_group_bundles and self.resources.num_gpus:
             raise ValueError("resources.num_gpus: the GPUs are in placement_group_bundles; say 0 here")

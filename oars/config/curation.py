@@ -14,6 +14,7 @@ from oars.config.cluster import ResourcesConfig
 from oars.config.degradation import DegradationConfig
 from oars.config.generator import GeneratorConfig, SamplerConfig
 from oars.config.loading import read_config
+from oars.config.sizes import generator_token
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+$")]
 Family = Literal["regression", "generative"]
@@ -184,6 +185,11 @@ class CurationConfig(Config):
                 raise ValueError(f"enhancer {enhancer.name!r} wants pool {enhancer.pool!r}, which `pools` lacks")
         if self.crop % self.scale:
             raise ValueError(f"crop {self.crop} is no multiple of scale {self.scale}")
+        for enhancer in self.enhancers:
+            if isinstance(enhancer, GeneratorEnhancerConfig) and self.crop % (
+                token := generator_token(enhancer.generator.path)
+            ):
+                raise ValueError(f"crop: {self.crop} is no multiple of {token}, which enhancer {enhancer.name!r} needs")
         low, high = self.synthetic.strength
         if not 0 <= low <= high <= 1:
             raise ValueError("synthetic.strength: expected 0 <= low <= high <= 1")

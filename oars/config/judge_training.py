@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from oars.config.base import Config, Precision
+from oars.config.base import Config, Decay, Precision
 from oars.config.cluster import LearnerConfig
 from oars.config.generator import LoraConfig
 from oars.config.loading import read_config
@@ -70,7 +70,7 @@ class JudgeOptimiserConfig(Config):
     """Rate of the output layer (a pretrained judge: that of the text model)."""
     weight_decay: NonNegativeFloat = 0.02
     """AdamW's decoupled weight decay."""
-    betas: tuple[float, float] = (0.9, 0.98)
+    betas: tuple[Decay, Decay] = (0.9, 0.98)
     """AdamW's moment decays."""
     grad_clip: PositiveFloat = 1.0
     """Largest gradient norm."""

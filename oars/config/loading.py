@@ -1,19 +1,15 @@
 """Reads a config model out of a YAML file; whatever is wrong with it becomes one line naming the file and the field."""
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from oars.config.base import Config
-from oars.errors import UserError
+from oars.config.base import BadConfig, Config
+from oars.config.overrides import NOT_YAML, assign
 
 Model = TypeVar("Model", bound=Config)
-
-
-class BadConfig(UserError, ValueError):
-    """A profile that cannot be used; the message is one line naming the file and the field."""
 
 
 def read_config(model: type[Model], path: Path | str, overrides: list[str] | None = None) -> Model:
@@ -22,15 +18,15 @@ def read_config(model: type[Model], path: Path | str, overrides: list[str] | Non
     Raises BadConfig with one line that names the file and the field.
     """
     try:
-        tree = yaml.safe_load(Path(path).read_text()) or {}
+        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfig(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
+    except NOT_YAML as error:
         raise BadConfig(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
         raise BadConfig(f"{path}: expected a mapping at the top level")
     for override in overrides or []:
-        _assign(tree, override)
+        assign(model, tree, override)
     try:
         return model.model_validate(tree)
     except ValidationError as error:
@@ -38,15 +34,3 @@ def read_config(model: type[Model], path: Path | str, overrides: list[str] | Non
         field = ".".join(str(part) for part in first["loc"])
         parts = (str(path), field, first["msg"].removeprefix("Value error, "))
         raise BadConfig(": ".join(filter(None, parts))) from error
-
-
-def _assign(tree: dict[str, Any], override: str) -> None:
-    dotted, equals, value = override.partition("=")
-    if not equals:
-        raise BadConfig(f"override {override!r}: expected field=value")
-    *parents, leaf = dotted.strip().split(".")
-    for parent in parents:
-        tree = tree.setdefault(parent, {})
-        if not isinstance(tree, dict):
-            raise BadConfig(f"override {override!r}: {parent} is not a group of fields")
-    tree[leaf] = yaml.safe_load(value)

@@ -12,20 +12,20 @@ from oars.config.compass import JudgeConfig, RewardClientConfig
 from oars.config.degradation import DegradationConfig, LowQualityConfig
 from oars.config.generator import GeneratorConfig, SamplerConfig
 from oars.config.loading import read_config
-from oars.config.sizes import generator_fault, judge_fault
+from oars.config.sizes import MIN_SIDE, generator_fault, judge_fault
 
 
 class DataConfig(Config):
     """Photos, crop sizes, degradation."""
 
-    photos: str = "packages"
+    photos: str = Field(default="packages", min_length=1)
     """`packages`, `wallpapers`, `all` (these two), `backgrounds` or a folder."""
     scale: PositiveInt = 4
     """Enlargement factor."""
     crop: PositiveInt = 512
     """Side of a training output (GT crop), pixels; the LR's is `crop / scale`."""
-    evaluation_crop: PositiveInt = 512
-    """Side of a held-out output, pixels."""
+    evaluation_crop: int = Field(default=512, ge=MIN_SIDE)
+    """Side of a held-out output, pixels; at least what the no-reference metrics take."""
     evaluation_crops: PositiveInt = 100
     """Number of held-out crops behind `held_out` in summary.json."""
     degradation: DegradationConfig = DegradationConfig()
@@ -37,8 +37,8 @@ class DataConfig(Config):
 class RunConfig(Config):
     """Everything one alignment run depends on."""
 
-    name: str = "oars"
-    """First part of the run's id."""
+    name: str = Field(default="oars", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
+    """First part of the run's id, which is the name of its directory."""
     seed: NonNegativeInt = 0
     """Seed of every draw."""
     runs: Path = Path("runs")
@@ -64,6 +64,12 @@ class RunConfig(Config):
     def _versions_kept_are_bounded(self) -> Self:
         if self.objective.old_policy.at == "learner" and self.control.max_staleness == "unbounded":
             raise ValueError("objective.old_policy.at: the learner keeps max_staleness + 1 versions: give it a bound")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_can_be_trained(self) -> Self:
+        if self.reward.min_scored > (candidates := self.rollout.candidates):
+            raise ValueError(f"reward.min_scored: {self.reward.min_scored} of rollout.candidates {candidates}")
         return self
 
     @model_validator(mode="after")

@@ -9,6 +9,9 @@ from typing import Protocol
 from oars.config.compass import JudgeConfig
 from oars.config.generator import SamplerConfig
 
+MIN_SIDE = 48
+"""Pixels a side of a picture that NIQE and BRISQUE take, for half of which they need 24."""
+
 _MINIATURE = "miniature"
 # Tokens of a transition prompt beside its two pictures.
 _TEXT_TOKENS = 50

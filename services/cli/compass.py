@@ -7,6 +7,7 @@ import typer
 
 from oars.deployment import deploy_path
 from services.cli import judge
+from services.launch.addresses import checked_address
 
 if TYPE_CHECKING:
     from oars.config.annotation import AnnotationConfig
@@ -25,7 +26,11 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="Directory of the data se
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one config field.")]
 Address = Annotated[
     str | None,
-    typer.Option(envvar="RAY_ADDRESS", help="Cluster to join. Default: the one on this machine, or a new one."),
+    typer.Option(
+        envvar="RAY_ADDRESS",
+        callback=checked_address,
+        help="Cluster to join. Default: the one on this machine, or a new one.",
+    ),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")]
 Check = Annotated[bool, typer.Option("--check", help="Check config, photos and enhancers, then stop.")]
@@ -83,7 +88,7 @@ def annotate(
 ) -> None:
     """Label the transitions in three stages: anchors, pairwise comparisons, calibration."""
     from oars.config.annotation import STAGES, load_annotation
-    from oars.config.loading import BadConfig
+    from oars.config.base import BadConfig
 
     settings = load_annotation(config or deploy_path(ANNOTATION), set_)
     if unknown := set(stage or ()) - set(STAGES):

@@ -48,7 +48,7 @@ from oars.compass.data.tables import (
     write_shard,
 )
 from oars.config.annotation import STAGES, AnchorsConfig, AnnotationConfig, ComparisonsConfig, Stage, VlmConfig
-from oars.config.loading import BadConfig
+from oars.config.base import BadConfig
 from oars.files import fingerprint, sha256, write_text
 from oars.metrics.dists import dists_available
 from oars.report.review import write_review

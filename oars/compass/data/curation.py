@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from oars.compass.data.dataset import DataSplit, Kind
 from oars.compass.data.tables import Row, recipe_of
+from oars.config.base import BadConfig
 from oars.config.curation import FULL_SIZE, CountsConfig, CurationConfig
-from oars.config.loading import BadConfig
 from oars.files import sha256
 from oars.imaging.crops import Window, degraded_window, photo_pixels, random_window, texture
 from oars.imaging.image_io import encode_png

@@ -17,6 +17,7 @@ from oars.compass.data import classical, networks
 from oars.compass.data.artefacts import draw, scene_of
 from oars.compass.data.dataset import EnhancerEntry
 from oars.compass.views import lr_view
+from oars.config.base import BadConfig
 from oars.config.curation import (
     ArtefactsConfig,
     CallableConfig,
@@ -26,7 +27,6 @@ from oars.config.curation import (
     GeneratorEnhancerConfig,
     NetworkConfig,
 )
-from oars.config.loading import BadConfig
 from oars.errors import UserError
 from oars.files import fingerprint
 from oars.imaging.image_io import read_image

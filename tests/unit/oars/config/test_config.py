@@ -7,6 +7,7 @@ import pytest
 
 from oars.compass.reward import Reward
 from oars.config import BadConfig, RunConfig, load_profile
+from oars.config.curation import CurationConfig
 from oars.deployment import deploy_path
 
 PROFILES = sorted(deploy_path("profiles").glob("*.yaml"))
@@ -104,3 +105,30 @@ def test_config_is_frozen() -> None:
 def test_resolved_config_round_trips_through_json() -> None:
     config = RunConfig()
     assert RunConfig.model_validate_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("override", "field"),
+    [
+        ("rollout.candidates=1", "rollout.candidates"),
+        ("reward.min_scored=9", "reward.min_scored"),
+        ("data.crop=100", "data.crop"),
+        ("data.evaluation_crop=32", "data.evaluation_crop"),
+        ("data.photos=", "data.photos"),
+        ("sampler.overlap=96", "sampler.overlap"),
+        ("sampler.tile=100", "sampler.tile"),
+        ("name=my run", "name"),
+        ("optimiser.betas=[0.9, 1.0]", "optimiser.betas"),
+        ("judge.min_pixels=100000", "min_pixels"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_by_name(override: str, field: str) -> None:
+    with pytest.raises(BadConfig, match=field):
+        load_profile(deploy_path("profiles/tiny.yaml"), [override])
+
+
+def test_a_generator_that_cannot_make_the_crop_of_a_data_set_is_refused() -> None:
+    generator = {"name": "g", "kind": "generator"}
+    bicubic = {"name": "b", "kind": "classical", "method": "bicubic"}
+    with pytest.raises(pydantic.ValidationError, match="crop: 100 is no multiple of 8, which enhancer 'g' needs"):
+        CurationConfig.model_validate({"crop": 100, "enhancers": [generator, bicubic]})

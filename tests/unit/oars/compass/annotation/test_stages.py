@@ -16,7 +16,7 @@ from oars.compass.annotation.stages import anchor_rows, answered, comparison_row
 from oars.compass.data.dataset import BadDataset, read_groups, read_manifest
 from oars.compass.data.tables import LR, METRICS
 from oars.config.annotation import AnnotationConfig
-from oars.config.loading import BadConfig
+from oars.config.base import BadConfig
 from oars.metrics.dists import dists_available, dists_batch
 from oars.metrics.perceptual import MissingWeights
 from services.reward_modeling.annotation import Annotation, measure_shard
