@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from oars.compass.outcome import Failed, FailureReason
-from oars.compass.views import lr_view
+from oars.compass.views import MAX_ASPECT, lr_view
 from oars.config import JudgeConfig
 from oars.imaging.image_io import BadImage, Pixels, decode_lossless, lossless_size
 from reward_server.errors import BadRequest
@@ -133,8 +133,11 @@ def _fault(pixels: Pixels, least: int, most: int) -> str | None:
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         found = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
         return f"expected uint8 [H, W, 3], got {found}"
-    area = pixels.shape[0] * pixels.shape[1]
-    return None if least <= area <= most else f"{area} pixels, expected {least} to {most}"
+    height, width, _ = pixels.shape
+    if not least <= height * width <= most:
+        return f"{height * width} pixels, expected {least} to {most}"
+    aspect = max(height, width) / min(height, width)
+    return f"{width}x{height} pixels are {aspect:.0f}:1, at most {MAX_ASPECT}:1" if aspect > MAX_ASPECT else None
 
 
 def _same_size(k: int, pixels: Candidate, shape: tuple[int, ...]) -> Candidate:

@@ -4,6 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+MAX_ASPECT = 200
+"""Longest side of a picture in shortest ones: what Qwen's processor takes."""
+
 
 def lr_view(lr: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """The LR uint8 [h, w, 3] resized bicubic to [height, width, 3]; itself if it has that size."""

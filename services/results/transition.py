@@ -15,6 +15,7 @@ import numpy as np
 from oars.compass.formula import READINGS, judged
 from oars.compass.outcome import CandidateOutcome, Failed, Judged
 from oars.compass.reward import Reward
+from oars.compass.views import MAX_ASPECT
 from oars.config import JudgeConfig, RewardClientConfig
 from oars.imaging.image_io import Pixels
 from reward_server.checkpoint import judge_directory, judge_identity
@@ -38,6 +39,10 @@ class Scorer(Protocol):
         """Readable name of the judge."""
 
     @property
+    def min_pixels(self) -> int:
+        """Least area of a picture that it judges."""
+
+    @property
     def max_pixels(self) -> int:
         """Largest area of a picture that it judges at once."""
 
@@ -47,7 +52,7 @@ class Scorer(Protocol):
 def verdict(lr: Pixels, sr: Pixels, scorer: Scorer) -> Verdict | Failed:
     """LR uint8 [h, w, 3] and SR uint8 [H, W, 3] of the same scene. A tile without a score fails the whole."""
     scores = []
-    for piece in tiles(lr, sr, scorer.max_pixels):
+    for piece in tiles(lr, sr, scorer.min_pixels, scorer.max_pixels):
         result = scorer.score(*piece)
         if isinstance(result, Failed):
             return result
@@ -56,18 +61,30 @@ def verdict(lr: Pixels, sr: Pixels, scorer: Scorer) -> Verdict | Failed:
     return Verdict(means, fmean(score.reward for score in scores), len(scores))
 
 
-def tiles(lr: Pixels, sr: Pixels, max_pixels: int) -> Iterator[tuple[Pixels, Pixels]]:
-    """The pair cut alike into the fewest equal rows and columns whose SR pieces have sides of at most sqrt(max_pixels).
+def tiles(lr: Pixels, sr: Pixels, min_pixels: int, max_pixels: int) -> Iterator[tuple[Pixels, Pixels]]:
+    """The pair cut alike into equal rows and columns whose SR pieces the judge takes.
 
-    A pair that fits is one piece, whatever its shape.
+    A pair that fits is one piece; else the fewest whose sides are at most sqrt(max_pixels). A flat one has more pieces
+    where they would be too long for the judge, and fewer where they would be too small.
     """
-    side = int(max_pixels**0.5)
     height, width = sr.shape[:2]
+    side = int(max_pixels**0.5)
     fits = height * width <= max_pixels
     rows, columns = (1, 1) if fits else (-(-height // side), -(-width // side))
+    if width >= height:
+        columns = _along(width, height // rows, columns, min_pixels)
+    else:
+        rows = _along(height, width // columns, rows, min_pixels)
     for row in range(rows):
         for column in range(columns):
             yield _cut(lr, row, rows, column, columns), _cut(sr, row, rows, column, columns)
+
+
+def _along(length: int, across: int, count: int, min_pixels: int) -> int:
+    """How many pieces a strip `across` pixels wide is cut into, about `count`."""
+    longest_fits = -(-length // (MAX_ASPECT * across))
+    smallest_fits = length // -(-min_pixels // across)
+    return max(1, longest_fits, min(count, smallest_fits))
 
 
 def _cut(pixels: Pixels, row: int, rows: int, column: int, columns: int) -> Pixels:
@@ -86,7 +103,7 @@ class ServedScorer:
         description, where = probe(config, judge), config.endpoint or config.app
         self._reward.check(description.readings)
         self._client = SyncCompassClient(config, judge)
-        self.max_pixels = description.max_pixels
+        self.min_pixels, self.max_pixels = description.min_pixels, description.max_pixels
         digest = f", digest {description.judge_digest[:12]}" if description.judge_digest else ""
         self.judge = f"served at {where}{digest}"
 
@@ -102,7 +119,7 @@ class LocalScorer:
         self._reward, digest = Reward.load(config.function, config.parameters), judge_identity(judge)
         readings, self._judged = _local(judge)
         self._reward.check(readings)
-        self.max_pixels = judge.max_pixels
+        self.min_pixels, self.max_pixels = judge.min_pixels, judge.max_pixels
         self.judge = f"{judge.class_path or judge.path} in this process, digest {digest[:12]}"
 
     def score(self, lr: Pixels, sr: Pixels) -> CandidateOutcome:

@@ -42,6 +42,14 @@ def test_bad_candidates_fail_alone() -> None:
     assert group.lr.image.size == (48, 32)
 
 
+@pytest.mark.parametrize(("height", "width"), [(4, 1000), (1000, 4)])
+def test_a_picture_longer_than_the_judge_takes_is_bad(height: int, width: int) -> None:
+    group = prepare(picture(0, 8, 8), [picture(1, height, width)], CONFIG)
+    assert isinstance(group, Group)
+    detail = f"candidate 0: {width}x{height} pixels are 250:1, at most 200:1"
+    assert group.candidates == [Failed(reason=FailureReason.BAD_IMAGE, detail=detail)]
+
+
 def test_a_bad_lr_fails_the_group() -> None:
     group = prepare(picture(0, 100, 100), [picture(1)], CONFIG)
     assert isinstance(group, Failed)
