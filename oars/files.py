@@ -41,6 +41,7 @@ def check_writable(path: Path) -> None:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.exists()  # a name that is too long is refused here
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:

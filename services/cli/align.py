@@ -11,6 +11,7 @@ import typer
 
 from oars.config import RunConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
+from services.launch.addresses import checked_address
 from services.run.beginning import existing_run
 from services.run.run_directory import CONFIG, claimed, find_run, succeeded
 
@@ -22,7 +23,11 @@ RunId = Annotated[
 ]
 Address = Annotated[
     str | None,
-    typer.Option(envvar="RAY_ADDRESS", help="Cluster to join. Default: the one on this machine, or a new one."),
+    typer.Option(
+        envvar="RAY_ADDRESS",
+        callback=checked_address,
+        help="Cluster to join. Default: the one on this machine, or a new one.",
+    ),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")]
 

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from oars.config import load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
+from services.launch.addresses import checked_address
 
 app = typer.Typer(help="Load a service and measure it.", no_args_is_help=True)
 
@@ -34,7 +35,12 @@ def reward(
     repeat: Annotated[float, typer.Option(min=0, max=0.95, help="Share of requests that repeat another.")] = 0,
     profile: Annotated[Path | None, typer.Option(help="Run profile, YAML. Default: tiny.")] = None,
     address: Annotated[
-        str, typer.Option(envvar="RAY_ADDRESS", help="Cluster of the handle. Default: this machine's, or a new one.")
+        str,
+        typer.Option(
+            envvar="RAY_ADDRESS",
+            callback=checked_address,
+            help="Cluster of the handle. Default: this machine's, or a new one.",
+        ),
     ] = "auto",
     output: Annotated[Path | None, typer.Option(help="Folder to write bench_reward.json into.")] = None,
 ) -> None:

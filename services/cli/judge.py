@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oars.deployment import deploy_path
+from services.launch.addresses import checked_address
 
 if TYPE_CHECKING:
     from oars.evaluation.records import AblationRow
@@ -22,7 +23,11 @@ Init = Annotated[str | None, typer.Option(help="Qwen3-VL directory to start from
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one config field.")]
 Address = Annotated[
     str | None,
-    typer.Option(envvar="RAY_ADDRESS", help="Cluster to join. Default: the one on this machine, or a new one."),
+    typer.Option(
+        envvar="RAY_ADDRESS",
+        callback=checked_address,
+        help="Cluster to join. Default: the one on this machine, or a new one.",
+    ),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")]
 

@@ -1,5 +1,7 @@
 """The `oars` command: names every sub-command, and turns the user's mistakes into one line with exit code 2."""
 
+import sys
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -11,6 +13,8 @@ from services.run.errors import BAD_INPUT, one_line
 
 class _OneLineErrors(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
+        if isinstance(sys.stdout, TextIOWrapper):  # a file's name may be no text that the terminal can show
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except Exception as error:

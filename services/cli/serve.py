@@ -16,6 +16,7 @@ from oars.config import JudgeConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
 from oars.miniature import MINIATURE
 from reward_server.errors import BadSetting
+from services.launch.addresses import checked_address
 from services.launch.serving import (
     check_gateway,
     check_judge,
@@ -37,7 +38,12 @@ def serve(
     ] = None,
     judge: Annotated[str | None, typer.Option(help="Judge directory, in place of the profile's.")] = None,
     address: Annotated[
-        str, typer.Option(envvar="RAY_ADDRESS", help="Cluster to join. Default: the one on this machine, or a new one.")
+        str,
+        typer.Option(
+            envvar="RAY_ADDRESS",
+            callback=checked_address,
+            help="Cluster to join. Default: the one on this machine, or a new one.",
+        ),
     ] = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")] = False,
     host: Annotated[str | None, typer.Option(help="Address to listen at. Default: this machine alone.")] = None,
@@ -85,7 +91,7 @@ def scale(
         int | None, typer.Argument(help="Replicas, at most. Default: the minimum.", show_default=False)
     ] = None,
     name: Annotated[str, typer.Option("--app", help="Serve application.")] = "compass",
-    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", help="Its cluster.")] = "auto",
+    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", callback=checked_address, help="Its cluster.")] = "auto",
 ) -> None:
     """Change the number of replicas while COMPASS serves; replicas that stay are not touched."""
     if max_replicas is not None and max_replicas < min_replicas:
@@ -102,7 +108,7 @@ def scale(
 def replace(
     judge: Annotated[str, typer.Option(help="Directory of the new judge, or `miniature`.", show_default=False)],
     name: Annotated[str, typer.Option("--app", help="Serve application.")] = "compass",
-    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", help="Its cluster.")] = "auto",
+    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", callback=checked_address, help="Its cluster.")] = "auto",
 ) -> None:
     """Serve another judge, replica by replica: the new one is warm before the old one leaves."""
     judge = judge if judge == MINIATURE else str(Path(judge).absolute())

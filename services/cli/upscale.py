@@ -22,7 +22,6 @@ def upscale(
 ) -> None:
     """Enlarge a photo four times (the profile's scale), tile by tile, keeping its colours and its transparency."""
     from oars.files import check_writable
-    from oars.generator.sizes import check_sides
     from oars.imaging.enlargement import plan_enlargement
     from oars.imaging.image_io import MAX_INPUT_PIXELS, read_picture, write_png
     from oars.miniature import resolve_model
@@ -34,7 +33,7 @@ def upscale(
     config = load_profile(profile or own)
     picture = read_picture(photo, MAX_INPUT_PIXELS)
     plan = plan_enlargement(printable(photo), picture.rgb.shape, config.data.scale, config.sampler)
-    check_sides(resolve_model(config.generator.path, "generator"), {"sampler.tile": config.sampler.tile})
+    resolve_model(config.generator.path, "generator")
     if weights is not None:
         check_model(weights)
     target = out or photo.with_name(f"{photo.stem}_x{config.data.scale}.png")

@@ -60,11 +60,11 @@ def _photos(config: RunConfig) -> Finding:
 
 
 def _models(config: RunConfig) -> list[Finding]:
+    from oars.miniature import resolve_model
     from reward_server.checkpoint import judge_directory
-    from services.launch.preflight import generator_directory
 
     return [
-        _attempt("generator", lambda: str(generator_directory(config))),
+        _attempt("generator", lambda: str(resolve_model(config.generator.path, "generator"))),
         _attempt("judge", lambda: str(judge_directory(config.judge.path))),
     ]
 

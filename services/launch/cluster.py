@@ -21,7 +21,7 @@ from ray._private.authentication.authentication_token_setup import (
 from ray._private.utils import read_ray_address
 
 from oars.config import RunConfig
-from oars.errors import UserError
+from services.launch.addresses import NoCluster, check_temporary_folder
 from services.launch.local_head import LocalHead
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,10 +33,6 @@ _ASK_EVERY_S = 1.0
 _PROBE_S = 1.0
 START_DEADLINE_S = 600.0
 """Seconds that a local cluster may take to come up."""
-
-
-class NoCluster(UserError, RuntimeError):
-    """There is no Ray cluster to run on; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +116,7 @@ def _connect(address: str) -> Any:
 
 def _start(cpus: int, deadline_s: float) -> tuple[LocalHead, Any]:
     """CPUs are only Ray's accounting, so what is asked for always fits. Raises NoCluster."""
+    check_temporary_folder(os.environ)
     print("starting a local Ray cluster", flush=True)
     head = LocalHead(max(os.cpu_count() or 1, cpus), _environment())
     deadline = time.monotonic() + deadline_s

@@ -23,7 +23,8 @@ from setproctitle import setproctitle
 from oars.config import RunConfig, load_profile
 from oars.report.summary import Status
 from services.align import align
-from services.launch.cluster import NoCluster, quiet_ray
+from services.launch.addresses import NoCluster, checked_address
+from services.launch.cluster import quiet_ray
 from services.launch.preflight import check_inputs
 from services.results.held_out import Results
 from services.results.tables import held_out_table
@@ -151,6 +152,7 @@ def main(arguments: Sequence[str]) -> int:
                 return 0
             connect(directory.name)
             await_predecessor(directory.name, config.control.start_deadline_s)
+            check_inputs(config)
             return execute(config, directory)
     except Exception as error:
         if (line := one_line(error)) is None:
@@ -177,14 +179,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run_of(given: argparse.Namespace) -> tuple[RunConfig, Path]:
-    """The config and the directory of the run that begins, or goes on; with files that it can use. Raises BadRun."""
+    """The config and the directory of the run that begins, or goes on. Raises BadRun."""
     if given.resume is not None:
         directory = find_run(Path("runs"), given.resume)
-        config = load_profile(directory / CONFIG, given.set)
-        check_inputs(config)
-        return config, directory
+        return load_profile(directory / CONFIG, given.set), directory
     config = load_profile(given.profile, given.set)
-    check_inputs(config)
     return config, begin_run(config, given.run_id or new_run_id(config.name))
 
 
@@ -195,7 +194,7 @@ def connect(run_id: str) -> None:
     The run's id is its namespace, so that runs that share a cluster may both have a `learner-0`.
     """
     quiet_ray()
-    address = os.environ.get("RAY_ADDRESS", "auto")
+    address = checked_address(os.environ.get("RAY_ADDRESS", "auto"))
     try:
         ray.init(address=address, log_to_driver=False, logging_level="warning", namespace=run_id)
     except ConnectionError as error:

@@ -14,7 +14,8 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 
 from oars.config import RunConfig
 from oars.deployment import deploy_path
-from services.launch.cluster import ROOT, Cluster, NoCluster
+from services.launch.addresses import NoCluster
+from services.launch.cluster import ROOT, Cluster
 from services.run.progress import Progress, ProgressLine, progress
 from services.run.run_directory import new_run_id, runs_folder
 

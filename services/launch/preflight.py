@@ -3,10 +3,7 @@
 `oars align` asks where its cluster will be this machine's, the driver always, the doctor for each by itself.
 """
 
-from pathlib import Path
-
 from oars.config import RunConfig
-from oars.generator.sizes import check_sides
 from oars.imaging.survey import Survey, survey
 from oars.miniature import resolve_model
 from reward_server.checkpoint import judge_directory
@@ -20,17 +17,6 @@ def check_run(config: RunConfig) -> Survey:
 
 
 def check_inputs(config: RunConfig) -> Survey:
-    """The generator and the photos. Raises MissingModel, BadConfig, NoPhotos."""
-    generator_directory(config)
+    """The generator and the photos. Raises MissingModel, NoPhotos."""
+    resolve_model(config.generator.path, "generator")
     return survey(config.data)
-
-
-def generator_directory(config: RunConfig) -> Path:
-    """Whole, and of a token size that divides the sides of the run's pictures. Raises MissingModel, BadConfig."""
-    directory = resolve_model(config.generator.path, "generator")
-    data = config.data
-    check_sides(
-        directory,
-        {"data.crop": data.crop, "data.evaluation_crop": data.evaluation_crop, "sampler.tile": config.sampler.tile},
-    )
-    return directory

@@ -1,5 +1,6 @@
 """The command line: help at once, and one clear line for whatever the user got wrong."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
+from oars.miniature import miniature_path
 from oars.report.summary import Summary, write_summary
 from reward_server.gateway.tokens import parse_tokens
 from services.cli.main import app
@@ -176,3 +178,54 @@ def test_a_data_set_that_cannot_be_made_or_labelled_is_one_line(tmp_path: Path) 
     assert "curate" in fails_with("compass", "annotate", str(tmp_path))
     assert "--stage anchor:" in fails_with("compass", "annotate", str(tmp_path), "--stage", "anchor")
     assert "anchors.vlm" in fails_with("compass", "annotate", str(tmp_path), "--set", "anchors.source=vlm")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("align",),
+        ("serve", "scale", "2"),
+        ("bench", "reward"),
+        ("compass", "curate"),
+        ("compass", "annotate"),
+        ("compass", "train", "data"),
+    ],
+)
+def test_the_job_server_s_address_is_no_cluster_s(command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:8265")
+    assert "expected HOST:PORT" in fails_with(*command)
+
+
+def test_a_folder_that_cannot_be_evaluated_on_is_said_before_a_cluster_starts(tmp_path: Path) -> None:
+    """The hash of this name puts it into the training."""
+    Image.new("RGB", (640, 480)).save(tmp_path / "DSC_0015.jpg")
+    line = fails_with("align", "--set", f"data.photos={tmp_path}")
+    assert f"no evaluation photos in '{tmp_path}'" in line and "1 to train on, 0 to evaluate on" in line
+    doctor = runner.invoke(app, ["doctor", "--set", f"data.photos={tmp_path}"])
+    assert doctor.exit_code == 1 and "1 to train on, 0 to evaluate on" in doctor.output
+
+
+def test_half_a_model_is_one_line_of_every_command(tmp_path: Path) -> None:
+    picture = str(tmp_path / "a.png")
+    Image.new("RGB", (64, 64)).save(picture)
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    generator = shutil.copytree(miniature_path("generator"), tmp_path / "generator")
+    (generator / "transformer" / "diffusion_pytorch_model.safetensors").write_text(pointer)
+    judge = str(shutil.copytree(miniature_path("judge"), tmp_path / "judge"))
+    Path(judge, "model.safetensors").write_text(pointer)
+    profile = tmp_path / "p.yaml"
+    profile.write_text(f"data: {{crop: 96, evaluation_crop: 96}}\ngenerator: {{path: {generator}}}\n")
+    assert "a git-lfs pointer" in fails_with("upscale", picture, "--profile", str(profile))
+    assert "a git-lfs pointer" in fails_with("align", "--profile", str(profile))
+    assert "a git-lfs pointer" in fails_with("align", "--set", f"judge.path={judge}")
+    assert "a git-lfs pointer" in fails_with("score", picture, picture, "--judge", judge)
+    assert "a git-lfs pointer" in fails_with("serve", "--judge", judge)
+    doctor = runner.invoke(app, ["doctor", "--profile", str(profile), "--set", f"judge.path={judge}"])
+    assert doctor.exit_code == 1 and doctor.output.count("a git-lfs pointer") == 2
+
+
+def test_a_target_that_cannot_be_written_is_said_before_the_model_loads(tmp_path: Path) -> None:
+    picture = tmp_path / f"{251 * 'a'}.png"
+    Image.new("RGB", (64, 64)).save(picture)
+    assert "cannot be written: File name too long" in fails_with("upscale", str(picture))
+    assert "Is a directory" in fails_with("upscale", str(picture), "--out", str(tmp_path))

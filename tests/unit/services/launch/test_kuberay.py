@@ -15,7 +15,7 @@ from oars.config import GatewayConfig, JudgeConfig, load_profile
 from oars.deployment import deploy_path
 from oars.report.summary import Summary, write_summary
 from services.launch import driver
-from services.launch.cluster import NoCluster
+from services.launch.addresses import NoCluster
 from services.run.errors import BAD_INPUT
 from services.run.run_directory import claimed
 
