@@ -17,6 +17,14 @@ def judge_identity(judge: JudgeConfig) -> str:
     return judge_digest(judge_directory(judge.path)) if judge.class_path is None else class_digest(judge)
 
 
+def find_judge(judge: JudgeConfig) -> str:
+    """Its directory, there and whole, or its class; no weights are read. Raises BadJudge."""
+    if judge.class_path is None:
+        return str(judge_directory(judge.path))
+    class_digest(judge)
+    return judge.class_path
+
+
 def judge_directory(path: str) -> Path:
     """The directory of `path`, or of the embedded judge for `miniature`, there and whole. Raises BadJudge."""
     try:

@@ -61,11 +61,11 @@ def _photos(config: RunConfig) -> Finding:
 
 def _models(config: RunConfig) -> list[Finding]:
     from oars.miniature import resolve_model
-    from reward_server.checkpoint import judge_directory
+    from reward_server.checkpoint import find_judge
 
     return [
         _attempt("generator", lambda: str(resolve_model(config.generator.path, "generator"))),
-        _attempt("judge", lambda: str(judge_directory(config.judge.path))),
+        _attempt("judge", lambda: find_judge(config.judge)),
     ]
 
 

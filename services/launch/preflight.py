@@ -6,13 +6,13 @@
 from oars.config import RunConfig
 from oars.imaging.survey import Survey, survey
 from oars.miniature import resolve_model
-from reward_server.checkpoint import judge_directory
+from reward_server.checkpoint import find_judge
 
 
 def check_run(config: RunConfig) -> Survey:
     """Everything, the judge among it unless it is served elsewhere. Raises the user's errors of the parts."""
     if config.reward.endpoint is None:
-        judge_directory(config.judge.path)
+        find_judge(config.judge)
     return check_inputs(config)
 
 

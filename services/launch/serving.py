@@ -75,9 +75,9 @@ def deploy_gateway(config: GatewayConfig) -> tuple[int | None, int | None]:
 
 def check_judge(judge: JudgeConfig) -> None:
     """Raises BadJudge if the judge is not on this machine: before a cluster is started for it."""
-    from reward_server.checkpoint import judge_identity
+    from reward_server.checkpoint import find_judge
 
-    judge_identity(judge)
+    find_judge(judge)
 
 
 def check_gateway(config: GatewayConfig) -> None:
