@@ -51,8 +51,8 @@ def learning(config: RunConfig, sizes: Sizes, sample: TrainingSample, candidates
     learner.publish(0)
     scores = [k / candidates for k in range(candidates)]
     optimality = tuple(scores + [None] * (len(sample.x0) - candidates))
-    learner.step([sample], [0], [(0.5,) + (None,) * (len(sample.x0) - 1)])
-    report, seconds = timed(lambda: learner.step([sample], [0], [optimality]))
+    learner.step([sample], [(0.5,) + (None,) * (len(sample.x0) - 1)])
+    report, seconds = timed(lambda: learner.step([sample], [optimality]))
     points = candidates * learner._points
     role: Role = "current"
     parameters = sum(p.numel() for p in learner._policy.named_parameters(role).values())

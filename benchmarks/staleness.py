@@ -5,8 +5,8 @@ every batch S versions, so that step i trains on what version max(0, i - S) samp
 so many optimiser steps from the base weights, every cell on the same number of groups, then the reward of the last
 version on held-out crops with the same noise. Finished cells are kept in `--work`, so an interrupted run goes on.
 
-Practices: `exact` is `objective.old_policy.at = learner` (up to rounding the same as `worker`), `moving` that of the
-peers; at S = 0 the two are one. The generator is a random one of the real classes with a single block, and the reward
+Practices: `exact` is `objective.old_policy.at = sampler`, `moving` is `latest`, what the peers do; at S = 0 the two are
+one. The generator is a random one of the real classes with a single block, and the reward
 is the PSNR of a candidate against its ground truth in units of 10 dB: both are cheap enough for every cell to train
 until it has learnt something. So the table speaks about the algorithm under staleness, not about image quality.
 """
@@ -45,7 +45,7 @@ from rollout_workers.worker import RolloutWorker
 from services.control.source import InputSource
 
 STALENESS = (0, 1, 2, 4, 8)
-PRACTICES = {"exact": "learner", "moving": "moving"}
+PRACTICES = {"exact": "sampler", "moving": "latest"}
 SEEDS = (0, 1, 2)
 SETTINGS = [
     "data.crop=32",
@@ -126,7 +126,7 @@ def cell(generator: Path, rate: float, steps: int, max_staleness: int, practice:
         assert samples[0].version == max(0, step - max_staleness)
         scaled = optimalities(list(rewards), bench.config.objective.optimality)
         optimality = [tuple(float(r) for r in values) for values in scaled]
-        report = bench.learner.step(samples, [sample.version for sample in samples], optimality)
+        report = bench.learner.step(samples, optimality)
         curve.append(float(np.mean(rewards)))
         norms.append(report.grad_norm)
         bench.publish(step + 1)

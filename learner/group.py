@@ -37,7 +37,7 @@ class LearnerGroup(Ranks):
 
     async def train(self, groups: Sequence[TrainingGroup], version: int) -> StepReport:
         """One optimiser step of DiffusionNFT on top of `version`; `old` and `ema` follow. Raises NothingToTrain,
-        NonFiniteGradient, Fenced, UnknownVersion."""
+        NonFiniteGradient, Fenced, NoOldVelocity."""
         report: StepReport = await self._all("train", list(groups), version)
         return report
 

@@ -53,24 +53,6 @@ def micro_batches(optimality: Sequence[Optimality], points: int, size: int) -> l
     return batches
 
 
-def version_passes(
-    shares: Sequence[Sequence[Dealt[MicroBatch]]], versions: Sequence[int], rank: int, in_step: bool
-) -> list[tuple[int, list[Dealt[MicroBatch]]]]:
-    """The passes of one rank through each version of the policy, the oldest first: every micro-batch of its share once,
-    through the version of its group (`versions[g]`).
-
-    Every rank goes through every version. `in_step` adds passes that do not count, so that all ranks make equally many
-    with each version, as a partitioned model (ZeRO-3) needs.
-    """
-    result = []
-    for version in sorted(set(versions)):
-        works = [dict.fromkeys(d.work for d in share if versions[d.work.group] == version) for share in shares]
-        own = [Dealt(work, True) for work in works[rank]]
-        missing = max(map(len, works)) - len(own) if in_step else 0
-        result.append((version, own + [Dealt(shares[rank][0].work, False)] * missing))
-    return result
-
-
 def deal(work: Sequence[T], ranks: int) -> list[list[Dealt[T]]]:
     """Contiguous runs of equal length, one a rank; `work` is not empty."""
     share = -(-len(work) // ranks)

@@ -65,14 +65,14 @@ class LearnerRank(RankProcess):
 
     def train(self, batch: Sequence[TrainingGroup], version: int) -> StepReport:
         """One optimiser step on top of `version`. This rank fetches only the samples that it computes. Raises
-        NothingToTrain, NonFiniteGradient, UnknownVersion, WrongPhase, and Fenced if these ranks are elsewhere in the
+        NothingToTrain, NonFiniteGradient, NoOldVelocity, WrongPhase, and Fenced if these ranks are elsewhere in the
         run."""
         rl, optimality = self._in_rl(), [group.optimality for group in batch]
         if rl.version != version:
             raise Fenced(f"a batch for version {version} came to a learner at version {rl.version}")
         needed = rl.groups_of_rank(optimality)
         samples = [_fetch(group.sample) if g in needed else None for g, group in enumerate(batch)]
-        return rl.step(samples, [group.version for group in batch], optimality)
+        return rl.step(samples, optimality)
 
     def publish(self, version: int) -> PolicySnapshot:
         """`old` as version n."""

@@ -1,9 +1,8 @@
 """The RL stages on one rank: DiffusionNFT on a LoRA, over the base weights (paper) or those in `weights`.
 
 Both stages train the same adapter. `current` is trained, `old` follows it by the schedule and is what gets published,
-`ema` is evaluated. Invariants: v_old is that of the version that sampled the group (learner/old_velocity.py), so the
-step's gradient is exact whatever the staleness; a training point is rebuilt from the group's seed, to the bit as the
-rollout worker made it.
+`ema` is evaluated. Invariants: the step's gradient is that of the objective with the v_old that the config names
+(learner/old_velocity.py); a training point is rebuilt from the group's seed, to the bit as the rollout worker made it.
 """
 
 import time
@@ -17,12 +16,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from learner.engine import Engine
-from learner.old_velocity import Frozen, OldVelocity, Samples, points, roles
+from learner.old_velocity import Frozen, OldVelocity, Samples, points, sample_of
 from learner.plan import MicroBatch, Optimality, deal, micro_batches
 from learner.report import StepReport
 from oars.alignment.messages import PolicySnapshot, TrainingSample
 from oars.alignment.nft import LossParts, nft_loss
-from oars.alignment.old_policy import old_policy_eta
+from oars.alignment.old_policy import old_is_current, old_policy_eta
 from oars.config import RunConfig
 from oars.generator.policy import ROLES, Policy, Role, load_transformer, predict_velocity
 from oars.precision import compute_dtype
@@ -39,7 +38,7 @@ class Reinforcement:
         self._config, self._rank, self._world = config, rank, world
         self._dtype = compute_dtype(config.generator.dtype)
         transformer = load_transformer(config.generator, weights)
-        self._policy = Policy(transformer, config.generator, roles(config), config.seed)
+        self._policy = Policy(transformer, config.generator, ROLES, config.seed)
         if config.learner.gradient_checkpointing:
             transformer.enable_gradient_checkpointing()
         trained = list(self._policy.named_parameters("current").values())
@@ -49,30 +48,27 @@ class Reinforcement:
         self._old = OldVelocity(config, self._policy, self._engine)
         self.steps, self.version = 0, -1
 
-    def step(self, samples: Samples, versions: Sequence[int], optimality: Sequence[Optimality]) -> StepReport:
+    def step(self, samples: Samples, optimality: Sequence[Optimality]) -> StepReport:
         """One optimiser step on the scored candidates of a batch; then `old` and `ema` follow. Collective.
 
-        `versions[g]` sampled group g; `samples[g]` may be None where `groups_of_rank` does not list g.
-        Raises NothingToTrain, UnknownVersion.
+        `samples[g]` may be None where `groups_of_rank` does not list g. Raises NothingToTrain, NoOldVelocity.
         """
         start, objective = time.monotonic(), self._config.objective
         sums = torch.zeros(len(_LOSSES) + len(_DRIFTS), dtype=torch.float64)
         batches = micro_batches(optimality, self._points, self._config.optimiser.micro_batch)
         count = sum(len(batch.points) for batch in batches)
-        shares = deal(batches, self._world)
-        frozen = self._old.of(samples, versions, shares, self._rank)
+        share = deal(batches, self._world)[self._rank]
+        frozen = self._old.of(samples, share, self.version, old_is_current(self.steps, objective.old_policy))
 
         def loss(batch: MicroBatch, counted: bool) -> Tensor:
-            sample = samples[batch.group]
-            assert sample is not None
-            parts, drift = self._losses(sample, frozen[batch], batch, optimality[batch.group])
+            parts, drift = self._losses(sample_of(samples, batch), frozen[batch], batch, optimality[batch.group])
             if counted:
                 values = [getattr(parts, name) for name in _LOSSES] + drift
                 sums.add_(torch.stack([v.detach().double().sum() for v in values]).cpu())
             return parts.total.sum() * (counted * self._world / count)
 
         with self._policy.using("current"):
-            grad_norm = self._engine.step([partial(loss, d.work, d.counted) for d in shares[self._rank]])
+            grad_norm = self._engine.step([partial(loss, d.work, d.counted) for d in share])
         self.steps += 1
         eta = old_policy_eta(self.steps, objective.old_policy)
         self._follow("old", eta)
@@ -98,10 +94,11 @@ class Reinforcement:
         """Per-point loss parts, and the mean squares of v_theta and of v_theta - v_old, all [B]."""
         device = self._engine.device
         ks, js, x_t = points(sample, batch)
-        x_t, x0, t, v_old = (v.to(device) for v in (x_t, sample.x0[ks], sample.t[ks, js], frozen.old))
+        x_t, x0, t = (v.to(device) for v in (x_t, sample.x0[ks], sample.t[ks, js]))
         v_ref = None if frozen.ref is None else frozen.ref.to(device)
         r = torch.tensor([optimality[k] for k in ks], dtype=torch.float32, device=device)
         v_theta = predict_velocity(self._engine.model, x_t, t, [sample.conditioning] * len(t), self._dtype)
+        v_old = v_theta.detach() if frozen.old is None else frozen.old.to(device)
         parts = nft_loss(v_theta, v_old, v_ref, x_t, x0, t, r, self._config.objective)
         drift = [v.detach().square().flatten(1).mean(1) for v in (v_theta, v_theta - v_old)]
         return parts, drift
@@ -112,11 +109,9 @@ class Reinforcement:
             self._policy.blend(role, "current", decay)
 
     def publish(self, version: int) -> PolicySnapshot:
-        """`old` as version n, which its groups will need again. Collective."""
-        snapshot = self.snapshot("old", version)
+        """`old` as version n. Collective."""
         self.version = version
-        self._old.keep(snapshot)
-        return snapshot
+        return self.snapshot("old", version)
 
     def snapshot(self, role: Role, version: int) -> PolicySnapshot:
         """A role's adapter on the CPU, under the given version number. Collective."""
@@ -131,8 +126,7 @@ class Reinforcement:
             tensors = {f"{role}/{name}": t for role, s in followers.items() for name, t in s.tensors.items()}
             save_file(tensors, directory / _ADAPTERS)
         digests = {role: snapshot.digest for role, snapshot in followers.items()}
-        past = self._old.save(directory) if self._rank == 0 else {}
-        return {"steps": self.steps, "version": self.version, "digests": digests, "past": past}
+        return {"steps": self.steps, "version": self.version, "digests": digests}
 
     def load(self, directory: Path, state: dict[str, Any]) -> None:
         """Collective; into a fresh object."""
@@ -144,7 +138,6 @@ class Reinforcement:
             own = {name.removeprefix(f"{role}/"): t for name, t in tensors.items() if name.startswith(f"{role}/")}
             with self._engine.whole(self._policy.named_parameters(role).values(), write=True):
                 self._policy.install(PolicySnapshot(state["version"], state["digests"][role], own), role)
-        self._old.load(directory, state["past"])
         self.steps, self.version = state["steps"], state["version"]
 
     def close(self) -> None:

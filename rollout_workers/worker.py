@@ -1,4 +1,5 @@
-"""One rollout worker: it draws a group's K candidates with the adapter that it holds and, by default, measures v_old.
+"""One rollout worker: it draws a group's K candidates with the adapter that it holds, and evaluates v_old with it where
+the config asks for the sampler's (`objective.old_policy.at`).
 
 A worker holds the weights that RL is on and one adapter, `old`. Invariants: it samples only with a version that it
 installed whole and whose digest it recomputed from the model; what it returns follows from the request, the version and
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from oars.alignment.messages import Conditioning, PolicySnapshot, RolloutReceipt, RolloutRequest, TrainingSample
+from oars.alignment.old_policy import old_is_current
 from oars.alignment.training_points import training_point, training_times
 from oars.config import RunConfig
 from oars.generator.codec import Codec
@@ -94,7 +96,7 @@ class RolloutWorker:
                 conditioning = self._conditioner.condition(request.lr, height, width)
             times = flow_times(self._scheduler, self._config.sampler.steps, _tokens(conditioning))
             with clock.phase("denoise"):
-                x0 = self._denoise(request, conditioning, times)
+                x0, velocity_norm = self._denoise(request, conditioning, times)
             with clock.phase("decode"):
                 images = np.concatenate([self._codec.decode(part, conditioning.grid) for part in self._batches(x0)])
             training = self._training_sample(request, conditioning, x0, times, clock)
@@ -107,49 +109,60 @@ class RolloutWorker:
             digest=held.digest,
             bound_tensors=held.bound_tensors,
             seconds=clock.seconds,
-            drift=_drift(request.lr, images, training),
+            drift=_drift(request.lr, images, x0) | {"velocity_norm": velocity_norm},
         )
         return receipt, images, training
 
-    def _denoise(self, request: RolloutRequest, conditioning: Conditioning, times: Tensor) -> Tensor:
-        """x_0 [K, N, C] from the noise that the request's seed gives."""
-        shape = tuple(conditioning.image_latents.shape)
+    def _denoise(self, request: RolloutRequest, conditioning: Conditioning, times: Tensor) -> tuple[Tensor, float]:
+        """x_0 [K, N, C] from the noise that the request's seed gives, and the velocities' root mean square."""
+        shape, squares = tuple(conditioning.image_latents.shape), []
+
+        def velocity(x: Tensor, t: Tensor) -> Tensor:
+            v = self._policy.velocity(x, t, conditioning, "old")
+            squares.append(v.square().flatten(1).mean(1))
+            return v
+
         noise = torch.stack([seeded_noise(shape, request.seed, "initial", k) for k in range(request.candidates)])
-        drawn = [
-            denoise(
-                lambda x, t: self._policy.velocity(x, t, conditioning, "old"), part, times, self._config.sampler.solver
-            )
-            for part in self._batches(noise)
-        ]
-        return torch.cat(drawn)
+        drawn = [denoise(velocity, part, times, self._config.sampler.solver) for part in self._batches(noise)]
+        return torch.cat(drawn), torch.cat(squares).mean().sqrt().item()
 
     def _training_sample(
         self, request: RolloutRequest, conditioning: Conditioning, x0: Tensor, times: Tensor, clock: "_Clock"
     ) -> TrainingSample:
-        objective = self._config.objective
-        t = training_times(times, request.seed, len(x0), objective)
-        v_old = v_ref = None
-        if objective.old_policy.at == "worker":
+        t, frozen = training_times(times, request.seed, len(x0), self._config.objective), {}
+        if roles := _evaluated_roles(self._config, request.version):
             with clock.phase("old_velocity"):
-                v_old, v_ref = self._old_velocities(request, conditioning, x0, t)
+                x_t = _training_points(request.seed, x0, t)
+                frozen = {name: self._velocity(x_t, t, conditioning, role) for name, role in roles.items()}
+        v_old, v_ref = frozen.get("v_old"), frozen.get("v_ref")
         return TrainingSample(request.group_id, request.seed, request.version, conditioning, x0.cpu(), t, v_old, v_ref)
 
-    def _old_velocities(
-        self, request: RolloutRequest, conditioning: Conditioning, x0: Tensor, t: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """v_old and, where it counts, v_ref, each [K, T, N, C] on the CPU."""
-        points = [(k, j) for k in range(len(t)) for j in range(t.shape[1])]
-        x_t = torch.stack([training_point(x0[k], t[k, j], request.seed, k, j) for k, j in points])
-
-        def velocity(role: Role | None) -> Tensor:
-            parts = zip(self._batches(x_t), self._batches(t.flatten()), strict=True)
-            v = torch.cat([self._policy.velocity(x, at, conditioning, role) for x, at in parts])
-            return v.cpu().unflatten(0, t.shape)
-
-        return velocity("old"), velocity(None) if self._config.objective.kl_weight > 0 else None
+    def _velocity(self, x_t: Tensor, t: Tensor, conditioning: Conditioning, role: Role | None) -> Tensor:
+        """[K, T, N, C] on the CPU, at x_t [K * T, N, C] and t [K, T]."""
+        parts = zip(self._batches(x_t), self._batches(t.flatten()), strict=True)
+        v = torch.cat([self._policy.velocity(x, at, conditioning, role) for x, at in parts])
+        return v.cpu().unflatten(0, t.shape)
 
     def _batches(self, tensor: Tensor) -> Iterator[Tensor]:
         return (part.to(self._device) for part in tensor.split(self._config.sampler.batch))
+
+
+def _evaluated_roles(config: RunConfig, version: int) -> dict[str, Role | None]:
+    """The velocities that a group sampled with `version` takes along. A version is a number of optimiser steps, so at
+    S = 0 the learner trains on the group with `current` where `version` says that `old` equals it."""
+    objective, roles = config.objective, dict[str, Role | None]()
+    if objective.old_policy.at == "latest":
+        return roles
+    if config.control.max_staleness != 0 or not old_is_current(version, objective.old_policy):
+        roles["v_old"] = "old"
+    if objective.kl_weight > 0:
+        roles["v_ref"] = None
+    return roles
+
+
+def _training_points(seed: int, x0: Tensor, t: Tensor) -> Tensor:
+    """x_t [K * T, N, C]."""
+    return torch.stack([training_point(x0[k], t[k, j], seed, k, j) for k in range(len(t)) for j in range(t.shape[1])])
 
 
 def _tokens(conditioning: Conditioning) -> int:
@@ -157,13 +170,10 @@ def _tokens(conditioning: Conditioning) -> int:
     return rows * columns
 
 
-def _drift(lr: NDArray[np.uint8], images: NDArray[np.uint8], training: TrainingSample) -> dict[str, float]:
-    """Root mean squares of latents and velocities; colour shift in grey levels (0..255)."""
+def _drift(lr: NDArray[np.uint8], images: NDArray[np.uint8], x0: Tensor) -> dict[str, float]:
+    """Root mean square of the latents; colour shift in grey levels (0..255)."""
     shift = images.mean((1, 2), dtype=np.float64) - lr.mean((0, 1), dtype=np.float64)
-    drift = {"x0_norm": training.x0.square().mean().sqrt().item(), "colour_shift": float(np.abs(shift).mean())}
-    if training.v_old is not None:
-        drift["velocity_norm"] = training.v_old.square().mean().sqrt().item()
-    return drift
+    return {"x0_norm": x0.square().mean().sqrt().item(), "colour_shift": float(np.abs(shift).mean())}
 
 
 class _Clock:

@@ -1,9 +1,13 @@
 """A random generator of the real classes, small enough that a cluster test pays for Ray and not for arithmetic."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from diffusers import QwenImageTransformer2DModel
 from numpy.typing import NDArray
 
 from oars.alignment.messages import PolicySnapshot, RolloutRequest
@@ -49,3 +53,19 @@ def fresh_snapshot(config: RunConfig, version: int = 0, shift: float = 0.0) -> P
         for parameter in policy.named_parameters("old").values():
             parameter.add_(shift)
     return policy.snapshot("old", version)
+
+
+@contextmanager
+def forward_passes() -> Iterator[list[str]]:
+    """Collects the name of the model at each forward pass of a generator's transformer, in this process."""
+    passes: list[str] = []
+
+    def seen(module: torch.nn.Module, _arguments: Any) -> None:
+        if isinstance(module, QwenImageTransformer2DModel):
+            passes.append(type(module).__name__)
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(seen)
+    try:
+        yield passes
+    finally:
+        hook.remove()

@@ -40,10 +40,10 @@ class RolloutReceipt:
     """Digest of the adapter tensors as installed in the worker's transformer, not as received."""
     bound_tensors: int
     seconds: dict[str, float] = field(default_factory=dict)
-    """Seconds by phase: encode, denoise, decode, old_velocity."""
+    """Seconds by phase: encode, denoise, decode, and old_velocity where the worker evaluates v_old or v_ref."""
     drift: dict[str, float] = field(default_factory=dict)
-    """Drift monitors: x0_norm, colour_shift (mean absolute difference of channel means to the LR), and velocity_norm
-    where the worker evaluates v_old."""
+    """Drift monitors: x0_norm and velocity_norm (root mean squares of the latents and of the velocities that led to
+    them), colour_shift (mean absolute difference of channel means to the LR, in grey levels)."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ class TrainingSample:
     t: Tensor
     """[K, T] training timesteps in (0, 1]."""
     v_old: Tensor | None
-    """[K, T, N, C] velocity of the sampling adapter at the training points; None where the learner evaluates it."""
+    """[K, T, N, C] velocity of the sampling adapter at the training points; None where the learner evaluates it, or
+    takes v_theta for it."""
     v_ref: Tensor | None
     """[K, T, N, C] velocity with the adapter off; None when the KL weight is 0, or where the learner evaluates it."""
 
@@ -127,7 +128,5 @@ class TrainingGroup:
     group_id: str
     sample: Any
     """TrainingSample, or the ObjectRef of one."""
-    version: int
-    """The policy version that sampled it."""
     optimality: tuple[float | None, ...]
     """[K] in [0, 1]; None for a candidate without a score, which is not trained on."""

@@ -16,3 +16,8 @@ def old_policy_eta(step: int, config: OldPolicyConfig) -> float:
     if config.schedule == "linear":
         return min(slope * step, config.ceiling)
     return min(slope * max(step - config.delay, 0), _DELAYED_CEILING)
+
+
+def old_is_current(steps: int, config: OldPolicyConfig) -> bool:
+    """Whether theta_old is theta after `steps` optimiser steps; both adapters start alike."""
+    return steps == 0 or old_policy_eta(steps, config) == 0.0

@@ -35,12 +35,12 @@ class GroupFilterConfig(Config):
 class OldPolicyConfig(Config):
     """The policy that samples: theta_old <- eta theta_old + (1 - eta) theta, once an optimiser step."""
 
-    at: Literal["worker", "learner", "moving"] = "worker"
-    """Who evaluates v_old (and v_ref) at the training points. worker: the rollout worker, with the adapter that it
-    sampled with. learner: the learner, which keeps the last S + 1 versions, with the one that sampled the group: the
-    same gradient, for where rollouts are the bottleneck. moving: the learner, with `old` as it stands, whatever
-    sampled the group: what others do, wrong by as much as the group is stale, yet without the pull back to a stale
-    version that takes a large step's gain away (docs/asynchrony.md)."""
+    at: Literal["latest", "sampler"] = "latest"
+    """Which adapter v_old is evaluated with. latest: the learner evaluates v_old and v_ref with `old` as it stands,
+    whichever version sampled the group; a stale group is not pulled back to the version that sampled it
+    (docs/asynchrony.md). sampler: the rollout worker evaluates both with the adapter that it sampled with, which is
+    the exact objective at any staleness. Where `old` equals the trained adapter (eta = 0), v_old is v_theta, detached,
+    and costs no forward pass."""
     schedule: Literal["linear", "copy", "delayed_linear"] = "linear"
     """linear: eta = min(slope * i, ceiling); copy: 0; delayed_linear: 0 until `delay`, then linear to 0.999."""
     slope: NonNegativeFloat | None = None

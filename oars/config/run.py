@@ -61,12 +61,6 @@ class RunConfig(Config):
     """Free labels, copied to summary.json."""
 
     @model_validator(mode="after")
-    def _versions_kept_are_bounded(self) -> Self:
-        if self.objective.old_policy.at == "learner" and self.control.max_staleness == "unbounded":
-            raise ValueError("objective.old_policy.at: the learner keeps max_staleness + 1 versions: give it a bound")
-        return self
-
-    @model_validator(mode="after")
     def _groups_can_be_trained(self) -> Self:
         if self.reward.min_scored > (candidates := self.rollout.candidates):
             raise ValueError(f"reward.min_scored: {self.reward.min_scored} of rollout.candidates {candidates}")

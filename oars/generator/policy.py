@@ -1,9 +1,9 @@
 """The policy: a transformer's weights plus LoRA adapters by role.
 
-Roles: `current` is trained, `old` samples and is what gets published, `ema` is evaluated, `past` holds whichever
-earlier version is being evaluated, and the reference is the transformer with every adapter off. Invariants: every
-adapter tensor that is installed is bound to a parameter of the model, or `AdapterMismatch` is raised and nothing
-changes; `digest` is computed from the tensors as they sit in the model.
+Roles: `current` is trained, `old` samples and is what gets published, `ema` is evaluated, and the reference is the
+transformer with every adapter off. Invariants: every adapter tensor that is installed is bound to a parameter of the
+model, or `AdapterMismatch` is raised and nothing changes; `digest` is computed from the tensors as they sit in the
+model.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from oars.model_files import check_model
 from oars.precision import compute_dtype, computing_in, computing_in_float32
 from oars.seeds import derive_seed, seeded_noise
 
-Role = Literal["current", "old", "ema", "past"]
+Role = Literal["current", "old", "ema"]
 ROLES: tuple[Role, ...] = ("current", "old", "ema")
 
 

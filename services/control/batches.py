@@ -22,7 +22,7 @@ def training_groups(batch: list[ScoredGroup], config: OptimalityConfig) -> list[
     for group, values in zip(batch, optimalities([group.rewards for group in batch], config), strict=True):
         left = iter(values.tolist())
         optimality = tuple(next(left) if isinstance(outcome, Scored) else None for outcome in group.outcomes)
-        groups.append(TrainingGroup(group.group_id, group.sample, group.version, optimality))
+        groups.append(TrainingGroup(group.group_id, group.sample, optimality))
     return groups
 
 

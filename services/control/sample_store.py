@@ -2,9 +2,10 @@
 
 `RaySampleStore` keeps each group's TrainingSample as `experience/<group id>.safetensors` in the run directory, whole or
 not at all, so that a driver that starts again, or new learner ranks, find every group that is finished and not yet safe
-in a checkpoint. A sample weighs K (1 + 2 T) latents at most, some 70 MB a group in the paper's setting, so it never
-passes through the driver: Ray tasks on the node that holds it write and read it, and the driver sees refs, paths and
-errors. The run directory must be on storage that all nodes see.
+in a checkpoint. A sample weighs K latents, some 6 MB in the paper's setting; K (1 + T (1 + [KL > 0])), some 70 MB,
+where the rollout worker evaluates the old policy. So it never passes through the driver: Ray tasks on the node that
+holds it write and read it, and the driver sees refs, paths and errors. The run directory must be on storage that all
+nodes see.
 """
 
 import json

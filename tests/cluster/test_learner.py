@@ -22,8 +22,8 @@ from rollout_workers.worker import RolloutWorker
 T = TypeVar("T")
 
 
-def training_group(sample: object, optimality: tuple[float | None, ...], version: int = 0) -> TrainingGroup:
-    return TrainingGroup("group", sample, version, optimality)
+def training_group(sample: object, optimality: tuple[float | None, ...]) -> TrainingGroup:
+    return TrainingGroup("group", sample, optimality)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,11 @@ def run(config: RunConfig, work: Callable[[LearnerGroup], Awaitable[T]]) -> T:
     return asyncio.run(whole_life())
 
 
+def with_old_policy(config: RunConfig, at: str) -> RunConfig:
+    old_policy = config.objective.old_policy.model_copy(update={"at": at})
+    return config.model_copy(update={"objective": config.objective.model_copy(update={"old_policy": old_policy})})
+
+
 def sample_with(config: RunConfig, snapshot: PolicySnapshot, groups: int) -> list[TrainingSample]:
     worker = ray.remote(concurrency_groups={"health": 1})(RolloutWorker).options(num_cpus=0).remote(config, "rollout-x")
     ray.get(worker.install.remote(snapshot))
@@ -59,13 +64,14 @@ def sample_with(config: RunConfig, snapshot: PolicySnapshot, groups: int) -> lis
 
 @pytest.fixture(scope="module")
 def samples(config: RunConfig, ray_cluster: None) -> Iterator[list[Any]]:
-    """Three groups, sampled with the version that a fresh learner publishes."""
+    """Three groups, sampled with the version that a fresh learner publishes; they bring v_old and v_ref along."""
 
     async def first_version(group: LearnerGroup) -> PolicySnapshot:
         await group.begin_rl()
         return await group.publish(0)
 
-    yield [ray.put(sample) for sample in sample_with(config, run(config, first_version), 3)]
+    snapshot = run(config, first_version)
+    yield [ray.put(sample) for sample in sample_with(with_old_policy(config, "sampler"), snapshot, 3)]
 
 
 def batch(samples: list[Any]) -> list[TrainingGroup]:
@@ -74,17 +80,19 @@ def batch(samples: list[Any]) -> list[TrainingGroup]:
     return [training_group(sample, r) for sample, r in zip(samples, optimality, strict=True)]
 
 
-def test_at_theta_old_the_loss_does_not_know_the_optimality(config: RunConfig, samples: list[Any]) -> None:
+@pytest.mark.parametrize("at", ["latest", "sampler"])
+def test_at_theta_old_the_loss_does_not_know_the_optimality(config: RunConfig, samples: list[Any], at: str) -> None:
     async def first_step(group: LearnerGroup, r: float) -> tuple[float, float]:
         await group.begin_rl()
         report = await group.train([training_group(samples[0], (r, r, r))], -1)
         assert report.drift["old_distance"] < 1e-5, "the learner rebuilt the very points that the worker measured"
+        assert at == "sampler" or report.drift["old_distance"] == 0.0, "v_old is v_theta itself"
         return report.loss["total"], report.grad_norm
 
     async def both(group: LearnerGroup) -> list[tuple[float, float]]:
         return [await first_step(group, r) for r in (0.0, 0.3, 1.0)]
 
-    (low, low_norm), (middle, middle_norm), (high, high_norm) = run(config, both)
+    (low, low_norm), (middle, middle_norm), (high, high_norm) = run(with_old_policy(config, at), both)
     assert low == pytest.approx(high, rel=1e-5) and middle == pytest.approx(high, rel=1e-5)
     assert low_norm == pytest.approx(high_norm, rel=1e-3)
     assert middle_norm == pytest.approx(0.4 * high_norm, rel=1e-3)

@@ -1,18 +1,21 @@
-"""v_old at any staleness: whoever evaluates it, the gradient is the same, also with several versions in one batch."""
+"""v_old: both practices have one gradient on fresh groups, two on stale ones; where `old` is `current` it is free."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 import ray
 import torch
-from tiny import rollout_request, tiny_config
+from tiny import forward_passes, rollout_request, tiny_config
 
 from learner.group import LearnerGroup
-from learner.old_velocity import UnknownVersion
+from learner.old_velocity import NoOldVelocity
 from learner.report import StepReport
 from oars.alignment.messages import PolicySnapshot, TrainingGroup, TrainingSample
 from oars.config import RunConfig
@@ -21,19 +24,24 @@ from rollout_workers.worker import RolloutWorker
 
 T = TypeVar("T")
 R = (0.1, None, 0.9)
+# Two scored candidates with two points each, in micro-batches of four.
+MICRO_BATCHES = 1
 
 
-def training_group(sample: TrainingSample, optimality: tuple[float | None, ...] = R) -> TrainingGroup:
-    return TrainingGroup(sample.group_id, sample, sample.version, optimality)
+def training_group(sample: TrainingSample) -> TrainingGroup:
+    return TrainingGroup(sample.group_id, sample, R)
 
 
 @dataclass(frozen=True)
 class Story:
-    """Three steps: on a group of version 0, on one of version 1, and on a batch of versions 0, 1 and 2."""
+    """Three steps, each on a fresh group, and the last on groups of versions 0 and 1 beside it."""
 
-    batches: list[list[TrainingSample]]
+    fresh: list[TrainingSample]
+    reports: list[StepReport]
+    policies: list[PolicySnapshot]
+    """Versions 0 to 2."""
+    stale: list[TrainingSample]
     last: StepReport
-    policy: PolicySnapshot
 
 
 def run(config: RunConfig, work: Callable[[LearnerGroup], Awaitable[T]]) -> T:
@@ -53,15 +61,16 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_tiny(tmp_path_factory.mktemp("tiny") / "generator")
 
 
-def config_of(generator: Path, at: str, **learner: object) -> RunConfig:
-    objective = {"timesteps": 2, "old_policy": {"at": at}}
+def config_of(generator: Path, at: str, schedule: str = "linear", **learner: object) -> RunConfig:
+    # A slope that lets `old` fall behind, so that v_old is not nearly v_theta.
+    objective = {"timesteps": 2, "old_policy": {"at": at, "schedule": schedule, "slope": 0.3}}
     return tiny_config(generator, objective=objective, control={"max_staleness": 2}, learner=learner)
 
 
 @pytest.fixture(scope="module")
 def story(generator: Path, ray_cluster: None) -> Story:
-    """As the worker measures it, with a real worker that installs each version."""
-    config = config_of(generator, "worker")
+    """With the sampler's v_old, from a real worker that installs each version."""
+    config = config_of(generator, "sampler")
     worker = ray.remote(concurrency_groups={"health": 1})(RolloutWorker).options(num_cpus=0).remote(config, "rollout-x")
 
     async def sample(snapshot: PolicySnapshot, groups: Sequence[int]) -> list[TrainingSample]:
@@ -69,54 +78,103 @@ def story(generator: Path, ray_cluster: None) -> Story:
         return [await worker.sample.remote(rollout_request(group, snapshot.version))[2] for group in groups]
 
     async def tell(group: LearnerGroup) -> Story:
-        first, old = await sample(await group.publish(0), (0, 1))
-        await group.train([training_group(first)], 0)
-        second, newer = await sample(await group.publish(1), (2, 3))
-        await group.train([training_group(second)], 1)
-        (newest,) = await sample(await group.publish(2), (4,))
-        mixed = [old, newer, newest]
-        last = await group.train([training_group(sample) for sample in mixed], 2)
-        return Story([[first], [second], mixed], last, await group.publish(3))
+        fresh, stale, reports, policies = [], [], [], []
+        for version in range(3):
+            policies.append(await group.publish(version))
+            own, other = await sample(policies[-1], (2 * version, 2 * version + 1))
+            fresh.append(own)
+            stale.append(other)
+            if version < 2:
+                reports.append(await group.train([training_group(own)], version))
+        last = await group.train([training_group(sample) for sample in stale], 2)
+        return Story(fresh, reports, policies, stale, last)
 
     told = run(config, tell)
     ray.kill(worker)
     return told
 
 
-def retold(config: RunConfig, story: Story, path: Path | None = None) -> tuple[StepReport, PolicySnapshot]:
-    """The same batches without velocities; with a `path`, saved and loaded before the last one."""
-    batches = [[training_group(replace(s, v_old=None, v_ref=None)) for s in batch] for batch in story.batches]
-
-    async def tell(group: LearnerGroup) -> tuple[StepReport, PolicySnapshot]:
-        for version, batch in enumerate(batches[:2]):
-            await group.publish(version)
-            await group.train(batch, version)
-        await group.publish(2)
-        if path is not None:
+async def two_steps(group: LearnerGroup, story: Story, path: Path | None = None) -> list[StepReport]:
+    """On fresh groups, without the velocities of their worker; with a `path`, saved and loaded before the second."""
+    reports = []
+    for version, sample in enumerate(story.fresh[:2]):
+        await group.publish(version)
+        if version == 1 and path is not None:
             await group.save(path, {})
             await group.load(path)
-        report = await group.train(batches[2], 2)
-        policy = await group.publish(3)
-        if config.objective.old_policy.at == "learner":
-            with pytest.raises(UnknownVersion, match=r"version 0; the learner keeps \[1, 2, 3\]"):
-                await group.train(batches[0], 3)
-        return report, policy
-
-    return run(config, tell)
+        reports.append(await group.train([training_group(replace(sample, v_old=None, v_ref=None))], version))
+    return reports
 
 
 @pytest.mark.parametrize("learner", [{}, {"ranks": 2, "zero_stage": 3}])
-def test_worker_and_learner_give_the_same_gradient(
+def test_on_fresh_groups_both_have_the_same_gradient(
     generator: Path, story: Story, tmp_path: Path, learner: dict[str, Any]
 ) -> None:
-    report, policy = retold(config_of(generator, "learner", **learner), story, tmp_path / "step_2")
-    assert report.loss == pytest.approx(story.last.loss, rel=1e-4)
-    assert report.grad_norm == pytest.approx(story.last.grad_norm, rel=1e-4)
+    async def tell(group: LearnerGroup) -> tuple[list[StepReport], PolicySnapshot]:
+        return await two_steps(group, story, tmp_path / "step_1"), await group.publish(2)
+
+    reports, policy = run(config_of(generator, "latest", **learner), tell)
+    assert reports[0].drift["old_distance"] == 0.0, "v_old is v_theta where `old` is `current`"
+    assert reports[1].drift["old_distance"] > 0.0
+    for ours, theirs in zip(reports, story.reports, strict=True):
+        assert ours.loss == pytest.approx(theirs.loss, rel=1e-4)
+        assert ours.grad_norm == pytest.approx(theirs.grad_norm, rel=1e-4)
     for name, tensor in policy.tensors.items():
-        torch.testing.assert_close(tensor, story.policy.tensors[name], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(tensor, story.policies[2].tensors[name], atol=1e-5, rtol=1e-4)
 
 
-def test_one_moving_old_policy_is_another_objective(generator: Path, story: Story) -> None:
-    report, _ = retold(config_of(generator, "moving"), story)
+def test_on_stale_groups_the_latest_old_policy_is_another_objective(generator: Path, story: Story) -> None:
+    async def tell(group: LearnerGroup) -> StepReport:
+        await two_steps(group, story)
+        await group.publish(2)
+        return await group.train([training_group(sample) for sample in story.stale], 2)
+
+    report = run(config_of(generator, "latest"), tell)
     assert report.grad_norm != pytest.approx(story.last.grad_norm, rel=1e-2)
-    assert report.drift["old_distance"] < 0.7 * story.last.drift["old_distance"], "measured from the newest policy"
+    assert report.drift["old_distance"] < story.last.drift["old_distance"], "measured from the newest policy"
+
+
+def test_a_group_may_lack_v_old_only_where_it_is_v_theta(generator: Path, story: Story) -> None:
+    lacking = replace(story.fresh[0], v_old=None)
+
+    async def tell(group: LearnerGroup) -> StepReport:
+        await group.publish(0)
+        first = await group.train([training_group(lacking)], 0)
+        await group.publish(1)
+        with pytest.raises(NoOldVelocity, match="came without v_old"):
+            await group.train([training_group(replace(lacking, version=1))], 1)
+        return first
+
+    first = run(config_of(generator, "sampler"), tell)
+    assert first.loss == pytest.approx(story.reports[0].loss, rel=1e-4)
+    assert first.grad_norm == pytest.approx(story.reports[0].grad_norm, rel=1e-4)
+
+
+def passes_of_steps(config: RunConfig, samples: list[TrainingSample], address: str) -> list[int]:
+    """Forward passes of one step on each sample, in a process of its own."""
+    from learner.engine import join
+    from learner.reinforcement import Reinforcement
+
+    join(0, 1, address)
+    learner, counts = Reinforcement(config, 0, 1), []
+    for version, sample in enumerate(samples):
+        learner.publish(version)
+        with forward_passes() as passes:
+            learner.step([sample], [R])
+        counts.append(len(passes))
+    learner.close()
+    return counts
+
+
+@pytest.mark.parametrize(("schedule", "of_second"), [("copy", 2), ("linear", 3)])
+def test_where_old_is_current_a_step_makes_no_pass_for_v_old(
+    generator: Path, story: Story, schedule: str, of_second: int
+) -> None:
+    """A pass for v_theta, one for v_ref, and one for v_old where `old` is another adapter."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        config = config_of(generator, "latest", schedule)
+        counts = pool.submit(passes_of_steps, config, story.fresh[:2], address).result(timeout=120)
+    assert counts == [2 * MICRO_BATCHES, of_second * MICRO_BATCHES]

@@ -18,12 +18,13 @@ from services.control.policy_store import PolicyStore
 
 
 def training_group(sample: TrainingSample) -> TrainingGroup:
-    return TrainingGroup(sample.group_id, sample, 0, (0.1, None, 0.9))
+    return TrainingGroup(sample.group_id, sample, (0.1, None, 0.9))
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
-    return tiny_config(build_tiny(tmp_path_factory.mktemp("tiny") / "generator"))
+    generator = build_tiny(tmp_path_factory.mktemp("tiny") / "generator")
+    return tiny_config(generator, objective={"timesteps": 2, "old_policy": {"at": "sampler"}})
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,8 @@ def published(snapshot: PolicySnapshot) -> Published:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
-    return tiny_config(build_tiny(tmp_path_factory.mktemp("tiny") / "generator"))
+    generator = build_tiny(tmp_path_factory.mktemp("tiny") / "generator")
+    return tiny_config(generator, objective={"timesteps": 2, "old_policy": {"at": "sampler"}})
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
 def test_rollout_workers_alone(config: RunConfig, ray_cluster: None) -> None:
     pace = asyncio.run(sample_alone(config, groups=5))
     assert pace.groups == 5 and pace.groups_per_second > 0
-    assert set(pace.phases) == {"encode", "denoise", "decode", "old_velocity"}
+    assert set(pace.phases) == {"encode", "denoise", "decode"}
 
 
 def test_the_learner_alone_on_saved_batches(config: RunConfig, ray_cluster: None, tmp_path: Path) -> None:

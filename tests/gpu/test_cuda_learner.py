@@ -91,7 +91,7 @@ def config(zero_stage: int = 0, dtype: str = "float32", checkpointing: bool = Fa
         Path("miniature"),
         generator=base.generator.model_dump() | {"dtype": dtype},
         learner={"zero_stage": zero_stage, "gradient_checkpointing": checkpointing},
-        objective={"timesteps": 2, "kl_weight": 0.01, "old_policy": {"at": "learner", "schedule": "copy"}},
+        objective={"timesteps": 2, "kl_weight": 0.01, "old_policy": {"slope": 0.3}},
         optimiser={"micro_batch": 4, "lr": 1e-3},
         stages={"cold_start": {"optimiser": {"micro_batch": 2, "lr": 1e-4}}},
     )
@@ -160,7 +160,7 @@ def reinforcement(config: RunConfig, folder: Path) -> Course:
         made.publish(0)
         return made
 
-    return _course(new, lambda phase: phase.step(groups, [0] * len(groups), OPTIMALITY), folder)
+    return _course(new, lambda phase: phase.step(groups, OPTIMALITY), folder)
 
 
 def memory(device: str, checkpointing: bool) -> tuple[float, float]:

@@ -33,8 +33,8 @@ SHARE = {"num_cpus": 1, "num_gpus": 0.4 if DEVICE == "cuda" else 0, "threads": 1
 OPTIMALITY = ((0.1, None, 0.9), (0.5, 0.2, 0.6))
 
 
-def training_group(sample: object, optimality: tuple[float | None, ...], version: int) -> TrainingGroup:
-    return TrainingGroup("group", sample, version, optimality)
+def training_group(sample: object, optimality: tuple[float | None, ...]) -> TrainingGroup:
+    return TrainingGroup("group", sample, optimality)
 
 
 def watched() -> type[RolloutWorker]:
@@ -54,7 +54,7 @@ def config(dtype: str) -> RunConfig:
         generator=base.generator.model_dump() | {"dtype": dtype},
         learner={"resources": SHARE},
         rollout={"candidates": K, "resources": SHARE},
-        objective={"timesteps": 2, "kl_weight": 0.01, "old_policy": {"schedule": "copy"}},
+        objective={"timesteps": 2, "kl_weight": 0.01, "old_policy": {"at": "sampler", "schedule": "copy"}},
         optimiser={"micro_batch": 4, "lr": 1e-3},
         stages={"cold_start": {"optimiser": {"micro_batch": 2, "lr": 1e-4}}},
     )
@@ -80,7 +80,7 @@ def test_the_policy_goes_round_between_learner_and_worker(ray_cluster: None, tmp
     def drawn(version: int) -> tuple[list[np.ndarray], list[TrainingGroup]]:
         answers = [worker.sample.remote(rollout_request(g, version)) for g in range(len(OPTIMALITY))]
         images = [ray.get(images) for _, images, _ in answers]
-        return images, [training_group(a[2], r, version) for a, r in zip(answers, OPTIMALITY, strict=True)]
+        return images, [training_group(a[2], r) for a, r in zip(answers, OPTIMALITY, strict=True)]
 
     async def whole_life() -> None:
         learner = await LearnerGroup.start(chosen)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learner.plan import NothingToTrain, deal, micro_batches, version_passes
+from learner.plan import NothingToTrain, deal, micro_batches
 
 scores = st.one_of(st.none(), st.floats(0, 1))
 groups = st.lists(st.lists(scores, min_size=1, max_size=6).map(tuple), min_size=1, max_size=5)
@@ -37,23 +37,3 @@ def test_a_micro_batch_stays_within_its_group_and_size(
     for batch in micro_batches(optimality, points, size):
         assert 1 <= len(batch.points) <= size
         assert all(optimality[batch.group][k] is not None for k, _ in batch.points)
-
-
-@given(groups, st.data(), st.integers(1, 4), st.integers(1, 5))
-def test_every_micro_batch_passes_once_through_its_version_and_ranks_keep_step(
-    optimality: list[tuple[float | None, ...]], data: st.DataObject, size: int, ranks: int
-) -> None:
-    if all(r is None for own in optimality for r in own):
-        return
-    versions = data.draw(st.lists(st.integers(3, 5), min_size=len(optimality), max_size=len(optimality)))
-    shares = deal(micro_batches(optimality, 2, size), ranks)
-    for rank, share in enumerate(shares):
-        passes = version_passes(shares, versions, rank, in_step=True)
-        assert [version for version, _ in passes] == sorted(set(versions))
-        counted = [(version, d.work) for version, own in passes for d in own if d.counted]
-        assert sorted(counted, key=str) == sorted({(versions[d.work.group], d.work) for d in share}, key=str)
-        assert all(d.work in {s.work for s in share} for _, own in passes for d in own)
-        others = version_passes(shares, versions, (rank + 1) % ranks, in_step=True)
-        assert [len(own) for _, own in passes] == [len(own) for _, own in others]
-        alone = version_passes(shares, versions, rank, in_step=False)
-        assert [d for _, own in alone for d in own] == [d for _, own in passes for d in own if d.counted]

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oars.alignment.old_policy import old_policy_eta
+from oars.alignment.old_policy import old_is_current, old_policy_eta
 from oars.alignment.optimality import is_degenerate, optimalities, signal
 from oars.alignment.training_points import training_point, training_times
 from oars.config import ObjectiveConfig
@@ -116,6 +116,14 @@ def test_old_policy_schedules(step: int) -> None:
     assert (delayed == 0.0) == (step <= 75)
     assert delayed == min(0.0075 * max(step - 75, 0), 0.999)
     assert old_policy_eta(step, OldPolicyConfig(slope=0.002)) == min(0.002 * step, 0.5)
+
+
+@given(st.integers(0, 200))
+def test_old_is_current_at_the_start_and_where_eta_is_nil(steps: int) -> None:
+    assert old_is_current(steps, OldPolicyConfig()) == (steps == 0)
+    assert old_is_current(steps, OldPolicyConfig(slope=0.0))
+    assert old_is_current(steps, OldPolicyConfig(schedule="copy"))
+    assert old_is_current(steps, OldPolicyConfig(schedule="delayed_linear")) == (steps <= 75)
 
 
 @given(st.integers(0, 2**40), st.text(max_size=8), st.integers(0, 100))

@@ -54,10 +54,7 @@ def _profile(tmp_path: Path, text: str) -> Path:
         ("rollout: {candidats: 8}", "rollout.candidats"),
         ("rollout: {candidates: 0}", "rollout.candidates"),
         ("objective: {old_policy: {schedule: quadratic}}", "objective.old_policy.schedule"),
-        (
-            "{objective: {old_policy: {at: learner}}, control: {max_staleness: unbounded}}",
-            "objective.old_policy.at: the learner keeps",
-        ),
+        ("objective: {old_policy: {at: learner}}", "objective.old_policy.at"),
         ("data: {crop: 1536}", "data.crop: 1536**2 pixels are not in judge.min_pixels .. judge.max_pixels"),
         ("data: {crop: 500}", "data.crop: 500 is no multiple of 8 and of the scale 4"),
         ("{generator: {path: /g}, data: {crop: 504}}", "data.crop: 504 is no multiple of 16"),
