@@ -15,11 +15,11 @@ import typer
 from oars.config import JudgeConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
 from oars.miniature import MINIATURE
+from reward_server.checkpoint import find_judge
 from reward_server.errors import BadSetting
 from services.launch.addresses import checked_address
 from services.launch.serving import (
     check_gateway,
-    check_judge,
     check_ports_free,
     deploy,
     deploy_gateway,
@@ -58,7 +58,7 @@ def serve(
         return
     overrides = None if judge is None else [f"judge.path={judge}"]
     config = load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides)
-    check_judge(config.judge)
+    find_judge(config.judge)
     gateway = gateway_config(
         app=config.reward.app,
         host=host,
@@ -112,7 +112,7 @@ def replace(
 ) -> None:
     """Serve another judge, replica by replica: the new one is warm before the old one leaves."""
     judge = judge if judge == MINIATURE else str(Path(judge).absolute())
-    check_judge(JudgeConfig(path=judge))
+    find_judge(JudgeConfig(path=judge))
     from services.launch import scaling
     from services.launch.cluster import connected
 

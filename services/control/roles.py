@@ -34,8 +34,8 @@ class Roles:
 
 @asynccontextmanager
 async def learning(run: Run) -> AsyncIterator[Roles]:
-    """Connect COMPASS and start the learner's ranks, which end with the block. Raises NoCompass, WrongJudge, NoPhotos,
-    LearnerUnavailable."""
+    """Connect COMPASS and start the learner's ranks, which end with the block. Raises NoCompass, WrongJudge, BadReward,
+    NoPhotos, LearnerUnavailable."""
     judge, source = connect_compass(run.config, run.telemetry), InputSource(run.config, run.id)
     samples, observer = RaySampleStore(run.directory / "experience"), observer_of(run)
 

@@ -60,12 +60,14 @@ def _photos(config: RunConfig) -> Finding:
 
 
 def _models(config: RunConfig) -> list[Finding]:
+    from oars.compass.reward import Reward
     from oars.miniature import resolve_model
     from reward_server.checkpoint import find_judge
 
     return [
         _attempt("generator", lambda: str(resolve_model(config.generator.path, "generator"))),
         _attempt("judge", lambda: find_judge(config.judge)),
+        _attempt("reward", lambda: Reward.load(config.reward.function, config.reward.parameters).path),
     ]
 
 

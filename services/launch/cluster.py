@@ -137,7 +137,8 @@ def _environment() -> dict[str, str]:
     enable_token_auth_by_default()
     ensure_token_if_auth_enabled()
     # Workers must find the packages of a checkout that is not installed, and this Python's console scripts.
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    given = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *map(os.path.abspath, given)])
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return dict(os.environ)
 

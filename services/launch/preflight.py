@@ -3,6 +3,7 @@
 `oars align` asks where its cluster will be this machine's, the driver always, the doctor for each by itself.
 """
 
+from oars.compass.reward import Reward
 from oars.config import RunConfig
 from oars.imaging.survey import Survey, survey
 from oars.miniature import resolve_model
@@ -11,6 +12,7 @@ from reward_server.checkpoint import find_judge
 
 def check_run(config: RunConfig) -> Survey:
     """Everything, the judge among it unless it is served elsewhere. Raises the user's errors of the parts."""
+    Reward.load(config.reward.function, config.reward.parameters)
     if config.reward.endpoint is None:
         find_judge(config.judge)
     return check_inputs(config)

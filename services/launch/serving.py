@@ -73,13 +73,6 @@ def deploy_gateway(config: GatewayConfig) -> tuple[int | None, int | None]:
     return handle.ports.remote().result(timeout_s=_PORTS_S)
 
 
-def check_judge(judge: JudgeConfig) -> None:
-    """Raises BadJudge if the judge is not on this machine: before a cluster is started for it."""
-    from reward_server.checkpoint import find_judge
-
-    find_judge(judge)
-
-
 def check_gateway(config: GatewayConfig) -> None:
     """Raises BadSetting: before a cluster is started for it."""
     from reward_server.gateway.gateway import check_settings

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import ray
 from alignment_job import finished, profile, start
-from served_judge import APP, compass, group, judge_config, photo, sharp_judge
+from served_judge import APP, SIDE, compass, group, judge_config, photo, sharp_judge
 
 from docs.examples.faithful_gain import faithful_gain
 from docs.examples.sharpness import Sharpness, sharp_reward
 from oars.compass.formula import compass_reward
 from oars.compass.outcome import Judged, Scored
-from oars.config import GatewayConfig, JudgeConfig, RewardClientConfig, RolloutConfig, RunConfig
+from oars.config import DataConfig, GatewayConfig, JudgeConfig, RewardClientConfig, RolloutConfig, RunConfig
 from oars.imaging.crops import Pair
 from reward_server.checkpoint import judge_identity
 from reward_server.client import CompassClient, SyncCompassClient
@@ -29,6 +29,7 @@ from services.run.telemetry import Telemetry
 
 __all__ = ["compass", "profile", "sharp_judge"]  # fixtures
 K = 3
+DATA = DataConfig(crop=SIDE, evaluation_crop=SIDE)
 OWN_JUDGE = JudgeConfig(class_path="docs.examples.sharpness.Sharpness", max_candidates=8)
 
 
@@ -68,6 +69,7 @@ def test_an_edited_formula_changes_the_next_runs_rewards_and_provenance_while_co
             judge=judge_config(sharp_judge),
             reward=RewardClientConfig(app=APP, function="formula_of_the_day.compass_reward"),
             rollout=RolloutConfig(candidates=K),
+            data=DATA,
         )
         runs.append(judgement_of(config, tmp_path / "run", pair, candidates))
     before, after = runs
@@ -90,7 +92,10 @@ def test_fr_rl_takes_measured_fidelity_and_the_divergence_is_the_judges(
     lr, candidates = group(32, K)
     gt = candidates[1]
     config = RunConfig(
-        judge=judge_config(sharp_judge), reward=RewardClientConfig(app=APP), rollout=RolloutConfig(candidates=K)
+        judge=judge_config(sharp_judge),
+        reward=RewardClientConfig(app=APP),
+        rollout=RolloutConfig(candidates=K),
+        data=DATA,
     )
     blind = judgement_of(config, tmp_path / "run", Pair("photo", lr, None), candidates)
     measured = judgement_of(config, tmp_path / "run", Pair("photo", lr, gt), candidates)

@@ -49,6 +49,14 @@ def test_a_bad_override_is_one_line(tmp_path: Path) -> None:
     assert "expected field=value" in fails_with("align", "--profile", str(profile), "--set", "seed")
 
 
+def test_a_reward_or_judge_that_cannot_be_imported_is_one_line_before_a_cluster_starts() -> None:
+    nowhere = "'nowhere.reward' cannot be imported"
+    assert f"reward.function: {nowhere}" in fails_with("align", "--fresh", "--set", "reward.function=nowhere.reward")
+    assert f"judge.class_path: {nowhere}" in fails_with("align", "--fresh", "--set", "judge.class_path=nowhere.reward")
+    wrong = fails_with("align", "--fresh", "--set", "reward.parameters={delta: 7}")
+    assert "reward.parameters: oars.compass.formula.compass_reward takes no delta" in wrong
+
+
 def test_a_missing_run_is_one_line(tmp_path: Path) -> None:
     assert "ghost" in fails_with("runs", "show", "ghost", "--runs", str(tmp_path))
     assert "ghost" in fails_with("report", "ghost", "--runs", str(tmp_path))
