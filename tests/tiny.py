@@ -25,7 +25,6 @@ def tiny_config(directory: Path, **changes: object) -> RunConfig:
         "data": {"crop": SIDE},
         "judge": {"min_pixels": SIDE * SIDE},
         "generator": {"path": str(directory), "dtype": "float32", "text_image_area": 64 * 64, "lora": {"rank": 4}},
-        "judge": {"min_pixels": SIDE * SIDE},
         "sampler": {"steps": 3, "batch": 2},
         "objective": {"timesteps": 2},
         "optimiser": {"micro_batch": 4, "lr": 1e-2},

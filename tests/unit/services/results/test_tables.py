@@ -30,12 +30,12 @@ def summary() -> Summary:
     )  # fmt: skip
 
 
-def printed(table: Table) -> list[str]:
+def printed(table: Table) -> list[list[str]]:
     console = Console(width=80, file=StringIO(), color_system=None)
     console.print(table)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert all(len(line) <= 80 and "…" not in line for line in lines)
-    return [line.split() for line in lines]  # type: ignore[misc]
+    return [line.split() for line in lines]
 
 
 def test_the_held_out_table_has_a_whole_row_for_each_metric() -> None:
