@@ -8,6 +8,7 @@ from PIL import Image
 
 from oars.compass.data.dataset import (
     LABELS_FILE,
+    LABELS_VERSION,
     MANIFEST,
     SCHEMA_VERSION,
     CuratedGroup,
@@ -57,7 +58,9 @@ def write_tiny_dataset(directory: Path, groups: int = 8, enhancers: int = 4, per
         shards=shards,
     )
     write_text(directory / MANIFEST, manifest.model_dump_json(indent=1))
-    write_text(directory / LABELS_FILE, f'{{"schema_version": 1, "manifest_digest": "{manifest.digest}"}}')
+    write_text(
+        directory / LABELS_FILE, f'{{"schema_version": {LABELS_VERSION}, "manifest_digest": "{manifest.digest}"}}'
+    )
 
 
 def curated_groups(directory: Path) -> list[CuratedGroup]:
@@ -124,7 +127,7 @@ def _label(input_id: str, enhancer: str, rank: float | None, q: float, fidelity:
         "q": q,
         "fidelity": fidelity,
         **measured,
-        "niqe": 5.0,
+        "niqe32": 5.0,
         "brisque": 30.0,
     }
 

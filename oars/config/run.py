@@ -57,6 +57,8 @@ class RunConfig(Config):
     rollout: RolloutConfig = RolloutConfig()
     learner: LearnerConfig = LearnerConfig()
     control: ControlConfig = ControlConfig()
+    metrics: tuple[str, ...] = ()
+    """Metrics of pyiqa, by its names (`liqe`, `musiq`, ...), measured on held-out crops beside the offline panel."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Free labels, copied to summary.json."""
 

@@ -4,12 +4,13 @@ The unit of resampling is what is handed in. With a crop as the unit, crops of o
 interval speaks about crops of these photos; with a photo as the unit it is wider, and speaks about photos at large.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
-from scipy.stats import bootstrap
+from scipy.stats import DegenerateDataWarning, bootstrap
 
 RESAMPLES = 10_000
 
@@ -93,16 +94,18 @@ def _interval(
     observed = float(np.asarray(statistic(*units)))
     if len(units[0]) == 1:
         return Interval(mean=observed, low=observed, high=observed, count=count)
-    drawn = bootstrap(
-        units,
-        lambda *resampled, axis: statistic(*resampled),
-        paired=True,
-        vectorized=True,
-        n_resamples=resamples,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).bootstrap_distribution
-    # A draw of units without a single pair is NaN and says nothing.
+    with warnings.catch_warnings():
+        # A draw of units without a single pair is NaN and says nothing.
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        drawn = bootstrap(
+            units,
+            lambda *resampled, axis: statistic(*resampled),
+            paired=True,
+            vectorized=True,
+            n_resamples=resamples,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        ).bootstrap_distribution
     low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Interval(mean=observed, low=float(low), high=float(high), count=count)
 

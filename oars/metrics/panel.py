@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from oars.metrics.no_reference import brisque, niqe
+from oars.metrics.no_reference import brisque, niqe32
 from oars.metrics.pixel import psnr, ssim
 
 Pixels = NDArray[np.uint8]
 
-HIGHER_IS_BETTER = {"psnr": True, "ssim": True, "stlpips": False, "cvvdp": True, "niqe": False, "brisque": False}
-"""Metric -> direction. psnr dB; ssim at most 1; stlpips a distance; cvvdp JOD, at most 10; niqe, brisque distances."""
+HIGHER_IS_BETTER = {"psnr": True, "ssim": True, "stlpips": False, "cvvdp": True, "niqe32": False, "brisque": False}
+"""Metric -> direction. psnr dB; ssim at most 1; stlpips a distance; cvvdp JOD, at most 10; the last two distances."""
 
 
 def full_reference(sr: Pixels, gt: Pixels) -> dict[str, float]:
@@ -21,5 +21,5 @@ def full_reference(sr: Pixels, gt: Pixels) -> dict[str, float]:
 
 
 def no_reference(sr: Pixels) -> dict[str, float]:
-    """niqe and brisque of `sr` uint8 [H, W, 3], at least 48 px a side; neither labels nor rewards ever use them."""
-    return {"niqe": niqe(sr), "brisque": brisque(sr)}
+    """niqe32 and brisque of `sr` uint8 [H, W, 3], at least 48 px a side; neither labels nor rewards ever use them."""
+    return {"niqe32": niqe32(sr), "brisque": brisque(sr)}

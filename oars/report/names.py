@@ -25,12 +25,12 @@ _METRICS = {
     "ssim": "SSIM",
     "stlpips": "ST-LPIPS",
     "cvvdp": "ColorVideoVDP (JOD)",
-    "niqe": "NIQE",
+    "niqe32": "NIQE32",
     "brisque": "BRISQUE",
 }
 
 
-INDEPENDENT = {"niqe", "brisque"}
+INDEPENDENT = {"niqe32", "brisque"}
 """Metrics that neither the reward nor any judge's labels use: a gain in them cannot come from pleasing the judge."""
 
 

@@ -19,6 +19,11 @@ def check_run(config: RunConfig) -> Survey:
 
 
 def check_inputs(config: RunConfig) -> Survey:
-    """The generator and the photos. Raises MissingModel, NoPhotos."""
+    """The generator, the photos and the metrics by name. Raises MissingModel, NoPhotos, NoMetric."""
+    if config.metrics:
+        # Loading torch takes seconds, which a run without such metrics need not wait for.
+        from oars.metrics.by_name import check_metrics
+
+        check_metrics(config.metrics)
     resolve_model(config.generator.path, "generator")
     return survey(config.data)

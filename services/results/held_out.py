@@ -23,6 +23,7 @@ from oars.generator.conditioning import resize
 from oars.generator.policy import load_pipeline, load_transformer
 from oars.generator.upscaler import Upscaler
 from oars.imaging.crops import Pair, evaluation_pairs
+from oars.metrics.by_name import measured_by_name
 from oars.metrics.panel import full_reference, no_reference
 from oars.report.summary import HeldOut
 from oars.seeds import derive_seed
@@ -67,17 +68,18 @@ def restore(config: RunConfig, weights: Path | None, pairs: list[Pair]) -> Itera
         yield upscaler.sample(pair.lr, config.data.scale, derive_seed(config.seed, "held_out", pair.image_id))
 
 
-def measure(images: list[Pixels], pairs: list[Pair]) -> Iterator[dict[str, float]]:
-    """The metric panel of each image."""
+def measure(images: list[Pixels], pairs: list[Pair], names: tuple[str, ...]) -> Iterator[dict[str, float]]:
+    """The metric panel of each image, and pyiqa's metrics of these names."""
     torch.set_num_threads(1)
     for image, pair in zip(images, pairs, strict=True):
         assert pair.gt is not None
-        yield _panel(image, pair.gt)
+        yield _panel(image, pair.gt, names)
 
 
-def _panel(sr: Pixels, gt: Pixels) -> dict[str, float]:
+def _panel(sr: Pixels, gt: Pixels, names: tuple[str, ...]) -> dict[str, float]:
     """A metric that has no finite value (PSNR of equal images) is left out."""
-    return {name: value for name, value in (full_reference(sr, gt) | no_reference(sr)).items() if math.isfinite(value)}
+    values = full_reference(sr, gt) | no_reference(sr) | measured_by_name(names, sr, gt)
+    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,9 @@ async def _evaluated(run: Run, judge: Judge, name: ModelName, weights: Path | No
     scores = run.watchdog.wait(
         "evaluation", f"scores of {name}", _scores(judge, f"{run.id}.{name}", images, pairs), deadline
     )
-    metrics, outcomes = await asyncio.gather(_each(run, f"metrics of {name}", measure, images, pairs), scores)
+    metrics, outcomes = await asyncio.gather(
+        _each(run, f"metrics of {name}", measure, images, pairs, run.config.metrics), scores
+    )
     return Evaluated(images, [m | _columns(o) for m, o in zip(metrics, outcomes, strict=True)])
 
 

@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from oars.metrics.panel import HIGHER_IS_BETTER
+from oars.metrics.by_name import lower_is_better
 from oars.report.page import write_report
 from oars.report.summary import Candidates, Groups, Seconds, Staleness, Status, Summary, write_summary
 from services.results.held_out import Results
@@ -50,7 +50,7 @@ def summarise(run: Run, status: Status, reason: str, results: Results | None, pe
         ),
         held_out=results.held_out if results else {},
         paired=results.paired if results else {},
-        lower_is_better=[name for name, higher in HIGHER_IS_BETTER.items() if not higher],
+        lower_is_better=lower_is_better(run.config.metrics if results else ()),
         judge={name: str(provenance[name]) for name in _IDENTITY if name in provenance},
         peak_memory_gib=peak_memory_gib,
     )

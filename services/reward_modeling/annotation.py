@@ -59,7 +59,7 @@ from services.reward_modeling.explanations import explain_groups
 from services.run.progress import Progress, ProgressLine
 
 # Changes when the code of a stage gives other numbers for the same pictures.
-_VERSION = 2
+_VERSION = 3
 
 
 class Annotation:

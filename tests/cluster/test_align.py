@@ -19,7 +19,7 @@ def test_every_stage_with_every_real_component(whole: Path) -> None:
     assert [stage.steps for stage in summary.stages] == [2, 2, 2]
     assert summary.groups.trained == 8 and summary.groups.in_flight == summary.staleness.max == 0
     assert set(summary.held_out) == {"bicubic", "base", "sft", "aligned"}
-    assert {"reward", "fidelity", "q_sr", "psnr", "stlpips", "niqe"} <= set(summary.held_out["aligned"].metrics)
+    assert {"reward", "fidelity", "q_sr", "psnr", "stlpips", "niqe32"} <= set(summary.held_out["aligned"].metrics)
     assert "reward" in summary.paired["aligned-sft"]
     accounted_for(whole)
     for name in ("config.yaml", "metrics.jsonl", "log.jsonl", "report.html", "samples/index.json"):

@@ -19,7 +19,7 @@ from oars.compass.annotation.evidence import (
 from oars.compass.annotation.fidelity_labels import FidelityMap
 from oars.compass.annotation.regression import CrossFitted
 from oars.compass.annotation.stages import Labelled
-from oars.compass.data.dataset import SCHEMA_VERSION
+from oars.compass.data.dataset import LABELS_VERSION
 from oars.config.annotation import AnnotationConfig
 
 Values = NDArray[np.float64]
@@ -36,7 +36,7 @@ def labels_record(
     """`digests`: of the manifest that was labelled, and of the tables `labels` and `groups`."""
     calibrations = [one.calibration for one in labelled]
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": LABELS_VERSION,
         "manifest_digest": digests[0],
         "digest": digests[1],
         "config": config.model_dump(mode="json"),

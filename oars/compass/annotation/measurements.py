@@ -56,4 +56,4 @@ def _without_reference(images: Pixels) -> dict[str, list[float]]:
         return {}
     with np.errstate(all="ignore"):
         rows = [no_reference(image) for image in images]
-    return {name: [row[name] if np.isfinite(row[name]) else nan for row in rows] for name in ("niqe", "brisque")}
+    return {name: [row[name] if np.isfinite(row[name]) else nan for row in rows] for name in ("niqe32", "brisque")}

@@ -30,6 +30,8 @@ Kind = Literal["synthetic", "real"]
 
 MANIFEST, LABELS_FILE, CURATION = "manifest.json", "labels.json", "curation.yaml"
 SCHEMA_VERSION = 1
+LABELS_VERSION = 2
+"""Schema of LABELS_FILE and of the tables that it vouches for."""
 
 
 class BadDataset(UserError, ValueError):
@@ -218,7 +220,11 @@ def _check_labels(directory: Path, manifest: Manifest) -> None:
     path = directory / LABELS_FILE
     if not path.is_file():
         raise BadDataset(f"{directory}: no {LABELS_FILE}: `oars compass annotate` has not finished there")
-    if json.loads(path.read_text())["manifest_digest"] != manifest.digest:
+    record = json.loads(path.read_text())
+    if record["schema_version"] != LABELS_VERSION:
+        found = f"labels of schema {record['schema_version']}, expected {LABELS_VERSION}"
+        raise BadDataset(f"{path}: {found}: run `oars compass annotate` again")
+    if record["manifest_digest"] != manifest.digest:
         raise BadDataset(f"{path}: labels of other pictures than {MANIFEST} lists: run `oars compass annotate` again")
 
 

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 LR = ""
 """Value of a column `enhancer` that stands for the input itself."""
-METRICS = ("stlpips", "cvvdp", "psnr", "ssim", "niqe", "brisque")
+METRICS = ("stlpips", "cvvdp", "psnr", "ssim", "niqe32", "brisque")
 
 _TEXT, _REAL = pa.string(), pa.float64()
 _REQUIRED = {"nullable": False}

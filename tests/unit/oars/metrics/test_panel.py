@@ -1,6 +1,8 @@
 """The panel's own half: values, directions, sizes."""
 
+import pickle
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from oars.imaging.photos import find_photos
-from oars.metrics.no_reference import MIN_SIDE, brisque, niqe
+from oars.metrics.no_reference import MIN_SIDE, MissingMetricFile, brisque, niqe32, read_numbers
 from oars.metrics.panel import HIGHER_IS_BETTER, no_reference
 from oars.metrics.pixel import PSNR_CAP, psnr, ssim
 
@@ -29,7 +31,7 @@ def test_identical_images_are_perfect_and_finite() -> None:
 
 
 @pytest.mark.parametrize("worse", [NOISY, BLURRED], ids=["noisy", "blurred"])
-@pytest.mark.parametrize("metric", [niqe, brisque])
+@pytest.mark.parametrize("metric", [niqe32, brisque])
 def test_distortion_raises_the_distance(metric: Callable[[Pixels], float], worse: Pixels) -> None:
     assert metric(worse) > metric(PHOTO)
 
@@ -41,9 +43,16 @@ def test_no_reference_panel_has_known_directions_and_is_finite_even_for_a_flat_i
 
 def test_too_small_is_said() -> None:
     with pytest.raises(ValueError, match=f"at least {MIN_SIDE} px"):
-        niqe(PHOTO[: MIN_SIDE - 1])
+        niqe32(PHOTO[: MIN_SIDE - 1])
 
 
 def test_shapes_must_agree() -> None:
     with pytest.raises(ValueError, match="differ in shape"):
         psnr(PHOTO, PHOTO[:64])
+
+
+def test_a_pickle_that_names_code_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "normalize.pickle"
+    file.write_bytes(pickle.dumps({"min_": print}))
+    with pytest.raises(MissingMetricFile, match=r"normalize\.pickle: names builtins\.print"):
+        read_numbers(file)

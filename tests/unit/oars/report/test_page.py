@@ -27,7 +27,7 @@ def interval(mean: float, half: float) -> dict[str, float]:
 
 
 def summary() -> dict[str, Any]:
-    names = ("reward", "fidelity", "q_sr", "psnr", "ssim", "stlpips", "niqe")
+    names = ("reward", "fidelity", "q_sr", "psnr", "ssim", "stlpips", "niqe32")
     means = {
         "bicubic": (2.21, 0.81, 2.4, 25.9, 0.71, 0.349, 8.1),
         "base": (2.62, 0.85, 2.8, 25.1, 0.70, 0.311, 7.2),
@@ -75,7 +75,7 @@ def summary() -> dict[str, Any]:
                 "psnr": interval(-0.1, 0.05), "ssim": interval(0.001, 0.004), "stlpips": interval(-0.007, 0.003),
             }
         },
-        "lower_is_better": ["stlpips", "niqe"],
+        "lower_is_better": ["stlpips", "niqe32"],
         "judge": {"checkpoint": "sha256:5c1e", "prompt": "3"},
         "peak_memory_gib": 9.7,
     }  # fmt: skip

@@ -55,7 +55,7 @@ def group(photo: str, order: list[int], **changes: Any) -> ScoredGroup:
         told_fidelity=np.linspace(0.5, 0.8, 4),
         told_q_lr=2.0,
         told_q_sr=1 + ranks,
-        metrics=signed({"stlpips": -ranks, "cvvdp": 5 + ranks, "psnr": 20 + ranks, "niqe": ranks}),
+        metrics=signed({"stlpips": -ranks, "cvvdp": 5 + ranks, "psnr": 20 + ranks, "niqe32": ranks}),
     )
     return replace(known, **changes)
 
@@ -65,8 +65,8 @@ def test_a_perfect_judge_a_useless_metric_and_the_subsets():
     rows = {(r.reference, r.contender, r.subset): r for r in pair_accuracies(groups, GAMMA, unseen=("d",))}
     assert rows["consensus", "judge", "all"].accuracy.mean == 1
     assert rows["consensus", "judge", "all"].accuracy.count == 12
-    assert rows["consensus", "niqe", "all"].accuracy.mean == 0
-    lead = rows["consensus", "niqe", "all"].judge_minus
+    assert rows["consensus", "niqe32", "all"].accuracy.mean == 0
+    lead = rows["consensus", "niqe32", "all"].judge_minus
     assert lead is not None and lead.mean == 1
     assert rows["labels", "psnr", "regression"].accuracy.count == 2
     assert rows["labels", "psnr", "unseen"].accuracy.count == 6
@@ -84,12 +84,12 @@ def test_pairs_on_which_the_two_metrics_differ_are_open():
 def test_a_metric_counts_where_it_has_values_and_the_judge_beside_it_on_the_same_pairs():
     unknown = {name: np.full(4, np.nan, np.float64) for name in ("stlpips", "cvvdp", "psnr")}
     real = group(
-        "x", [3, 2, 1, 0], metrics=signed(unknown | {"niqe": np.arange(4, dtype=np.float64)}), q_sr=np.arange(1.0, 5)
+        "x", [3, 2, 1, 0], metrics=signed(unknown | {"niqe32": np.arange(4, dtype=np.float64)}), q_sr=np.arange(1.0, 5)
     )
     tables = pair_accuracies([group("y", [0, 1, 2, 3]), real], GAMMA, ())
     rows = {(r.reference, r.contender): r for r in tables if r.subset == "all"}
-    psnr, niqe = rows["labels", "psnr"], rows["labels", "niqe"]
-    assert (psnr.accuracy.mean, psnr.accuracy.count) == (1, 6) and niqe.accuracy.count == 12
+    psnr, niqe32 = rows["labels", "psnr"], rows["labels", "niqe32"]
+    assert (psnr.accuracy.mean, psnr.accuracy.count) == (1, 6) and niqe32.accuracy.count == 12
     assert psnr.judge_minus is not None and psnr.judge_minus.mean == 0
 
 

@@ -22,7 +22,7 @@ def test_groups_come_back_joined_and_in_order(tmp_path: Path) -> None:
         assert (np.diff(group.q) < 0).all() and (np.diff(group.rank) < 0).all() and group.q_lr == 2.0
         real = group.kind == "real"
         assert (group.gt is None) == real == bool(np.isnan(group.fidelity).all()) == bool(np.isnan(group.strength))
-        assert np.isnan(group.metrics["psnr"]).all() == real and np.isfinite(group.metrics["niqe"]).all()
+        assert np.isnan(group.metrics["psnr"]).all() == real and np.isfinite(group.metrics["niqe32"]).all()
     assert [g.input_id for g in groups] == [g.input_id for g in read_groups(tmp_path)]
 
 
@@ -48,6 +48,14 @@ def test_unfinished_or_stale_data_sets_are_one_line(tmp_path: Path) -> None:
         manifest.read_text().replace('"digest":"', '"digest":"0').replace('"digest": "', '"digest": "0')
     )
     with pytest.raises(BadDataset, match="again"):
+        next(read_groups(tmp_path))
+
+
+def test_labels_of_an_older_schema_are_one_line(tmp_path: Path) -> None:
+    write_tiny_dataset(tmp_path)
+    labels = tmp_path / LABELS_FILE
+    labels.write_text(labels.read_text().replace('"schema_version": 2', '"schema_version": 1'))
+    with pytest.raises(BadDataset, match=r"labels\.json: labels of schema 1, expected 2: run `oars compass annotate`"):
         next(read_groups(tmp_path))
 
 
