@@ -10,10 +10,14 @@ first=${1:?usage: deploy/job/submit.sh PROFILE|--resume RUN [--set field=value .
 [[ $first == --resume ]] || { shift; set -- --profile "$first" "$@"; }
 environment=deploy/job/runtime-env.yaml
 if [[ -n ${OARS_HOME:-} ]]; then
-  environment=$(mktemp --suffix .yaml)
-  trap 'rm -f "$environment"' EXIT
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' EXIT
+  environment=$folder/runtime-env.yaml
   { cat deploy/job/runtime-env.yaml; echo "  OARS_HOME: \"$OARS_HOME\""; } >"$environment"
 fi
+# The job server is in one's own network: not by way of a proxy.
+host=${RAY_API_SERVER_ADDRESS:-http://127.0.0.1:8265} host=${host#*://} host=${host%%[:/]*}
+export no_proxy="${no_proxy:+$no_proxy,}$host" NO_PROXY="${NO_PROXY:+$NO_PROXY,}$host"
 # One CPU for the driver, so that Ray does not put it on a head node that is already full.
 ray job submit --runtime-env "$environment" --working-dir . --entrypoint-num-cpus 1 \
   -- python -m services.launch.driver "$@"

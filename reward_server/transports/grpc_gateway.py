@@ -14,7 +14,12 @@ from reward_server.transports.base import pixels
 
 DESCRIBE_S = 10.0
 """Deadline of a call that costs the service nothing."""
-_OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+# The environment's proxies are not for a service in one's own network.
+_OPTIONS = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+]
 _ABSENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED, grpc.StatusCode.CANCELLED)
 
 

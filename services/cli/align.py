@@ -66,13 +66,16 @@ def align(
     # Ray takes a second to import: after the config is known to be good.
     from services.launch.cluster import cluster, deploy_compass, needed_cpus
     from services.launch.job import AlignJob, follow, submit
+    from services.launch.placement import check_node, own_node, run_needs
 
     with cluster(needed_cpus(config), None if fresh else address or "auto", config.control.start_deadline_s) as joined:
-        deploy_compass(config)
         overrides = set_ or []
         job = (
             AlignJob.resume(run, overrides, joined) if run else AlignJob.begin(path, overrides, run_id, config, joined)
         )
+        if joined.own:
+            check_node(run_needs(config), own_node())
+        deploy_compass(config)
         code = follow(joined, submit(joined, job))
     raise typer.Exit(code)
 

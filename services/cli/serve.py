@@ -72,11 +72,13 @@ def serve(
 
     # Ray takes a second to import: after the input is known to be good.
     from services.launch.cluster import cluster, needed_cpus
+    from services.launch.placement import check_node, judge_need, own_node
 
     with cluster(needed_cpus(config), None if fresh else address, config.control.start_deadline_s) as joined:
         if joined.own:  # in a cluster that was there, an earlier gateway is expected
             check_ports_free(gateway)
-        deploy(config.judge, config.reward.app)
+            check_node({"judge": judge_need(config.judge)}, own_node())
+        deploy(config.judge, config.reward.app, config.control.start_deadline_s)
         ports = deploy_gateway(gateway)
         typer.echo(f"COMPASS is ready: application {config.reward.app!r}, {' and '.join(endpoints(gateway, ports))}")
         if joined.own:

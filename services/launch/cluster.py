@@ -166,4 +166,4 @@ def deploy_compass(config: RunConfig) -> None:
 
     if config.reward.app not in serve.status().applications:
         print("deploying COMPASS (the judge loads and warms up)", flush=True)
-        deploy(config.judge, config.reward.app)
+        deploy(config.judge, config.reward.app, config.control.start_deadline_s)

@@ -3,11 +3,14 @@
 import asyncio
 import os
 import shlex
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
 from ray.job_submission import JobStatus, JobSubmissionClient
@@ -16,6 +19,7 @@ from oars.config import RunConfig
 from oars.deployment import deploy_path
 from services.launch.addresses import NoCluster
 from services.launch.cluster import ROOT, Cluster
+from services.launch.upload import check_upload, is_checkout
 from services.run.progress import Progress, ProgressLine, progress
 from services.run.run_directory import new_run_id, runs_folder
 
@@ -34,33 +38,44 @@ class AlignJob:
     entrypoint: str
     runtime_env: dict[str, object] = field(default_factory=dict)
 
+    profile: Path | None = None
+    """Travels with the job, into its current directory."""
+
     @classmethod
     def begin(
         cls, profile: Path, overrides: list[str], run_id: str | None, config: RunConfig, where: Cluster
     ) -> "AlignJob":
-        """A run that begins, or goes on if the id is that of one. A job's name is used once."""
+        """A run that begins, or goes on if the id is that of one. A job's name is used once. Raises TooLarge."""
         name = new_run_id(run_id or config.name)
         profile = profile.resolve()
+        named, travels = profile, None
         if where.own:
             overrides = [*overrides, *_absolute_paths(config)]
+        elif not is_checkout(ROOT):
+            named, travels = Path(profile.name), profile
         elif profile.is_relative_to(ROOT):
-            profile = profile.relative_to(ROOT)
-        return cls._of(name, ["--profile", str(profile), "--run-id", run_id or name], overrides, where)
+            named = profile.relative_to(ROOT)
+        return cls._of(name, ["--profile", str(named), "--run-id", run_id or name], overrides, where, travels)
 
     @classmethod
     def resume(cls, run: Path, overrides: list[str], where: Cluster) -> "AlignJob":
-        """Go on with the run in this directory, which the driver's node sees under the same path."""
+        """Go on with the run in this directory, which the driver's node sees under the same path. Raises TooLarge."""
         return cls._of(new_run_id(run.name), ["--resume", str(run)], overrides, where)
 
     @classmethod
-    def _of(cls, name: str, what: list[str], overrides: list[str], where: Cluster) -> "AlignJob":
-        """Runtime environment of the job: this Python and these files on a cluster of its own; elsewhere the code
-        travels with it."""
+    def _of(
+        cls, name: str, what: list[str], overrides: list[str], where: Cluster, profile: Path | None = None
+    ) -> "AlignJob":
+        """On a cluster of our own the job uses this Python and these files. Elsewhere the code of a checkout travels
+        with it; an installed package does not, since the nodes have theirs."""
         words = [sys.executable if where.own else "python", "-m", "services.launch.driver", *what]
         words += [word for override in overrides for word in ("--set", override)]
         recipe = yaml.safe_load(deploy_path(RUNTIME_ENV).read_text())
-        env = {"env_vars": recipe["env_vars"]} if where.own else recipe | {"working_dir": str(ROOT)}
-        return cls(name, shlex.join(words), env)
+        env = {"env_vars": recipe["env_vars"]}
+        if not where.own and is_checkout(ROOT):
+            check_upload(ROOT, recipe["excludes"])
+            env = recipe | {"working_dir": str(ROOT)}
+        return cls(name, shlex.join(words), env, profile)
 
 
 def _absolute_paths(config: RunConfig) -> list[str]:
@@ -76,16 +91,19 @@ def submit(where: Cluster, job: AlignJob) -> str:
     client = _client(where)
     token = " (it asks for what `ray get-auth-token` prints)" if os.environ.get("RAY_AUTH_MODE") == "token" else ""
     print(f"job {job.name}; dashboard and job server: {where.dashboard}{token}", flush=True)
-    return client.submit_job(
-        entrypoint=job.entrypoint,
-        submission_id=job.name,
-        runtime_env=job.runtime_env,
-        metadata={"name": job.name},
-    )
+    with tempfile.TemporaryDirectory(prefix="oars-job-") as folder:
+        env = dict(job.runtime_env)
+        if job.profile:
+            shutil.copy(job.profile, folder)
+            env["working_dir"] = folder
+        return client.submit_job(
+            entrypoint=job.entrypoint, submission_id=job.name, runtime_env=env, metadata={"name": job.name}
+        )
 
 
 def _client(where: Cluster) -> JobSubmissionClient:
     """The dashboard of a new head answers seconds after the head does."""
+    _without_proxy(urlsplit(where.dashboard).hostname or "")
     deadline = time.monotonic() + _SERVER_WAIT_S
     while True:
         try:
@@ -94,6 +112,17 @@ def _client(where: Cluster) -> JobSubmissionClient:
             if time.monotonic() > deadline:
                 raise NoCluster(f"no job server answers at {where.dashboard}") from error
             time.sleep(_POLL_S)
+
+
+def _without_proxy(host: str) -> None:
+    """For this process: Ray's job client would ask the environment's proxy for a server in one's own network.
+
+    Jobs have the environment of their cluster's nodes, which is not touched.
+    """
+    for name in ("no_proxy", "NO_PROXY"):
+        hosts = [known for known in os.environ.get(name, "").split(",") if known]
+        if host not in hosts:
+            os.environ[name] = ",".join([*hosts, host])
 
 
 def follow(where: Cluster, job_id: str) -> int:

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import socket
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +19,9 @@ from reward_server.schema import API_VERSION
 
 SERVE_CONFIG = "serve/compass.yaml"
 GATEWAY_APP = "compass-gateway"
+START_DEADLINE_S = 600.0
+"""Seconds that an application may take to run where no config says so; the same as `control.start_deadline_s`."""
+_LOOK_EVERY_S = 0.1
 _PORTS_S = 30.0
 _PROBE_S = 1.0
 JUDGE, _DOOR = "Compass", "CompassGateway"  # deployments
@@ -25,18 +29,24 @@ JUDGE, _DOOR = "Compass", "CompassGateway"  # deployments
 _MENDABLE = ("BadJudge: ", "BadSetting: ")
 
 
-def deploy(judge: JudgeConfig, app: str = "compass") -> None:
+def deploy(judge: JudgeConfig, app: str = "compass", deadline_s: float = START_DEADLINE_S) -> None:
     """Deploy or update the judge's application; return when it is warm. Deployment handles reach it, nobody else.
 
-    Replicas that hold this very judge, under these settings, stay. Raises BadJudge with one line.
+    Replicas that hold this very judge, under these settings, stay. Raises BadJudge with one line, also where it is not
+    warm within `deadline_s` seconds.
     """
     from reward_server.checkpoint import judge_identity
 
-    redeploy(judge, judge_identity(judge), app)
+    redeploy(judge, judge_identity(judge), app, deadline_s=deadline_s)
 
 
 def redeploy(
-    judge: JudgeConfig, digest: str, app: str, min_replicas: int | None = None, max_replicas: int | None = None
+    judge: JudgeConfig,
+    digest: str,
+    app: str,
+    min_replicas: int | None = None,
+    max_replicas: int | None = None,
+    deadline_s: float = START_DEADLINE_S,
 ) -> None:
     """The same for a judge that need not lie on this machine; `min_replicas` and `max_replicas` replace the file's
     replicas.
@@ -49,7 +59,9 @@ def redeploy(
     bounds = {"min_replicas": min_replicas, "max_replicas": max_replicas}
     options["autoscaling_config"] |= {name: value for name, value in bounds.items() if value is not None}
     try:
-        _run(application(judge, version_of(judge, digest), **options), app)
+        _run(application(judge, version_of(judge, digest), **options), app, deadline_s)
+    except TimeoutError as error:
+        raise BadJudge(f"judge {judge.path!r} cannot be served: {error}: {_wanted(judge)}; {_there()}") from error
     except RuntimeError as error:
         raise BadJudge(f"judge {judge.class_path or judge.path!r} cannot be served: {_reason(app, error)}") from error
 
@@ -67,7 +79,9 @@ def deploy_gateway(config: GatewayConfig) -> tuple[int | None, int | None]:
     from reward_server.gateway.app import application
 
     try:
-        handle = _run(application(config, **_options(_DOOR)), GATEWAY_APP)
+        handle = _run(application(config, **_options(_DOOR)), GATEWAY_APP, START_DEADLINE_S)
+    except TimeoutError as error:
+        raise BadSetting(f"the gateway cannot be opened: {error}; {_there()}") from error
     except RuntimeError as error:
         raise BadSetting(f"the gateway cannot be opened: {_reason(GATEWAY_APP, error)}") from error
     return handle.ports.remote().result(timeout_s=_PORTS_S)
@@ -124,13 +138,42 @@ def _options(name: str) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key != "name"}
 
 
-def _run(application: Any, name: str) -> Any:
+def _run(application: Any, name: str, deadline_s: float) -> Any:
+    """The application's handle, once it runs.
+
+    Raises RuntimeError if it fails, and TimeoutError if it does not run in time; one that is new is then taken away.
+    """
     from ray import serve
 
     # Serve reports its own steps at INFO.
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     serve.start(proxy_location=serve_config()["proxy_location"])
-    return serve.run(application, name=name, route_prefix=None)
+    new, deadline = name not in serve.status().applications, time.monotonic() + deadline_s
+    target = serve.RunTarget(application, name=name, route_prefix=None)
+    [handle] = serve.run_many([target], wait_for_applications_running=False)
+    while (now := serve.status().applications[name]).status != "RUNNING":
+        if now.status == "DEPLOY_FAILED":
+            raise RuntimeError(f"Deploying application {name} failed: {now.message}")
+        if time.monotonic() > deadline:
+            if new:
+                serve.delete(name)
+            raise TimeoutError(f"application {name!r} does not run after {deadline_s:.0f} s")
+        time.sleep(_LOOK_EVERY_S)
+    return handle
+
+
+def _wanted(judge: JudgeConfig) -> str:
+    """What each replica reserves."""
+    resources = judge.resources
+    amounts = list(judge.placement_group_bundles) or {"CPU": resources.num_cpus, "GPU": resources.num_gpus}
+    where = f" on nodes with {resources.label_selector}" if resources.label_selector else ""
+    return f"wanted {amounts}{where}"
+
+
+def _there() -> str:
+    import ray
+
+    return f"there is {ray.cluster_resources()}, of it free {ray.available_resources()}"
 
 
 def _reason(app: str, error: RuntimeError) -> str:

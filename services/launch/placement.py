@@ -1,0 +1,72 @@
+"""Whether the roles of a run fit on the one node of a cluster of our own, where nothing will ever be added.
+
+Only GPUs and labels can be missing there: logical CPUs are given as they are needed (services/launch/cluster.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from oars.config import JudgeConfig, ResourcesConfig, RunConfig
+from oars.errors import UserError
+
+# Of Ray's label selectors; what they mean is left to Ray.
+_OPERATORS = ("!", "in(")
+
+
+class CannotPlace(UserError, RuntimeError):
+    """A role that no node can ever hold; the message is one line naming its field."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What all actors of one role reserve together."""
+
+    gpus: float
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Node:
+    gpus: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def judge_need(judge: JudgeConfig) -> Need:
+    bundles = [float(bundle.get("GPU", 0)) for bundle in judge.placement_group_bundles]
+    return Need(sum(bundles) if bundles else judge.resources.num_gpus, judge.resources.label_selector)
+
+
+def run_needs(config: RunConfig) -> dict[str, Need]:
+    """By role; without the judge where an endpoint has it."""
+    needs = {
+        "rollout": _need(config.rollout.workers, config.rollout.resources),
+        "learner": _need(config.learner.ranks, config.learner.resources),
+    }
+    return needs if config.reward.endpoint else {"judge": judge_need(config.judge), **needs}
+
+
+def _need(actors: int, resources: ResourcesConfig) -> Need:
+    return Need(actors * resources.num_gpus, resources.label_selector)
+
+
+def check_node(needs: Mapping[str, Need], node: Node) -> None:
+    """Raises CannotPlace."""
+    for role, need in needs.items():
+        for key, value in need.labels.items():
+            if not value.startswith(_OPERATORS) and node.labels.get(key) != value:
+                raise CannotPlace(
+                    f"{role}.resources.label_selector: {key}={value} wanted, and this machine has no such label; "
+                    f"start the cluster yourself with `ray start --head --labels {key}={value}`"
+                )
+    wanted = {f"{role}.resources.num_gpus": need.gpus for role, need in needs.items() if need.gpus}
+    if sum(wanted.values()) > node.gpus:
+        listed = ", ".join(f"{name}: {gpus:g}" for name, gpus in wanted.items())
+        raise CannotPlace(f"{listed} GPUs wanted together, and this machine has {node.gpus:g}")
+
+
+def own_node() -> Node:
+    """Of the cluster that is connected, which has one."""
+    import ray
+
+    [node] = ray.nodes()
+    return Node(node["Resources"].get("GPU", 0.0), node["Labels"])

@@ -1,0 +1,39 @@
+"""What of a checkout travels with a job, and whether Ray takes it: said before the upload, by folder."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from ray._private.runtime_env.packaging import GCS_STORAGE_MAX_SIZE, _dir_travel, _get_excludes
+
+from oars.errors import UserError
+
+_MIB = 2**20
+_NAMED = 3  # the largest entries are what one has to look at
+
+
+class TooLarge(UserError, ValueError):
+    """More would travel than Ray takes; the message is one line naming the largest folders."""
+
+
+def is_checkout(root: Path) -> bool:
+    """The code lies in a checkout, whose state may be known to no other node, and not in an installed package."""
+    return (root / "pyproject.toml").is_file()
+
+
+def check_upload(root: Path, excludes: Sequence[str], limit: int = GCS_STORAGE_MAX_SIZE) -> None:
+    """Count as Ray does: without `excludes`, and what .gitignore and .rayignore name. Raises TooLarge."""
+    sizes: Counter[str] = Counter()
+
+    def count(path: Path) -> None:
+        if path.is_file():
+            first, *below = path.relative_to(root).parts
+            sizes[f"{first}/" if below else first] += path.stat().st_size
+
+    _dir_travel(root, [_get_excludes(root, list(excludes))], count, include_gitignore=True)
+    if sizes.total() >= limit:
+        largest = ", ".join(f"{name} {size / _MIB:.0f} MiB" for name, size in sizes.most_common(_NAMED))
+        raise TooLarge(
+            f"{root}: {sizes.total() / _MIB:.0f} MiB would travel with the job, and Ray takes {limit / _MIB:.0f}: "
+            f"{largest}; move them elsewhere, or name them in .rayignore"
+        )
