@@ -19,13 +19,10 @@ import deepspeed.ops
 import torch
 from torch import Tensor, nn
 
+from learner.errors import NonFiniteGradient
 from oars.config import LearnerConfig, OptimiserConfig
 
 _TAG = "engine"
-
-
-class NonFiniteGradient(RuntimeError):
-    """A step whose gradient is not a number: the weights must not take it."""
 
 
 def join(rank: int, world: int, address: str) -> None:

@@ -66,6 +66,8 @@ async def rl_step(conductor: Conductor, running: StageRun, batch: list[ScoredGro
     """One optimiser step on a batch of groups."""
     groups = training_groups(batch, conductor.config.objective.optimality)  # rewards R -> optimality r in [0, 1]
     report = await conductor.train(running, groups)  # the objective (oars/alignment/nft.py), AdamW, old <- blend
+    if report is None:  # no finite gradient: the batch was dropped
+        return
     await conductor.publish()  # `old` as the next version, to every rollout worker
     await conductor.end_step(running, batch, groups, report)
 

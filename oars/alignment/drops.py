@@ -16,3 +16,5 @@ class DropReason(StrEnum):
     """Not sampled within its deadline in any of its attempts."""
     FAILED = "failed"
     """Sampling failed in every attempt."""
+    NON_FINITE = "non_finite"
+    """Its batch gave a gradient that is not finite, each time that it was tried."""

@@ -45,10 +45,12 @@ async def _train(run: Run, source: InputSource, learner: ResilientLearner) -> in
         upcoming = ahead.create_task(batch(done))
         while done < config.steps and not run.stop.requested:
             pairs, upcoming = await upcoming, ahead.create_task(batch(done + 1))
-            numbers = step_numbers(await learner.cold_start_step(pairs))
+            report = await learner.cold_start_step(pairs)
             done += 1
-            run.telemetry.step(_STAGE, done, numbers)
-            run.progress.update(ProgressLine(_STAGE, done, config.steps, f"loss {numbers['loss']:.4f}"))
+            if report:
+                numbers = step_numbers(report)
+                run.telemetry.step(_STAGE, done, numbers)
+                run.progress.update(ProgressLine(_STAGE, done, config.steps, f"loss {numbers['loss']:.4f}"))
             if done < config.steps and (done % every == 0 or run.stop.requested):
                 await _checkpoint(run, learner, done)
     return done

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from learner.errors import NonFiniteGradient
 from learner.report import StepReport
 from oars.alignment.drops import DropReason
 from oars.alignment.messages import TrainingGroup
@@ -169,6 +170,10 @@ class Conductor:
     def _leave(self, running: StageRun, group_id: str, dropped: Dropped) -> None:
         """End a group untrained, and make room for another. Raises NothingTrainable."""
         self._ledger.dropped(group_id, dropped.reason, dropped.detail)
+        self._left(running, group_id, dropped)
+
+    def _left(self, running: StageRun, group_id: str, dropped: Dropped) -> None:
+        """After it left in the ledger. Raises NothingTrainable."""
         self._samples.forget([group_id])
         self._observer.dropped(group_id, dropped.reason, dropped.detail)
         running.in_flight -= 1
@@ -224,14 +229,28 @@ class Conductor:
         """By group id."""
         return {group.group_id: staleness(self._policies.current.version, group.version) for group in batch}
 
-    async def train(self, running: StageRun, groups: list[TrainingGroup]) -> StepReport:
-        """One optimiser step on top of the newest version."""
+    async def train(self, running: StageRun, groups: list[TrainingGroup]) -> StepReport | None:
+        """One optimiser step on top of the newest version. None if the batch gives no finite gradient and was dropped.
+
+        Raises NothingTrainable.
+        """
         version, running.step_began = self._policies.current.version, self._now()
         with self._observer.timed("train"):
-            report = await self._learner.train(groups, version)
+            try:
+                report = await self._learner.train(groups, version)
+            except NonFiniteGradient as error:
+                self._abandon(running, version + 1, groups, str(error))
+                return None
         self._observer.clocks.lap(running.stage.name)
         self._ledger.stepped(version + 1, self._observer.clocks.seconds())
         return report
+
+    def _abandon(self, running: StageRun, step: int, groups: list[TrainingGroup], error: str) -> None:
+        """The leased batch leaves whole: which of its groups is to blame would take a step for each of them to tell."""
+        dropped = Dropped(DropReason.NON_FINITE, f"step {step}: {error}")
+        self._ledger.abandoned(step, dropped.reason, dropped.detail)
+        for group in groups:
+            self._left(running, group.group_id, dropped)
 
     async def publish(self) -> None:
         """Learner -> store -> workers, which install it before their next group."""

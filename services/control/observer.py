@@ -138,6 +138,9 @@ class RunObserver:
     def learner_lost(self, error: str, losses: int) -> None:
         self._telemetry.warning("learner_lost", error=error, losses=losses)
 
+    def non_finite(self, what: str, error: str, tries_left: int) -> None:
+        self._telemetry.warning("non_finite", what=what, error=error, tries_left=tries_left)
+
     def step_repeated(self, version: int, digest: str, first_digest: str | None) -> None:
         """New ranks repeated a step. Deterministic kernels give the same digest; another one is worth a warning."""
         same = first_digest in (None, digest)

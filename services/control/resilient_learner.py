@@ -9,10 +9,11 @@ so the version that workers know never falls and no group is trained twice.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from learner.errors import NonFiniteGradient
 from learner.ranks import LearnerLost
 from learner.report import StepReport
 from oars.alignment.messages import PolicySnapshot, TrainingGroup
@@ -24,6 +25,11 @@ from services.control.protocols import SampleStore
 from services.run.checkpoints import Checkpoints
 from services.run.ledger import Ledger
 from services.run.watchdog import Watchdog
+
+# A gradient that is not finite twice, the second time on new ranks, is not a passing fault of a device.
+_TRIES = 2
+# More cold-start steps than this in a row, and it is not the data.
+_LEFT_OUT_IN_A_ROW = 8
 
 T = TypeVar("T")
 Pairs = Callable[[int], Awaitable[list[Pair]]]
@@ -43,6 +49,14 @@ class Ranks(Protocol):
     async def load(self, path: Path) -> dict[str, Any]: ...
     async def ping(self) -> list[int]: ...
     def stop(self) -> None: ...
+
+
+@dataclass
+class _LeftOut:
+    """Cold-start steps of this driver that gave no finite gradient."""
+
+    steps: set[int] = field(default_factory=set)
+    in_a_row: int = 0
 
 
 class ResilientLearner:
@@ -66,6 +80,7 @@ class ResilientLearner:
         self._enter: Callable[[Ranks], Awaitable[None]] | None = None
         self._pairs: Pairs | None = None
         self._cold_steps = self._safe_steps = self._losses = 0
+        self._left_out = _LeftOut()
         self._turn = asyncio.Lock()
 
     @classmethod
@@ -99,8 +114,20 @@ class ResilientLearner:
             await self._present()
         return self._cold_steps
 
-    async def cold_start_step(self, pairs: list[Pair]) -> StepReport:
-        report = await self._call("a cold-start step", lambda ranks: ranks.cold_start_step(pairs))
+    async def cold_start_step(self, pairs: list[Pair]) -> StepReport | None:
+        """None if the step was left out, because its gradient is not finite on new ranks, too.
+
+        Raises NonFiniteGradient after several such steps in a row.
+        """
+        report = None
+        try:
+            report = await self._call("a cold-start step", lambda ranks: ranks.cold_start_step(pairs))
+            self._left_out.in_a_row = 0
+        except NonFiniteGradient:
+            self._left_out.in_a_row += 1
+            self._left_out.steps.add(self._cold_steps)
+            if self._left_out.in_a_row > _LEFT_OUT_IN_A_ROW:
+                raise
         self._cold_steps += 1
         return report
 
@@ -120,7 +147,10 @@ class ResilientLearner:
         return self._safe_steps
 
     async def train(self, groups: Sequence[TrainingGroup], version: int) -> StepReport:
-        """One step on the samples in the object store, or, for new ranks, on those on disk."""
+        """One step on the samples in the object store, or, for new ranks, on those on disk.
+
+        Raises NonFiniteGradient if the batch gives one on new ranks, too; the next call finds ranks without it.
+        """
         first = self._ranks
 
         async def work(ranks: Ranks) -> StepReport:
@@ -144,7 +174,7 @@ class ResilientLearner:
 
     async def _call(self, what: str, work: Callable[[Ranks], Awaitable[T]]) -> T:
         """The answer of whichever ranks live to give it."""
-        deadline = self._config.control.step_deadline_s
+        deadline, tries = self._config.control.step_deadline_s, _TRIES
         async with self._turn:
             while True:
                 ranks = await self._present()
@@ -152,6 +182,12 @@ class ResilientLearner:
                     return await self._watchdog.wait("learner", what, work(ranks), deadline)
                 except LearnerLost as error:
                     self._lost(error)
+                except NonFiniteGradient as error:
+                    # These ranks have ended, and what the step left in their weights with them.
+                    self._ranks, tries = None, tries - 1
+                    self._observer.non_finite(what, str(error), tries)
+                    if tries == 0:
+                        raise
 
     async def _present(self) -> Ranks:
         """The ranks, in the state that the ledger says; new ones if there are none."""
@@ -194,7 +230,7 @@ class ResilientLearner:
         if path:
             done = int((await self._load(ranks, path))["step"])
         assert self._pairs is not None
-        for step in range(done, self._cold_steps):
+        for step in sorted(set(range(done, self._cold_steps)) - self._left_out.steps):
             await self._repeat(f"cold-start step {step + 1} again", ranks.cold_start_step(await self._pairs(step)))
         self._cold_steps = max(done, self._cold_steps)
 

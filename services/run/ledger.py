@@ -3,7 +3,8 @@
     admitted -> attempt 0, 1, ... -> sampled -> scored -> leased -> exactly one exit: trained
                                                      any of these -> exactly one exit: dropped(reason)
 
-A lease gives a scored group to one optimiser step for good. It becomes the exit `trained` when a checkpoint holds that
+A lease gives a scored group to one optimiser step, for good unless the step turns out to be impossible (`abandoned`:
+its groups leave, dropped). It becomes the exit `trained` when a checkpoint holds that
 step (`acknowledged`); until then a step that was lost with its learner is repeated with the very same batch, so nothing
 is trained twice. Each fact has a primary key and its foreign keys, so the database itself refuses a second exit, a
 second lease, and whatever was never admitted; `services/run/ledger_rules.py` tests the rest. One connection, used by
@@ -148,6 +149,15 @@ class Ledger:
             self._insert("steps", step, stage, self._now(), None)
             for group_id, behind in staleness.items():
                 self._insert("leases", group_id, step, behind)
+
+    def abandoned(self, step: int, reason: DropReason, detail: str) -> None:
+        """The step will never be done: its groups leave, dropped, and its number goes to the next batch."""
+        with self._db:
+            self._db.execute("BEGIN")
+            for (group_id,) in self._db.execute("SELECT group_id FROM leases WHERE step = ?", (step,)).fetchall():
+                self._insert("exits", group_id, str(reason), detail, None, None, self._now())
+            self._db.execute("DELETE FROM leases WHERE step = ?", (step,))
+            self._db.execute("DELETE FROM steps WHERE step = ? AND done IS NULL", (step,))
 
     def stepped(self, step: int, seconds: dict[str, float]) -> None:
         """The step is done; `seconds` are the clocks of the run."""

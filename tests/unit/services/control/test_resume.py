@@ -20,8 +20,10 @@ from fake_roles import Judge, K, Rollouts, Samples, Silent, Source, scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from learner.errors import NonFiniteGradient
 from learner.ranks import LearnerLost
 from learner.report import StepReport
+from oars.alignment.drops import DropReason
 from oars.alignment.messages import (
     AttemptFailed,
     PolicySnapshot,
@@ -35,9 +37,11 @@ from oars.compass.outcome import CandidateOutcome
 from oars.config import RunConfig
 from oars.imaging.crops import Pair
 from services.align import rl_stage
+from services.control.conductor import NothingTrainable
 from services.control.policy_store import PolicyStore
 from services.control.retry import GiveUp, Retry
 from services.control.roles import conductor_of, learner_of, observer_of
+from services.run.errors import innermost
 from services.run.ledger import Ledger
 from services.run.run import Run
 from services.run.stopping import StopRequest
@@ -81,6 +85,8 @@ class Ranks:
     """Ranks whose weights are their history."""
 
     dies: Callable[[], bool]
+    poisoned: int = 0
+    """A batch with a group whose number is a multiple of this has no finite gradient; 0: none."""
     history: list[Any] = field(default_factory=list)
     version: int = -1
     dead: bool = False
@@ -97,6 +103,9 @@ class Ranks:
     async def train(self, groups: Sequence[TrainingGroup], version: int) -> StepReport:
         await self._answer()
         assert version == self.version
+        if self.poisoned and any(int(group.group_id.split("-")[1]) % self.poisoned == 0 for group in groups):
+            self.dead = True
+            raise NonFiniteGradient("gradient norm is nan")
         self.history.append([[group.sample, list(group.optimality)] for group in groups])
         await self._answer()
         return StepReport(len(self.history), version, {"total": 1.0}, 0.5, {}, 0.1)
@@ -175,7 +184,7 @@ def at_once(attempt: int, timed_out: bool) -> Retry | GiveUp:
     return Retry(0.0)
 
 
-def drive(disk: Disk, writes: int, chance: random.Random, failures: float, losses: float) -> bool:
+def drive(disk: Disk, writes: int, chance: random.Random, failures: float, losses: float, poisoned: int = 0) -> bool:
     """One driver; True if it lived to the end of both stages."""
     ledger = Ledger.drive(disk.ledger)
     ledger._db.execute("PRAGMA synchronous=OFF")  # drivers die here, machines do not
@@ -185,7 +194,7 @@ def drive(disk: Disk, writes: int, chance: random.Random, failures: float, losse
     ranks: list[Ranks] = []
 
     async def start() -> Ranks:
-        ranks.append(Ranks(lambda: chance.random() < losses))
+        ranks.append(Ranks(lambda: chance.random() < losses, poisoned))
         return ranks[-1]
 
     async def life() -> None:
@@ -214,7 +223,13 @@ def drive(disk: Disk, writes: int, chance: random.Random, failures: float, losse
 
 
 def align(
-    directory: Path, max_staleness: int | str, kills: list[int], seed: int, failures: float, losses: float
+    directory: Path,
+    max_staleness: int | str,
+    kills: list[int],
+    seed: int,
+    failures: float,
+    losses: float,
+    poisoned: int = 0,
 ) -> Disk:
     control = {
         "max_staleness": max_staleness,
@@ -228,9 +243,9 @@ def align(
         random.Random(seed),
     )
     for writes in kills:
-        if drive(disk, writes, chance, failures, losses):
+        if drive(disk, writes, chance, failures, losses, poisoned):
             return disk
-    assert drive(disk, NEVER, chance, failures, losses)
+    assert drive(disk, NEVER, chance, failures, losses, poisoned)
     return disk
 
 
@@ -241,6 +256,7 @@ def align(
     seed=st.integers(0, 10**6),
     failures=st.sampled_from([0.0, 0.2]),
     losses=st.sampled_from([0.0, 0.05]),
+    poisoned=st.sampled_from([0, 5]),
 )
 def test_every_group_leaves_once_and_is_trained_once(
     tmp_path_factory: pytest.TempPathFactory,
@@ -249,8 +265,9 @@ def test_every_group_leaves_once_and_is_trained_once(
     seed: int,
     failures: float,
     losses: float,
+    poisoned: int,
 ) -> None:
-    disk = align(tmp_path_factory.mktemp("run"), max_staleness, kills, seed, failures, losses)
+    disk = align(tmp_path_factory.mktemp("run"), max_staleness, kills, seed, failures, losses, poisoned)
     ledger = Ledger.drive(disk.ledger)
     counts, wanted = ledger.counts(), sum(stage["steps"] * stage["groups"] for stage in STAGES.values())
     assert ledger.violations(final=True) == []
@@ -275,3 +292,17 @@ def test_synchronous_weights_do_not_know_what_died(
     tmp_path_factory: pytest.TempPathFactory, whole: list[Any], kills: list[int], seed: int, losses: float
 ) -> None:
     assert align(tmp_path_factory.mktemp("broken"), 0, kills, seed, 0.2, losses).history == whole
+
+
+def test_a_batch_without_a_finite_gradient_leaves_and_the_run_goes_on(tmp_path: Path) -> None:
+    disk = align(tmp_path, 0, [], 0, 0.0, 0.0, poisoned=5)
+    ledger = Ledger.drive(disk.ledger)
+    dropped = ledger.counts().dropped[DropReason.NON_FINITE]
+    assert dropped >= 2 and ledger.violations(final=True) == []
+    ledger.close()
+
+
+def test_a_run_without_any_finite_gradient_ends(tmp_path: Path) -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        align(tmp_path, 0, [], 0, 0.0, 0.0, poisoned=1)
+    assert isinstance(innermost(caught.value), NothingTrainable) and "non_finite" in str(innermost(caught.value))
