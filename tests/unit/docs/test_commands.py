@@ -37,11 +37,13 @@ class _Recorder(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def recorder() -> Iterator[tuple[str, list[bytes]]]:
-    handler = type("Handler", (_Recorder,), {"bodies": []})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    class Handler(_Recorder):
+        bodies: list[bytes] = []  # noqa: RUF012
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", handler.bodies
+        yield f"http://127.0.0.1:{server.server_port}", Handler.bodies
         server.shutdown()
         thread.join()
 

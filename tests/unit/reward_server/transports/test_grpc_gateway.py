@@ -13,7 +13,7 @@ from reward_server.proto.convert import write_description
 from reward_server.schema import Description
 from reward_server.transports.grpc_gateway import GrpcTransport
 
-DESCRIPTION = Description.of(JudgeConfig(), "0" * 64)
+DESCRIPTION = Description.of(JudgeConfig(), "0" * 64, "v1", ["fidelity"])
 
 
 class _Service(CompassServicer):

@@ -8,7 +8,7 @@ from services.launch.placement import CannotPlace, Node, check_node, judge_need,
 CPU = Node(0.0, {"ray.io/node-id": "x"})
 
 
-def config(**roles: dict[str, object]) -> RunConfig:
+def config(**roles: object) -> RunConfig:
     return RunConfig.model_validate(roles)
 
 
