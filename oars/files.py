@@ -29,9 +29,12 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Cut, since a file system that takes 255 bytes has no room for more beside a name that long.
     aside = path.with_name(f".{path.name[:_KEPT_NAME]}.{secrets.token_hex(4)}{_PARTIAL}")
-    write(aside)
-    sync(aside)
-    aside.replace(path)
+    try:
+        write(aside)
+        sync(aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)  # where a full disk stopped it
     sync(path.parent)
 
 

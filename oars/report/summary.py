@@ -88,6 +88,8 @@ class Summary(_Part):
     status: Status
     reason: str = ""
     """Reason why the run stopped or failed; empty otherwise."""
+    warnings: list[str] = Field(default_factory=list)
+    """What makes the result doubtful although nothing failed; one line each."""
     labels: dict[str, str] = Field(default_factory=dict)
     started_at: str
     """ISO 8601, UTC."""

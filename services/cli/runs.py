@@ -70,6 +70,8 @@ def show(
             return
         summary, phases, workers = read_summary(directory), history.phases(), history.workers()
     console.print(f"{summary.run_id}: {summary.status} {summary.reason}".rstrip())
+    for warning in summary.warnings:
+        console.print(f"warning: {warning}", soft_wrap=True)
     console.print(groups_line(summary))
     console.print(workers)
     console.print(phase_table(phases))

@@ -10,10 +10,7 @@ from oars.compass.outcome import Scored
 from oars.config.alignment import OptimalityConfig
 from services.control.experience import ScoredGroup
 from services.control.protocols import SampleStore
-from services.run.ledger import Finished
-
-# Rewards closer than this are the same picture to the judge.
-_NO_SPREAD = 1e-6
+from services.run.ledger import NO_SPREAD, Finished
 
 
 def training_groups(batch: list[ScoredGroup], config: OptimalityConfig) -> list[TrainingGroup]:
@@ -41,6 +38,6 @@ def batch_numbers(batch: Sequence[ScoredGroup]) -> dict[str, float]:
     return {
         "reward_mean": float(np.mean([outcome.reward for outcome in scored])),
         "reward_std": float(np.mean(spreads)),
-        "zero_spread_ratio": float(np.mean([spread < _NO_SPREAD for spread in spreads])),
+        "zero_spread_ratio": float(np.mean([spread < NO_SPREAD for spread in spreads])),
         **means,
     }

@@ -26,12 +26,16 @@ from services.run.telemetry import Telemetry, step_numbers
 # Scores that have a series; a judge of another kind has other readings.
 _SCORES = ("reward", "fidelity", "q_lr", "q_sr", "confidence")
 
+# So many steps in a row, none of whose groups has a spread in its rewards, are no chance any more.
+_ALIKE_STEPS = 5
+
 
 class RunObserver:
     """One per run, in the driver."""
 
     def __init__(self, telemetry: Telemetry, clocks: Clocks, progress: Progress) -> None:
         self._telemetry, self.clocks, self._progress = telemetry, clocks, progress
+        self._alike = 0
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -113,6 +117,10 @@ class RunObserver:
         self._telemetry.observe("learner_step_seconds", report.seconds)
         self._telemetry.group_left("trained", len(batch))
         note = f"reward {numbers['reward_mean']:.3f}  staleness {numbers['staleness_mean']:.1f}"
+        self._alike = self._alike + 1 if numbers["zero_spread_ratio"] == 1.0 else 0
+        if self._alike >= _ALIKE_STEPS:
+            note += f"  WARNING: for {self._alike} steps the judge has found all candidates of each group alike"
+            self._telemetry.warning("candidates_alike", steps=self._alike)
         self._progress.update(ProgressLine(stage, *step, note))
 
     def published(self, policy: Published, seconds: float) -> None:

@@ -135,7 +135,13 @@ def _environment() -> dict[str, str]:
     # As `ray.init()` does for a cluster of its own: with this user's token, which is made where there is none, unless
     # RAY_AUTH_MODE says otherwise. Other users of this machine stay out, and every command of this one gets in.
     enable_token_auth_by_default()
-    ensure_token_if_auth_enabled()
+    try:
+        ensure_token_if_auth_enabled()
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home at all
+        raise NoCluster(
+            f"HOME={os.environ.get('HOME', '')}: Ray's token cannot be kept there ({error}); set RAY_AUTH_TOKEN_PATH "
+            "to a file that you may write, or HOME to such a folder"
+        ) from error
     # Workers must find the packages of a checkout that is not installed, and this Python's console scripts.
     given = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *map(os.path.abspath, given)])

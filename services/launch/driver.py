@@ -10,6 +10,7 @@ It never passes `runtime_env` to `ray.init`: submission is the only place for th
 import argparse
 import asyncio
 import os
+import sqlite3
 import sys
 import time
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ from services.run.prometheus import Prometheus
 from services.run.run import Run
 from services.run.run_directory import CONFIG, BadRun, claimed, find_run, new_run_id, succeeded
 from services.run.stopping import StopRequest
+from services.run.storage import storage_fault
 from services.run.telemetry import Telemetry
 from services.run.watchdog import RunStalled, Watchdog
 
@@ -104,7 +106,19 @@ def _measured(run: Run) -> "tuple[_End, float]":
 
 
 def _finish(run: Run, end: "_End", peak_gib: float) -> int:
-    """Write everything up; the exit code."""
+    """Write everything up, as far as the file system takes it; the exit code."""
+    try:
+        report = _write_up(run, end, peak_gib)
+    except (OSError, sqlite3.OperationalError) as error:
+        if (fault := storage_fault(error, run.directory)) is None:
+            raise
+        print(f"failed: {end.reason or fault}; make room, then --resume {run.id}", flush=True)
+        return end.exit_code or FAILED
+    print(f"{end.status}{': ' + end.reason if end.reason else ''}\nreport: {report}", flush=True)
+    return end.exit_code
+
+
+def _write_up(run: Run, end: "_End", peak_gib: float) -> Path:
     run.ledger.record_clocks(run.clocks.seconds())
     summary = summarise(run, end.status, end.reason, end.results, peak_gib)
     report = write_up(summary, run.directory)
@@ -113,8 +127,9 @@ def _finish(run: Run, end: "_End", peak_gib: float) -> int:
     run.ledger.close()
     if summary.held_out:
         Console(width=_TABLE_WIDTH).print(held_out_table(summary))
-    print(f"{end.status}{': ' + end.reason if end.reason else ''}\nreport: {report}", flush=True)
-    return end.exit_code
+    for warning in summary.warnings:
+        print(f"warning: {warning}", flush=True)
+    return report
 
 
 @dataclass(frozen=True)
@@ -135,7 +150,11 @@ def _run_to_its_end(run: Run) -> _End:
     except Exception as error:
         run.telemetry.exception("failed", error)
         cause = innermost(error)
-        reason = one_line(error) or f"{type(cause).__name__}: {' '.join(str(cause).split())}"
+        reason = (
+            one_line(error)
+            or storage_fault(error, run.directory)
+            or f"{type(cause).__name__}: {' '.join(str(cause).split())}"
+        )
         return _End("failed", reason, BAD_INPUT if one_line(error) else FAILED)
     if stopped:
         return _End("stopped", run.stop.reason, run.stop.exit_code)

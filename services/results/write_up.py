@@ -13,6 +13,9 @@ from services.run.run import Run
 # What of a score's provenance is the same for the whole run.
 _IDENTITY = ("judge_digest", "prompt_version", "reward_function", "reward_settings", "reward_digest")
 
+# Above this share of the trained groups, what was trained is hardly what the judge wants.
+_ALIKE_SHARE = 0.5
+
 
 def summarise(run: Run, status: Status, reason: str, results: Results | None, peak_memory_gib: float) -> Summary:
     """Counts come from the ledger, which is the truth; times from the run's clocks."""
@@ -25,6 +28,7 @@ def summarise(run: Run, status: Status, reason: str, results: Results | None, pe
         name=run.config.name,
         status=status,
         reason=reason,
+        warnings=_warnings(run.ledger.alike(), len(behind)),
         labels=run.config.labels,
         started_at=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         seconds_total=time.time() - started,
@@ -54,6 +58,16 @@ def summarise(run: Run, status: Status, reason: str, results: Results | None, pe
         judge={name: str(provenance[name]) for name in _IDENTITY if name in provenance},
         peak_memory_gib=peak_memory_gib,
     )
+
+
+def _warnings(alike: int, trained: int) -> list[str]:
+    """`alike` of the trained groups had one reward for all candidates."""
+    if alike <= _ALIKE_SHARE * trained:
+        return []
+    return [
+        f"the judge found all candidates alike in {alike} of {trained} trained groups, which taught nothing: look at "
+        "judge, prompt and reward before the result"
+    ]
 
 
 def write_up(summary: Summary, directory: Path) -> Path:

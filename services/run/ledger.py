@@ -28,6 +28,9 @@ from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Scored
 from services.run.ledger_file import open_to_write, reading
 from services.run.ledger_rules import NO_EXIT, SCHEMA, violations
 
+# Rewards closer than this are the same picture to the judge.
+NO_SPREAD = 1e-6
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -280,6 +283,14 @@ class Ledger:
             "SELECT staleness FROM leases JOIN steps USING (step) WHERE done IS NOT NULL ORDER BY step, leases.rowid"
         )
         return [row[0] for row in self._db.execute(query)]
+
+    def alike(self) -> int:
+        """Trained groups of whose candidates the judge thought the same: nothing was to be learnt from them."""
+        return self._count(
+            "(SELECT group_id FROM leases JOIN steps USING (step) JOIN scores USING (group_id) WHERE done IS NOT NULL "
+            "GROUP BY group_id HAVING MAX(reward) - MIN(reward) < ?)",
+            NO_SPREAD,
+        )
 
     def violations(self, final: bool = False) -> list[str]:
         """One line per broken rule and case; `final` adds that nothing may be in flight any more."""

@@ -30,10 +30,13 @@ def resolve_runs(runs: Path, cwd: Path, environment: Mapping[str, str]) -> Path:
     A relative `runs` lies in $OARS_HOME; where that is not set, in the current directory, but for a submitted job in
     ~/oars: its current directory is a temporary copy.
     """
-    if runs.is_absolute() or runs.parts[:1] == ("~",):
-        return runs.expanduser()
     home = environment.get("OARS_HOME", "~/oars" if _UNPACKED in cwd.parts else None)
-    return (cwd if home is None else Path(home).expanduser()) / runs
+    try:
+        if runs.is_absolute() or runs.parts[:1] == ("~",):
+            return runs.expanduser()
+        return (cwd if home is None else Path(home).expanduser()) / runs
+    except RuntimeError as error:
+        raise BadRun(f"runs: {home or runs}: {error}; set HOME, OARS_HOME, or runs to a folder") from error
 
 
 def runs_folder(runs: Path) -> Path:

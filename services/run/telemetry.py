@@ -34,6 +34,11 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class _File(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Silent: a log that cannot be written is no reason to print a traceback for each of its lines."""
+
+
 class Telemetry:
     """One per run, in the driver. `prometheus` is None outside a cluster."""
 
@@ -41,7 +46,7 @@ class Telemetry:
         self._prometheus = prometheus
         self._metrics = end_last_line(run_dir / "metrics.jsonl").open("a", buffering=1)
         self._board = SummaryWriter(str(run_dir / "tensorboard"), flush_secs=30)
-        self._handler = logging.FileHandler(end_last_line(run_dir / "log.jsonl"))
+        self._handler = _File(end_last_line(run_dir / "log.jsonl"))
         self._handler.setFormatter(_JsonLines(run_id))
         self._log = logging.getLogger(_LOGGER)
         self._log.setLevel(logging.INFO)

@@ -31,6 +31,7 @@ from services.control.roles import conductor_of, observer_of
 from services.results.write_up import summarise, write_up
 from services.run.errors import innermost
 from services.run.ledger import Ledger
+from services.run.progress import Progress
 from services.run.run import Run
 from services.run.stopping import StopRequest
 from services.run.telemetry import Telemetry
@@ -75,11 +76,25 @@ class World:
     samples: Samples
 
     @classmethod
-    def make(cls, directory: Path, max_staleness: int | str = 1, judge: Judge | None = None, seed: int = 0) -> "World":
+    def make(
+        cls,
+        directory: Path,
+        max_staleness: int | str = 1,
+        judge: Judge | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> "World":
         config = RunConfig.model_validate({"control": {"max_staleness": max_staleness, "pause_s": 0.01}})
         telemetry = Telemetry(directory, "run", None)
         run = Run(
-            "run", directory, config, Ledger.drive(Path(":memory:")), telemetry, Watchdog(60), StopRequest(), Silent()
+            "run",
+            directory,
+            config,
+            Ledger.drive(Path(":memory:")),
+            telemetry,
+            Watchdog(60),
+            StopRequest(),
+            progress or Silent(),
         )
         rollouts = Rollouts(random.Random(seed))
         learner, store, samples = Learner(rollouts), PolicyStore(lambda snapshot: snapshot), Samples()
@@ -220,6 +235,21 @@ def test_a_stop_ends_the_stage_at_a_step_boundary(directory: Path) -> None:
     assert counts.in_flight == counts.admitted - counts.trained > 0, "what a resume goes on with"
     assert world.run.ledger.violations() == []
     assert world.run.stages[0].steps == 2
+
+
+def test_a_judge_that_says_the_same_of_everything_is_said_while_it_happens_and_at_the_end(directory: Path) -> None:
+    shown: list[str] = []
+
+    class Shown:
+        def update(self, line: object) -> None:
+            shown.append(str(line))
+
+    world = World.make(directory, judge=Judge(lambda request: [scored(2.5)] * K), progress=Shown())
+    world.go(steps=8, groups=2)
+    assert not any("WARNING" in line for line in shown[:4]) and all("WARNING" in line for line in shown[4:])
+    assert "for 8 steps the judge has found all candidates of each group alike" in shown[-1]
+    [warning] = summarise(world.run, "succeeded", "", None, peak_memory_gib=1.5).warnings
+    assert "alike in 16 of 16 trained groups" in warning
 
 
 def test_the_summary_counts_what_the_ledger_recorded(directory: Path) -> None:

@@ -100,6 +100,7 @@ def test_the_entrypoint_is_a_command_of_ours_on_a_profile_of_ours() -> None:
 def test_a_retry_of_the_entrypoint_goes_on_with_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = entrypoint()
     arguments = [word.replace("/runs", str(tmp_path)) for word in words[words.index("services.launch.driver") + 1 :]]
+    arguments[arguments.index("--profile") + 1] = str(deploy_path())  # whose models and photos are here
     arrivals: list[str] = []
 
     def connect(run_id: str) -> None:
@@ -107,7 +108,6 @@ def test_a_retry_of_the_entrypoint_goes_on_with_its_run(tmp_path: Path, monkeypa
         raise NoCluster("none here")
 
     monkeypatch.setattr(driver, "connect", connect)
-    monkeypatch.chdir(deploy_path("profiles").parents[1])
     assert [driver.main(arguments), driver.main(arguments)] == [BAD_INPUT, BAD_INPUT]
     assert arrivals == ["paper", "paper"], "both come as far as the cluster, with the same run"
     with claimed(tmp_path / "paper"):

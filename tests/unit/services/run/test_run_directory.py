@@ -60,3 +60,13 @@ def test_a_run_that_may_not_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "driver.lock").mkdir()
     with pytest.raises(BadRun, match=r"driver\.lock: a run needs a directory that it may write"), claimed(tmp_path):
         raise AssertionError("claimed without a lock")
+
+
+def test_no_home_is_one_line_naming_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", without)
+    for runs, cwd in ((Path("~/runs"), Path("/here")), (Path("runs"), PACKAGE)):
+        with pytest.raises(BadRun, match=r"^runs: .*; set HOME, OARS_HOME, or runs"):
+            resolve_runs(runs, cwd, {})
