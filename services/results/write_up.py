@@ -31,7 +31,7 @@ def summarise(run: Run, status: Status, reason: str, results: Results | None, pe
         warnings=_warnings(run.ledger.alike(), len(behind)),
         labels=run.config.labels,
         started_at=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-        seconds_total=time.time() - started,
+        seconds_total=max(0.0, time.time() - started),  # unless the clock was put back
         stages=run.stages,
         groups=Groups(
             admitted=counts.admitted,

@@ -54,7 +54,7 @@ _RULES = {
     "sampled by a worker that went back to an older version": "SELECT group_id FROM (SELECT group_id, version, "
     "MAX(version) OVER (PARTITION BY worker ORDER BY rowid) AS newest FROM samples) WHERE version < newest",
     "is a version published after a newer one": "SELECT 'version ' || version FROM (SELECT version, "
-    "MAX(version) OVER (ORDER BY at, version) AS newest FROM versions) WHERE version < newest",
+    "MAX(version) OVER (ORDER BY rowid) AS newest FROM versions) WHERE version < newest",
 }
 _LOST = {"admitted but never left": NO_EXIT}
 

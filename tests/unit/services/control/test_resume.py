@@ -8,8 +8,10 @@ import asyncio
 import hashlib
 import json
 import random
+import resource
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,7 +46,9 @@ from services.control.roles import conductor_of, learner_of, observer_of
 from services.run.errors import innermost
 from services.run.ledger import Ledger
 from services.run.run import Run
+from services.run.run_directory import BadRun
 from services.run.stopping import StopRequest
+from services.run.storage import storage_fault
 from services.run.telemetry import Telemetry
 from services.run.watchdog import Watchdog
 
@@ -306,3 +310,34 @@ def test_a_run_without_any_finite_gradient_ends(tmp_path: Path) -> None:
     with pytest.raises(ExceptionGroup) as caught:
         align(tmp_path, 0, [], 0, 0.0, 0.0, poisoned=1)
     assert isinstance(innermost(caught.value), NothingTrainable) and "non_finite" in str(innermost(caught.value))
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Inside, the kernel refuses every write beyond this size of a file, as a full disk refuses it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@settings(max_examples=15)
+@given(st.integers(1, 120), st.integers(0, 10**6))
+def test_a_disk_that_is_full_at_any_write_ends_the_run_and_a_resume_goes_on(
+    tmp_path_factory: pytest.TempPathFactory, kib: int, seed: int
+) -> None:
+    config = RunConfig.model_validate({"control": {"checkpoint_every": 2, "heartbeat_s": 0.003}, "stages": STAGES})
+    disk, chance, whole = Disk(tmp_path_factory.mktemp("run"), config), random.Random(seed), False
+    with largest_file(kib * 1024):
+        try:
+            whole = drive(disk, NEVER, chance, 0.0, 0.0)
+        except (ExceptionGroup, OSError, sqlite3.OperationalError, BadRun) as error:
+            fault = storage_fault(error, disk.directory)
+            assert fault and str(disk.directory) in fault, error
+    assert whole or drive(disk, NEVER, chance, 0.0, 0.0)
+    ledger = Ledger.drive(disk.ledger)
+    assert ledger.violations(final=True) == []
+    assert ledger.counts().trained == sum(stage["steps"] * stage["groups"] for stage in STAGES.values())
+    ledger.close()

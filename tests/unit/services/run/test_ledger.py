@@ -163,3 +163,18 @@ def test_counts_add_up(exits: list[str]) -> None:
     assert all(counts.dropped[reason] == exits.count(reason) for reason in DropReason)
     assert ledger.violations() == []
     ledger.close()
+
+
+@given(st.lists(st.integers(-3600, 3600), min_size=6, max_size=6))
+def test_a_clock_that_jumps_breaks_no_rule(jumps: list[int]) -> None:
+    times = iter([10**9 + jump for jump in jumps] * 20)
+    ledger = Ledger.drive(Path(":memory:"), now=lambda: float(next(times)))
+    for step in range(3):
+        ledger.published(step, f"digest-{step}")
+        admit(ledger, str(step), step)
+        ledger.attempt(str(step), 0)
+        ledger.sampled(str(step), 0, "rollout-0", step, f"digest-{step}", 8, 0.5, {})
+        ledger.scored(str(step), 0, [SCORE], {"replica": "abc"})
+        train(ledger, {str(step): 0}, step + 1)
+    assert ledger.violations(final=True) == [] and ledger.digest(2) == "digest-2"
+    ledger.close()
