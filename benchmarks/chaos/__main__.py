@@ -1,4 +1,5 @@
-"""`python -m benchmarks.chaos --minutes 20`: every fault in turn, then faults at random; table and chaos.json.
+"""`python -m benchmarks.chaos --minutes 20`: every kill in turn, then kills at random; table and chaos.json. With
+`--faults all` each role is also stopped (SIGSTOP) for longer than its deadline.
 
 At the end the run is resumed once more, with few steps left, and goes to its ordinary end; then no group may be
 unaccounted for, no process and no object may be left.
@@ -17,7 +18,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.chaos.faults import ENGINE, FAULTS, REPLICA, Outcome
+from benchmarks.chaos.faults import ENGINE, FAULTS, KILLS, REPLICA, Outcome
 from benchmarks.chaos.subject import Subject, attacked, stored_objects
 from benchmarks.descendants import descendants
 from benchmarks.result import RESULTS, Result, write_result
@@ -30,7 +31,7 @@ def attack(subject: Subject, minutes: float, names: list[str], draw: random.Rand
     """Each fault once, then at random until the time is over; a step is done between two."""
     outcomes, end = [], time.monotonic() + 60 * minutes
     while names or time.monotonic() < end:
-        name = names.pop(0) if names else draw.choice(list(FAULTS))
+        name = names.pop(0) if names else draw.choice(list(KILLS))
         outcome = FAULTS[name](subject)
         outcomes.append(outcome)
         print(f"{outcome}  violations: {subject.violations(final=False)}", flush=True)
@@ -103,7 +104,7 @@ def _spread(name: str, values: list[float | None]) -> dict[str, float | None]:
 
 
 def table(found: list[dict[str, Any]]) -> Table:
-    shown = Table("kill -9", "times", "noticed s (median, max)", "working again s (median, max)")
+    shown = Table("fault", "times", "noticed s (median, max)", "working again s (median, max)")
     for row in found:
         seconds = [f"{row[name]}, {row[f'{name}_max']}" for name in ("noticed_s", "working_s")]
         shown.add_row(row["fault"], str(row["times"]), *seconds)
@@ -119,13 +120,20 @@ def within(outcome: Outcome) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0, help="of faults, the turns included")
-    parser.add_argument("--faults", default=",".join(FAULTS), help="names in turn, before the random ones")
+    parser.add_argument(
+        "--faults", default=",".join(KILLS), help="names in turn, before random kills; `all`: also the SIGSTOPs"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for chaos.json")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="oars-chaos-") as folder:
         with attacked(Path(folder)) as subject:
-            outcomes = attack(subject, given.minutes, given.faults.split(","), random.Random(given.seed))
+            outcomes = attack(
+                subject,
+                given.minutes,
+                list(FAULTS) if given.faults == "all" else given.faults.split(","),
+                random.Random(given.seed),
+            )
             account = finish(subject)
         psutil.wait_procs(descendants(), timeout=_CLEAN_UP_S)
         account["orphans"] = [process.name() for process in descendants()]

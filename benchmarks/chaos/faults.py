@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ray import serve
 
@@ -94,7 +94,52 @@ def driver(subject: Subject) -> Outcome:
     return _watch(subject, "driver", at, lambda: gone, lambda: subject.step_after(gone))
 
 
-FAULTS: dict[str, Callable[[Subject], Outcome]] = {
+# Longer than a group's deadline, and than Serve's health check.
+_STOPPED_S = 90.0
+
+
+def stopped_rollout(subject: Subject) -> Outcome:
+    """Its group's deadline passes; the worker is given up, restarted, and samples again."""
+    at = _kill("oars:rollout-0", signal.SIGSTOP)
+    again = "SELECT MIN(s.at) FROM samples s JOIN attempts a USING (group_id, attempt) WHERE a.at > ?"
+    return _watch(
+        subject,
+        "rollout actor stopped",
+        at,
+        lambda: subject.event("attempt_failed", at),
+        lambda: subject.value(again, at),
+    )
+
+
+def stopped_replica(subject: Subject) -> Outcome:
+    return _reward(subject, "Serve replica stopped", lambda: _kill(REPLICA, signal.SIGSTOP))
+
+
+def stopped_engine(subject: Subject) -> Outcome:
+    return _reward(subject, "vLLM engine process stopped", lambda: _kill(ENGINE, signal.SIGSTOP))
+
+
+def stopped_learner(subject: Subject) -> Outcome:
+    """A step that takes longer than `control.step_deadline_s` ends the run, in one line; a resume goes on."""
+    at = _kill("oars:learner-0", signal.SIGSTOP)
+    code = subject.driver.wait(PATIENCE_S)
+    gone = time.time()
+    subject.resume()
+    outcome = _watch(subject, "learner rank stopped", at, lambda: gone, lambda: subject.step_after(gone))
+    return replace(outcome, remark=f"exit code {code}; {outcome.remark}".rstrip("; "))
+
+
+def stopped_driver(subject: Subject) -> Outcome:
+    """Nobody can take the run from it meanwhile; it goes on by itself. Noticed by the harness."""
+    at = time.time()
+    subject.driver.send_signal(signal.SIGSTOP)
+    time.sleep(_STOPPED_S)
+    subject.driver.send_signal(signal.SIGCONT)
+    on = time.time()
+    return _watch(subject, f"driver stopped for {_STOPPED_S:.0f} s", at, lambda: at, lambda: subject.step_after(on))
+
+
+KILLS: dict[str, Callable[[Subject], Outcome]] = {
     "rollout": rollout,
     "replica": replica,
     "engine": engine,
@@ -102,10 +147,17 @@ FAULTS: dict[str, Callable[[Subject], Outcome]] = {
     "driver": driver,
     "reward_app": reward_app,
 }
+FAULTS = KILLS | {
+    "stopped_rollout": stopped_rollout,
+    "stopped_replica": stopped_replica,
+    "stopped_engine": stopped_engine,
+    "stopped_learner": stopped_learner,
+    "stopped_driver": stopped_driver,
+}
 
 
-def _kill(title: str) -> float:
-    """kill -9 one process with this title; when."""
+def _kill(title: str, number: signal.Signals = signal.SIGKILL) -> float:
+    """Send one process with this title a signal; when."""
     deadline = time.monotonic() + PATIENCE_S
     while not (found := descendants(title)):
         if time.monotonic() > deadline:
@@ -113,7 +165,7 @@ def _kill(title: str) -> float:
             raise Missed(f"no process {title} in {PATIENCE_S:.0f} s; there run {running}")
         time.sleep(0.2)
     at = time.time()
-    os.kill(random.choice(found).pid, signal.SIGKILL)
+    os.kill(random.choice(found).pid, number)
     return at
 
 

@@ -44,6 +44,7 @@ SETTINGS = (
     "control.group_deadline_s=60",
     "control.heartbeat_s=2",
     "control.learner_restarts=10",
+    "control.step_deadline_s=180",
     "reward.deadline_s=60",
 )
 
