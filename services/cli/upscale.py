@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from oars.config import load_profile
+from oars.config import BadConfig, RunConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
 from oars.names import printable
 
@@ -31,6 +31,8 @@ def upscale(
     weights = _weights(run, runs)
     own = weights.with_name(CONFIG) if weights else deploy_path(DEFAULT_PROFILE)
     config = load_profile(profile or own)
+    if weights and profile:
+        _check_same_generator(profile, config, load_profile(own))
     picture = read_picture(photo, MAX_INPUT_PIXELS)
     plan = plan_enlargement(printable(photo), picture.rgb.shape, config.data.scale, config.sampler)
     resolve_model(config.generator.path, "generator")
@@ -67,3 +69,17 @@ def _weights(run: str | None, runs: Path) -> Path | None:
     if not (weights / "config.json").is_file():
         raise BadRun(f"run {run!r} has no aligned weights in {weights}: it has not finished")
     return weights
+
+
+def _check_same_generator(profile: Path, given: RunConfig, own: RunConfig) -> None:
+    """A profile given beside a run may change how is sampled, not what the run's weights were made for.
+
+    Raises BadConfig.
+    """
+    fields = {
+        "generator.path": (given.generator.path, own.generator.path),
+        "data.scale": (given.data.scale, own.data.scale),
+    }
+    for field, (ours, theirs) in fields.items():
+        if ours != theirs:
+            raise BadConfig(f"{profile}: {field}: {ours!r}, and the run was aligned with {theirs!r}")

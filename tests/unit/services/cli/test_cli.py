@@ -132,6 +132,19 @@ def test_the_same_command_again_is_known_before_a_cluster_starts(tmp_path: Path)
     assert done.exit_code == 0 and "r1 has succeeded already" in done.output
 
 
+@pytest.mark.parametrize("override", ["data.scale=2", "generator.path=/models/other"])
+def test_a_profile_that_contradicts_the_run_is_one_line_naming_the_field(override: str, tmp_path: Path) -> None:
+    directory = begin_run(load_profile(deploy_path(), [f"runs={tmp_path}"]), "x4")
+    (directory / "aligned").mkdir()
+    (directory / "aligned" / "config.json").write_text("{}")
+    profile, photo = tmp_path / "mine.yaml", tmp_path / "a.png"
+    group, _, leaf = override.partition(".")
+    profile.write_text(f"{group}: {{{leaf.replace('=', ': ')}}}\n")
+    Image.new("RGB", (64, 64)).save(photo)
+    line = fails_with("upscale", str(photo), "--run", "x4", "--runs", str(tmp_path), "--profile", str(profile))
+    assert line.startswith(f"error: {profile}: {override.split('=')[0]}: ")
+
+
 def test_a_report_goes_where_it_is_wanted(tmp_path: Path) -> None:
     directory, out = begin_run(RunConfig(runs=tmp_path), "r1"), tmp_path / "mine.html"
     assert runner.invoke(app, ["report", "r1", "--runs", str(tmp_path), "--out", str(out)]).exit_code == 0
