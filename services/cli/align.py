@@ -13,7 +13,7 @@ from oars.config import RunConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
 from services.launch.addresses import checked_address
 from services.run.beginning import existing_run
-from services.run.run_directory import CONFIG, claimed, find_run, succeeded
+from services.run.run_directory import CONFIG, check_unclaimed, find_run, succeeded
 
 Profile = Annotated[Path | None, typer.Option(help="Run profile, YAML. Default: the embedded miniature (tiny).")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one config field.")]
@@ -55,8 +55,7 @@ def align(
     config = load_profile(run / CONFIG if run else path, set_)
     there = run or (existing_run(config, run_id) if run_id else None)
     if there:
-        with claimed(there):
-            pass  # a run that is being driven is said at once, not after a cluster has started
+        check_unclaimed(there)  # before a cluster is started for it
         if not run and succeeded(there):
             typer.echo(f"run {run_id} has succeeded already: {there}")
             return

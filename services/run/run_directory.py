@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from oars.errors import UserError
 from oars.report.summary import SUMMARY, read_summary
@@ -18,6 +19,7 @@ from oars.report.summary import SUMMARY, read_summary
 # Ray unpacks a submitted working directory under such a path and deletes it when the cluster ends.
 _UNPACKED = "working_dir_files"
 CONFIG = "config.yaml"
+_LOCK = "driver.lock"
 
 
 class BadRun(UserError, ValueError):
@@ -57,17 +59,31 @@ def succeeded(directory: Path) -> bool:
 @contextmanager
 def claimed(directory: Path) -> Iterator[None]:
     """Inside, no other driver can have the run; the kernel lets go when this process ends. Raises BadRun."""
-    path = directory / "driver.lock"
+    path = directory / _LOCK
     try:
         lock = path.open("w")
     except OSError as error:
         raise BadRun(f"{path}: a run needs a directory that it may write: {error.strerror}") from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BadRun(_unclaimable(directory, error)) from error
+        _lock(directory, lock, fcntl.LOCK_EX)
         yield
+
+
+def check_unclaimed(directory: Path) -> None:
+    """Raises BadRun if a driver has the run. Needs no right to write there: the driver may be another user's."""
+    try:
+        lock = (directory / _LOCK).open()
+    except OSError:
+        return  # never driven; what else there is, the driver will say
+    with lock:
+        _lock(directory, lock, fcntl.LOCK_SH)
+
+
+def _lock(directory: Path, file: IO[str], kind: int) -> None:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        raise BadRun(_unclaimable(directory, error)) from error
 
 
 def _unclaimable(directory: Path, error: OSError) -> str:
