@@ -28,7 +28,7 @@ class Groups:
         """`repeat` is the share of requests, spread evenly, that repeat the group before them."""
         if not 0 <= repeat < 1:
             raise ValueError(f"repeat: {repeat}, expected 0 to below 1")
-        data = data.model_copy(update={"evaluation_crop": side, "evaluation_crops": _POOL})
+        data = data.model_copy(update={"crop": side, "evaluation_crop": side, "evaluation_crops": _POOL})
         rng = np.random.default_rng(seed)
         self._pool = [_depths(pair, candidates, rng) for pair in evaluation_pairs(data, seed)]
         self.repeat = repeat

@@ -33,7 +33,9 @@ def test_data_without_fidelity_have_no_bounds(tmp_path: Path) -> None:
 def test_a_judge_of_dists_labels_is_refused_where_dists_is_not(tmp_path: Path) -> None:
     if dists_available():
         pytest.skip("DISTS is here")
-    (tmp_path / "config.json").write_text("{}")
+    for path in miniature_path("judge").iterdir():
+        if path.name != JUDGE_LABELS:
+            (tmp_path / path.name).symlink_to(path)
     (tmp_path / JUDGE_LABELS).write_text(
         json.dumps({"stlpips": 1, "structure": 1, "colour": 1, "jod": 1, "dists_bound": 1})
     )
