@@ -4,8 +4,9 @@ import os
 import unicodedata
 from pathlib import Path
 
-# Control characters and the separators of lines and paragraphs.
-_BREAKING = ("Cc", "Zl", "Zp")
+# Control characters, the separators of lines and paragraphs, and surrogates.
+_BREAKING = ("Cc", "Zl", "Zp", "Cs")
+_RAW_BYTE = 0xDC00
 
 
 def printable(name: Path | str) -> str:
@@ -13,5 +14,10 @@ def printable(name: Path | str) -> str:
 
     A byte that is no UTF-8 becomes `\\\\x83`, a control character `\\\\n`.
     """
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _BREAKING else c for c in text)
+    return "".join(_escaped(c) if unicodedata.category(c) in _BREAKING else c for c in os.fspath(name))
+
+
+def _escaped(c: str) -> str:
+    """A byte that is no UTF-8 comes as a surrogate of its own (PEP 383)."""
+    code = ord(c)
+    return f"\\x{code - _RAW_BYTE:02x}" if 0x80 <= code - _RAW_BYTE <= 0xFF else c.encode("unicode_escape").decode()

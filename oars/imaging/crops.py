@@ -20,7 +20,7 @@ from oars.errors import UserError
 from oars.imaging.degradation import degrade, degrade_once
 from oars.imaging.image_io import BadImage
 from oars.imaging.photo_cache import PhotoCache
-from oars.imaging.photos import Photo
+from oars.imaging.photos import NoPhotos, Photo
 from oars.imaging.survey import survey
 from oars.seeds import derive_seed
 
@@ -90,12 +90,14 @@ def evaluation_pairs(data: DataConfig, seed: int) -> list[Pair]:
     """`data.evaluation_crops` degraded pairs of `data.evaluation_crop` pixels from the evaluation photos.
 
     The windows overlap by half, three quarters ... only where the photos have too few disjoint ones.
-    Raises BadImage, PhotoTooSmall, or NoPhotos if the source has no photo to use in one of its splits.
+    A photo that cannot be read is left out. Raises NoPhotos if the source has no photo to use in one of its splits.
     """
     photos = survey(data).evaluation
     stride = data.evaluation_crop
     while len(chosen := _spread(photos, data.evaluation_crop, stride, seed)) < data.evaluation_crops and stride > 1:
         stride //= 2
+    if not chosen:
+        raise NoPhotos(f"data.photos: none of the {len(photos)} evaluation photos in {data.photos!r} can be read")
     return [_evaluation_pair(photo, window, data, seed) for photo, window in chosen[: data.evaluation_crops]]
 
 
@@ -170,9 +172,18 @@ def degraded_window(
 
 def _spread(photos: Sequence[Photo], side: int, stride: int, seed: int) -> list[tuple[Photo, Window]]:
     """Textured grid cells of all photos, shuffled within each photo, the photos taking turns."""
-    queues = [[(photo, cell) for cell in _textured_cells(photo, side, stride, seed)] for photo in photos]
+    queues = [[(photo, cell) for cell in _readable_cells(photo, side, stride, seed)] for photo in photos]
     turns = chain.from_iterable(zip_longest(*queues))
     return [entry for entry in turns if entry is not None]
+
+
+def _readable_cells(photo: Photo, side: int, stride: int, seed: int) -> list[Window]:
+    """None of a photo that cannot be read, or holds none."""
+    try:
+        return _textured_cells(photo, side, stride, seed)
+    except (BadImage, PhotoTooSmall) as error:
+        _log.warning("photo left out: %s", error)
+        return []
 
 
 def _textured_cells(photo: Photo, side: int, stride: int, seed: int) -> list[Window]:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from oars.config import DataConfig
-from oars.imaging.crops import evaluation_pairs, training_pair
+from oars.imaging.crops import evaluation_pairs, low_quality_input, training_pair
 from oars.imaging.photos import NoPhotos, folder_split, photos_by_split
 from oars.imaging.survey import survey
 
@@ -90,16 +90,25 @@ def test_an_evaluation_photo_under_another_name_is_not_trained_on(folder: Path) 
     )
 
 
-def test_a_photo_that_goes_bad_later_costs_a_draw(folder: Path) -> None:
-    save(folder / name_for("train", start=100), seed=3)
-    found = survey(data(folder))
-    before = [training_pair(found.train, data(folder), 0, index).image_id for index in range(12)]
-    bad = found.train[0]
-    bad.path.write_bytes(b"no more")
-    fresh = [photo.__class__(photo.name, photo.path, 1) for photo in found.train]
-    after = [training_pair(fresh, data(folder, crop=SIDE // 2), 0, index).image_id for index in range(12)]
-    assert any(name.startswith(bad.name) for name in before)
-    assert len(after) == len(before)
+def test_a_photo_that_goes_bad_later_costs_draws_not_the_run(folder: Path) -> None:
+    bad = save(folder / name_for("train", start=100), seed=3)
+    train = survey(data(folder)).train
+    bad.write_bytes(b"no more")
+    drawn = [training_pair(train, data(folder), 0, index).image_id for index in range(12)]
+    drawn += [low_quality_input(train, data(folder), 0, index).image_id for index in range(12)]
+    assert {name.split("@")[0] for name in drawn} == {name_for("train")}
+
+
+def test_an_evaluation_photo_that_cannot_be_decoded_is_left_out(folder: Path) -> None:
+    """Its header and its end are whole, so that the survey passes it."""
+    bad = save(folder / name_for("evaluation", ".png", start=300), seed=4)
+    content = bytearray(bad.read_bytes())
+    content[200:2000] = bytes(1800)
+    bad.write_bytes(content)
+    assert {pair.image_id.split("@")[0] for pair in evaluation_pairs(data(folder), 0)} == {name_for("evaluation")}
+    (folder / name_for("evaluation")).unlink()
+    with pytest.raises(NoPhotos, match="none of the 1 evaluation photos"):
+        evaluation_pairs(data(folder), 0)
 
 
 @pytest.mark.parametrize(
