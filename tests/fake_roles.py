@@ -11,7 +11,7 @@ import numpy as np
 from oars.alignment.messages import AttemptFailed, Published, RolloutReceipt, RolloutRequest, Sampled
 from oars.compass.outcome import CandidateOutcome, Scored
 from oars.imaging.crops import Pair
-from services.control.protocols import Judgement
+from services.control.protocols import BadSample, Judgement
 from services.control.source import AdmittedGroup
 
 K = 4
@@ -82,6 +82,8 @@ class Samples:
         return None
 
     async def restore(self, group_id: str) -> Any:
+        if group_id not in self.kept:
+            raise BadSample(f"{group_id}: the sample of a finished group cannot be read")
         return self.kept[group_id]
 
     def forget(self, group_ids: Collection[str]) -> None:

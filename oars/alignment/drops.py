@@ -18,3 +18,5 @@ class DropReason(StrEnum):
     """Sampling failed in every attempt."""
     NON_FINITE = "non_finite"
     """Its batch gave a gradient that is not finite, each time that it was tried."""
+    LOST = "lost"
+    """Its sample on disk is missing or damaged, so that it cannot be trained any more."""

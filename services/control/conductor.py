@@ -12,7 +12,7 @@ stopped.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -30,10 +30,10 @@ from services.control.experience import ExperienceBuffer, ScoredGroup
 from services.control.group_runner import Dropped, GroupRunner, RLGroup
 from services.control.observer import RunObserver
 from services.control.policy_store import PolicyStore
-from services.control.protocols import Learner, Rollouts, SampleStore, Source
+from services.control.protocols import BadSample, Learner, Rollouts, SampleStore, Source
 from services.control.source import AdmittedGroup
 from services.run.checkpoints import Checkpoints
-from services.run.ledger import Ledger
+from services.run.ledger import Finished, Ledger
 from services.run.stopping import StopRequest
 from services.run.watchdog import Watchdog
 
@@ -187,16 +187,27 @@ class Conductor:
     async def _restore(self, running: StageRun) -> None:
         """What an earlier driver left in flight: finished groups come from disk, pending ones get a new attempt."""
         ledger, name = self._ledger, running.stage.name
-        pending, held = ledger.pending(name), await restored(ledger.held(name), self._samples)
-        if batch := ledger.unfinished_step(name):
-            running.leased = await restored(batch.groups, self._samples)
-        running.in_flight = len(pending) + len(held) + len(running.leased)
-        for group in held:
+        pending, finished, begun = ledger.pending(name), ledger.held(name), ledger.unfinished_step(name)
+        running.in_flight = len(pending) + len(finished) + (len(begun.groups) if begun else 0)
+        if begun:
+            try:
+                running.leased = await restored(begun.groups, self._samples)
+            except BadSample as error:
+                self._abandon(running, begun.step, begun.groups, Dropped(DropReason.LOST, str(error)))
+        held = 0
+        for each in finished:
+            try:
+                [group] = await restored([each], self._samples)
+            except BadSample as error:
+                self._leave(running, each.group_id, Dropped(DropReason.LOST, str(error)))
+                continue
+            held += 1
             self._arrive(running, group.group_id, self._groups.filtered(group))
-        for each in pending:
-            self._start(running, await self._source.group(running.stage, each.input, each.ordinal), each.attempts)
+        for waiting in pending:
+            admitted = await self._source.group(running.stage, waiting.input, waiting.ordinal)
+            self._start(running, admitted, waiting.attempts)
         if running.in_flight:
-            self._observer.restored(name, len(held), len(running.leased), len(pending))
+            self._observer.restored(name, held, len(running.leased), len(pending))
 
     # Batches and steps
 
@@ -239,15 +250,17 @@ class Conductor:
             try:
                 report = await self._learner.train(groups, version)
             except NonFiniteGradient as error:
-                self._abandon(running, version + 1, groups, str(error))
+                dropped = Dropped(DropReason.NON_FINITE, f"step {version + 1}: {error}")
+                self._abandon(running, version + 1, groups, dropped)
                 return None
         self._observer.clocks.lap(running.stage.name)
         self._ledger.stepped(version + 1, self._observer.clocks.seconds())
         return report
 
-    def _abandon(self, running: StageRun, step: int, groups: list[TrainingGroup], error: str) -> None:
+    def _abandon(
+        self, running: StageRun, step: int, groups: Sequence[TrainingGroup | Finished], dropped: Dropped
+    ) -> None:
         """The leased batch leaves whole: which of its groups is to blame would take a step for each of them to tell."""
-        dropped = Dropped(DropReason.NON_FINITE, f"step {step}: {error}")
         self._ledger.abandoned(step, dropped.reason, dropped.detail)
         for group in groups:
             self._left(running, group.group_id, dropped)

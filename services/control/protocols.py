@@ -19,6 +19,7 @@ from oars.alignment.messages import (
 )
 from oars.alignment.stage import Stage
 from oars.compass.outcome import CandidateOutcome
+from oars.errors import UserError
 from oars.imaging.crops import Pair
 from services.control.source import AdmittedGroup
 
@@ -65,6 +66,10 @@ class Judge(Protocol):
         """Score an ObjectRef of uint8 [K, H, W, 3]. Never raises for a candidate or an outage: those are `Failed`."""
 
     async def score_one(self, request_id: str, pair: Pair, image: NDArray[np.uint8]) -> CandidateOutcome: ...
+
+
+class BadSample(UserError, RuntimeError):
+    """A sample that should be on disk is not, or is damaged; the message is one line naming the file."""
 
 
 class SampleStore(Protocol):

@@ -8,6 +8,7 @@ holds it write and read it, and the driver sees refs, paths and errors. The run 
 nodes see.
 """
 
+import hashlib
 import json
 from collections.abc import Collection
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import ray
+import torch
 from numpy.typing import NDArray
 from ray.exceptions import RayError
 from safetensors import safe_open
@@ -22,18 +24,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from oars.alignment.messages import AttemptFailed, Conditioning, TrainingSample
-from oars.errors import UserError
 from oars.files import write_whole
 from oars.imaging.preview import side_by_side
+from services.control.protocols import BadSample
+from services.run.storage import storage_fault
 
 _SUFFIX = ".safetensors"
 _TENSORS = ("x0", "t", "v_old", "v_ref")
 # Disk and memory, hardly any computing: a task must not wait for a core that sampling has taken.
 _TASK = {"num_cpus": 0, "max_retries": 3}
-
-
-class BadSample(UserError, RuntimeError):
-    """A sample that should be on disk is not, or is damaged; the message is one line naming the file."""
 
 
 class RaySampleStore:
@@ -51,7 +50,8 @@ class RaySampleStore:
         try:
             await self._write.remote(self._path(group_id), sample)
         except RayError as error:
-            if isinstance(cause := getattr(error, "cause", None), OSError):
+            cause = getattr(error, "cause", None)
+            if isinstance(cause, OSError) or (cause and storage_fault(cause, self._directory)):
                 raise cause from error  # the disk is full, or not there: no other attempt does better
             return AttemptFailed(f"sample lost: {type(error).__name__}", timed_out=False)
         return None
@@ -99,17 +99,30 @@ def write_sample(path: Path, sample: TrainingSample) -> None:
     tensors |= {"prompt_embeds": conditioning.prompt_embeds, "image_latents": conditioning.image_latents}
     present = {name: tensor.contiguous().clone() for name, tensor in tensors.items() if tensor is not None}
     facts = {"group_id": sample.group_id, "seed": sample.seed, "version": sample.version, "grid": conditioning.grid}
-    write_whole(path, lambda aside: save_file(present, aside, metadata={"sample": json.dumps(facts)}))
+    metadata = {"sample": (words := json.dumps(facts)), "digest": _digest(words, present)}
+    write_whole(path, lambda aside: save_file(present, aside, metadata=metadata))
 
 
 def read_sample(path: Path) -> TrainingSample:
     """Bit for bit what was written. Raises BadSample."""
     try:
         with safe_open(path, "pt") as file:
-            facts = json.loads(file.metadata()["sample"])
+            metadata = file.metadata()
+            facts = json.loads(metadata["sample"])
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if _digest(metadata["sample"], tensors) != metadata["digest"]:
+            raise ValueError("it differs from what was written")
     except Exception as error:  # safetensors raises its own error, or OSError, by version
         raise BadSample(f"{path}: the sample of a finished group cannot be read: {error}") from error
     conditioning = Conditioning(tensors.pop("prompt_embeds"), tensors.pop("image_latents"), tuple(facts.pop("grid")))
     absent: dict[str, Any] = dict.fromkeys(_TENSORS)
     return TrainingSample(conditioning=conditioning, **facts, **(absent | tensors))
+
+
+def _digest(facts: str, tensors: dict[str, Tensor]) -> str:
+    """Of everything in the file: a disk may give back a bit that nobody wrote."""
+    digest = hashlib.sha256(facts.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

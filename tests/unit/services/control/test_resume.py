@@ -341,3 +341,25 @@ def test_a_disk_that_is_full_at_any_write_ends_the_run_and_a_resume_goes_on(
     assert ledger.violations(final=True) == []
     assert ledger.counts().trained == sum(stage["steps"] * stage["groups"] for stage in STAGES.values())
     ledger.close()
+
+
+@settings(max_examples=15)
+@given(st.integers(20, 120), st.sampled_from([0, 2]), st.integers(0, 10**6))
+def test_groups_whose_samples_are_damaged_leave_and_the_run_goes_on(
+    tmp_path_factory: pytest.TempPathFactory, writes: int, max_staleness: int, seed: int
+) -> None:
+    # A checkpoint each step: nothing that is done would have to be repeated from a sample.
+    control = {"max_staleness": max_staleness, "checkpoint_every": 1, "heartbeat_s": 0.003}
+    config = RunConfig.model_validate({"control": control, "stages": STAGES})
+    disk, chance = Disk(tmp_path_factory.mktemp("run"), config), random.Random(seed)
+    if not drive(disk, writes, chance, 0.0, 0.0):
+        ledger = Ledger.drive(disk.ledger)
+        done = {group.group_id for batch in ledger.trained_after(0) for group in batch.groups}
+        ledger.close()
+        for group in set(disk.samples.kept) - done:
+            del disk.samples.kept[group]
+        assert drive(disk, NEVER, chance, 0.0, 0.0)
+    ledger = Ledger.drive(disk.ledger)
+    assert ledger.violations(final=True) == []
+    assert ledger.counts().trained == sum(stage["steps"] * stage["groups"] for stage in STAGES.values())
+    ledger.close()

@@ -47,6 +47,16 @@ def test_a_sample_that_is_missing_or_torn_is_one_line_naming_the_file(tmp_path: 
         read_sample(tmp_path / "g1.safetensors")
 
 
+def test_a_flipped_bit_anywhere_is_one_line_naming_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "g1.safetensors"
+    write_sample(path, sample())
+    whole = path.read_bytes()
+    for place in range(8, len(whole), 37):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(BadSample, match=r"g1\.safetensors: the sample of a finished group cannot be read"):
+            read_sample(path)
+
+
 def test_only_what_somebody_may_ask_for_is_kept(tmp_path: Path) -> None:
     directory = tmp_path / "experience"
     store = RaySampleStore(directory)
