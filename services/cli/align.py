@@ -68,13 +68,10 @@ def align(
     from services.launch.placement import check_node, own_node, run_needs
 
     with cluster(needed_cpus(config), None if fresh else address or "auto", config.control.start_deadline_s) as joined:
-        overrides = set_ or []
-        job = (
-            AlignJob.resume(run, overrides, joined) if run else AlignJob.begin(path, overrides, run_id, config, joined)
-        )
         if joined.own:
             check_node(run_needs(config), own_node())
         deploy_compass(config)
+        job = AlignJob.resume(run, config, joined) if run else AlignJob.begin(config, run_id, joined)
         code = follow(joined, submit(joined, job))
     raise typer.Exit(code)
 

@@ -37,7 +37,7 @@ from services.run.memory import PeakMemory
 from services.run.progress import progress
 from services.run.prometheus import Prometheus
 from services.run.run import Run
-from services.run.run_directory import CONFIG, BadRun, claimed, find_run, new_run_id, succeeded
+from services.run.run_directory import CONFIG, SENT_CONFIG, BadRun, claimed, find_run, new_run_id, succeeded
 from services.run.stopping import StopRequest
 from services.run.storage import storage_fault
 from services.run.telemetry import Telemetry
@@ -184,9 +184,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m services.launch.driver", description="Align a generator with COMPASS."
     )
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--profile", help="run profile, YAML")
-    what.add_argument(
+    config = parser.add_mutually_exclusive_group()
+    config.add_argument("--profile", help="run profile, YAML")
+    config.add_argument(
+        "--sent-config", action="store_true", help=f"take the resolved config, JSON, from ${SENT_CONFIG}"
+    )
+    parser.add_argument(
         "--resume", metavar="RUN", help="go on with a run that was stopped or killed: its id or directory"
     )
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="override one config field")
@@ -199,11 +202,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run_of(given: argparse.Namespace) -> tuple[RunConfig, Path]:
     """The config and the directory of the run that begins, or goes on. Raises BadRun."""
-    if given.resume is not None:
-        directory = find_run(Path("runs"), given.resume)
-        return load_profile(directory / CONFIG, given.set), directory
-    config = load_profile(given.profile, given.set)
-    return config, begin_run(config, given.run_id or new_run_id(config.name))
+    run = find_run(Path("runs"), given.resume) if given.resume else None
+    config = _config_of(given, run)
+    return config, run or begin_run(config, given.run_id or new_run_id(config.name))
+
+
+def _config_of(given: argparse.Namespace, run: Path | None) -> RunConfig:
+    """The config that was sent, or that of the run, or the profile's."""
+    if given.sent_config:
+        return RunConfig.model_validate_json(os.environ[SENT_CONFIG])
+    if run is None and given.profile is None:
+        raise BadRun("give --profile, or --resume RUN")
+    return load_profile(run / CONFIG if run else given.profile, given.set)
 
 
 def connect(run_id: str) -> None:

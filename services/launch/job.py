@@ -3,9 +3,7 @@
 import asyncio
 import os
 import shlex
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -21,7 +19,7 @@ from services.launch.addresses import NoCluster
 from services.launch.cluster import ROOT, Cluster
 from services.launch.upload import check_upload, is_checkout
 from services.run.progress import Progress, ProgressLine, progress
-from services.run.run_directory import new_run_id, runs_folder
+from services.run.run_directory import SENT_CONFIG, new_run_id, runs_folder
 
 # The recipe that `ray job submit` takes, too: exclusions, stop wait, offline switches.
 RUNTIME_ENV = "job/runtime-env.yaml"
@@ -38,52 +36,38 @@ class AlignJob:
     entrypoint: str
     runtime_env: dict[str, object] = field(default_factory=dict)
 
-    profile: Path | None = None
-    """Travels with the job, into its current directory."""
-
     @classmethod
-    def begin(
-        cls, profile: Path, overrides: list[str], run_id: str | None, config: RunConfig, where: Cluster
-    ) -> "AlignJob":
-        """A run that begins, or goes on if the id is that of one. A job's name is used once. Raises TooLarge."""
+    def begin(cls, config: RunConfig, run_id: str | None, where: Cluster) -> "AlignJob":
+        """A run that begins, or goes on if the id is that of one. A job's name is used once."""
         name = new_run_id(run_id or config.name)
-        profile = profile.resolve()
-        named, travels = profile, None
-        if where.own:
-            overrides = [*overrides, *_absolute_paths(config)]
-        elif not is_checkout(ROOT):
-            named, travels = Path(profile.name), profile
-        elif profile.is_relative_to(ROOT):
-            named = profile.relative_to(ROOT)
-        return cls._of(name, ["--profile", str(named), "--run-id", run_id or name], overrides, where, travels)
+        return cls._of(name, ["--run-id", run_id or name], config, where)
 
     @classmethod
-    def resume(cls, run: Path, overrides: list[str], where: Cluster) -> "AlignJob":
-        """Go on with the run in this directory, which the driver's node sees under the same path. Raises TooLarge."""
-        return cls._of(new_run_id(run.name), ["--resume", str(run)], overrides, where)
+    def resume(cls, run: Path, config: RunConfig, where: Cluster) -> "AlignJob":
+        """Go on with the run in this directory, which the driver's node sees under the same path."""
+        return cls._of(new_run_id(run.name), ["--resume", str(run)], config, where)
 
     @classmethod
-    def _of(
-        cls, name: str, what: list[str], overrides: list[str], where: Cluster, profile: Path | None = None
-    ) -> "AlignJob":
-        """On a cluster of our own the job uses this Python and these files. Elsewhere the code of a checkout travels
-        with it; an installed package does not, since the nodes have theirs."""
-        words = [sys.executable if where.own else "python", "-m", "services.launch.driver", *what]
-        words += [word for override in overrides for word in ("--set", override)]
+    def _of(cls, name: str, what: list[str], config: RunConfig, where: Cluster) -> "AlignJob":
+        """The resolved config travels in the job's environment, so that the driver does not resolve it again. On a
+        cluster of our own the job uses this Python and these files. Elsewhere the code of a checkout travels with it;
+        an installed package does not, since the nodes have theirs. Raises TooLarge."""
+        words = [sys.executable if where.own else "python", "-m", "services.launch.driver", "--sent-config", *what]
         recipe = yaml.safe_load(deploy_path(RUNTIME_ENV).read_text())
-        env = {"env_vars": recipe["env_vars"]}
+        sent = (_absolute_paths(config) if where.own else config).model_dump_json()
+        env = {"env_vars": recipe["env_vars"] | {SENT_CONFIG: sent}}
         if not where.own and is_checkout(ROOT):
             check_upload(ROOT, recipe["excludes"])
-            env = recipe | {"working_dir": str(ROOT)}
-        return cls(name, shlex.join(words), env, profile)
+            env = recipe | {"working_dir": str(ROOT)} | env
+        return cls(name, shlex.join(words), env)
 
 
-def _absolute_paths(config: RunConfig) -> list[str]:
+def _absolute_paths(config: RunConfig) -> RunConfig:
     """The job's current directory is not the user's."""
-    absolute = {"runs": runs_folder(config.runs)}
-    if (photos := Path(config.data.photos)).is_dir():
-        absolute["data.photos"] = photos.absolute()
-    return [f"{name}={path}" for name, path in absolute.items()]
+    data = config.data
+    if (photos := Path(data.photos)).is_dir():
+        data = data.model_copy(update={"photos": str(photos.absolute())})
+    return config.model_copy(update={"runs": runs_folder(config.runs), "data": data})
 
 
 def submit(where: Cluster, job: AlignJob) -> str:
@@ -91,14 +75,12 @@ def submit(where: Cluster, job: AlignJob) -> str:
     client = _client(where)
     token = " (it asks for what `ray get-auth-token` prints)" if os.environ.get("RAY_AUTH_MODE") == "token" else ""
     print(f"job {job.name}; dashboard and job server: {where.dashboard}{token}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="oars-job-") as folder:
-        env = dict(job.runtime_env)
-        if job.profile:
-            shutil.copy(job.profile, folder)
-            env["working_dir"] = folder
-        return client.submit_job(
-            entrypoint=job.entrypoint, submission_id=job.name, runtime_env=env, metadata={"name": job.name}
-        )
+    return client.submit_job(
+        entrypoint=job.entrypoint,
+        submission_id=job.name,
+        runtime_env=job.runtime_env,
+        metadata={"name": job.name},
+    )
 
 
 def _client(where: Cluster) -> JobSubmissionClient:

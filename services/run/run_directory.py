@@ -19,6 +19,8 @@ from oars.report.summary import SUMMARY, read_summary
 # Ray unpacks a submitted working directory under such a path and deletes it when the cluster ends.
 _UNPACKED = "working_dir_files"
 CONFIG = "config.yaml"
+SENT_CONFIG = "OARS_RUN_CONFIG"
+"""Environment variable of a job that holds its resolved config, JSON."""
 _LOCK = "driver.lock"
 
 

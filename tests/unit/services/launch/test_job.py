@@ -1,18 +1,23 @@
-"""What travels with a job, and that the way to the job server needs no proxy."""
+"""A job carries its config and its code; its driver reads the config back; the job server needs no proxy."""
 
 import http.server
 import json
+import shlex
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from oars.config import RunConfig
+from oars.config import RunConfig, load_profile
+from oars.deployment import deploy_path
 from services.launch import job
 from services.launch.cluster import Cluster
+from services.launch.driver import main
 from services.launch.job import AlignJob
 from services.launch.upload import TooLarge, check_upload, is_checkout
+from services.run.beginning import begin_run
+from services.run.run_directory import SENT_CONFIG, claimed
 
 ELSEWHERE = Cluster("http://head:8265", own=False)
 NOBODY = "http://127.0.0.1:9"
@@ -31,26 +36,46 @@ def checkout(tmp_path: Path) -> Path:
 def test_the_code_of_a_checkout_travels_and_an_installed_package_does_not(
     command: str, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    profile = tmp_path / "mine.yaml"
-    profile.write_text("{}\n")
-
     def made() -> AlignJob:
         if command == "resume":
-            return AlignJob.resume(tmp_path, [], ELSEWHERE)
-        return AlignJob.begin(profile, [], "r1", RunConfig(), ELSEWHERE)
+            return AlignJob.resume(tmp_path, RunConfig(), ELSEWHERE)
+        return AlignJob.begin(RunConfig(), "r1", ELSEWHERE)
 
     monkeypatch.setattr(job, "ROOT", checkout)
-    assert made().runtime_env["working_dir"] == str(checkout) and made().profile is None
+    assert made().runtime_env["working_dir"] == str(checkout)
     monkeypatch.setattr(job, "ROOT", tmp_path / "site-packages")
-    installed = made()
-    assert set(installed.runtime_env) == {"env_vars"}
-    if command == "begin":
-        assert installed.profile == profile and "--profile mine.yaml --run-id r1" in installed.entrypoint
+    assert set(made().runtime_env) == {"env_vars"}
 
 
-def test_a_job_for_a_run_that_goes_on_has_a_name_of_its_own(tmp_path: Path) -> None:
-    begun = AlignJob.begin(tmp_path / "p.yaml", [], "paper", RunConfig(), Cluster("http://127.0.0.1:1", own=True))
-    assert begun.name.startswith("paper-") and "--run-id paper" in begun.entrypoint
+def config(runs: Path) -> RunConfig:
+    return load_profile(deploy_path(), [f"runs={runs}", "seed=7"])
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_job_carries_the_resolved_config(tmp_path: Path, own: bool) -> None:
+    begun = AlignJob.begin(config(tmp_path), "paper", Cluster("http://127.0.0.1:8265", own))
+    assert shlex.split(begun.entrypoint)[1:] == ["-m", "services.launch.driver", "--sent-config", "--run-id", "paper"]
+    assert begun.name.startswith("paper-"), "a job's name is used once"
+    sent = begun.runtime_env["env_vars"]
+    assert isinstance(sent, dict) and RunConfig.model_validate_json(sent[SENT_CONFIG]) == config(tmp_path)
+
+
+def test_the_driver_takes_the_config_that_was_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = begin_run(config(tmp_path), "paper")
+    monkeypatch.setenv(SENT_CONFIG, config(tmp_path).model_dump_json())
+    with claimed(there):  # so that it ends before it looks for a cluster
+        assert main(["--sent-config", "--run-id", "paper"]) == 2
+    assert "being driven" in capsys.readouterr().err, "the run was found, and its config is the same"
+    monkeypatch.setenv(SENT_CONFIG, config(tmp_path).model_copy(update={"seed": 8}).model_dump_json())
+    assert main(["--sent-config", "--run-id", "paper"]) == 2
+    assert "seed: 7, not 8" in capsys.readouterr().err
+
+
+def test_a_driver_without_a_config_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--run-id", "paper"]) == 2
+    assert capsys.readouterr().err == "error: give --profile, or --resume RUN\n"
 
 
 def test_a_checkout_with_a_large_file_beside_the_code_is_one_line_naming_it(checkout: Path) -> None:
