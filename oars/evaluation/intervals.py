@@ -4,17 +4,13 @@ The unit of resampling is what is handed in. With a crop as the unit, crops of o
 interval speaks about crops of these photos; with a photo as the unit it is wider, and speaks about photos at large.
 """
 
-import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from scipy.stats import DegenerateDataWarning, bootstrap
 
 RESAMPLES = 10_000
-
-Values = NDArray[np.float64]
 
 
 class Interval(BaseModel):
@@ -36,7 +32,9 @@ def bootstrap_mean(values: Sequence[float], seed: int = 0, level: float = 0.95, 
     array = np.asarray(values, np.float64)
     if array.size == 0 or not np.isfinite(array).all():
         raise ValueError(f"expected finite values, got {array.size} with {int((~np.isfinite(array)).sum())} non-finite")
-    return _interval([array], lambda drawn: drawn.mean(-1), array.size, seed, level, resamples)
+    draws = np.random.default_rng(seed).integers(array.size, size=(resamples, array.size))
+    low, high = np.quantile(array[draws].mean(1), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(mean=float(array.mean()), low=float(low), high=float(high), count=array.size)
 
 
 def paired_difference(after: Sequence[float], before: Sequence[float], seed: int = 0, level: float = 0.95) -> Interval:
@@ -54,15 +52,17 @@ def share(right: Sequence[float], total: Sequence[float], seed: int = 0, level: 
 
     Raises ValueError if the lengths differ or there is nothing to share.
     """
-    return _interval(_shares(right, total), _ratio, int(np.sum(total)), seed, level)
+    ratios = _ratios(right, total, seed)
+    return _percentiles(ratios, float(np.sum(right) / np.sum(total)), int(np.sum(total)), level)
 
 
 def share_difference(
     after: Sequence[float], before: Sequence[float], total: Sequence[float], seed: int = 0, level: float = 0.95
 ) -> Interval:
     """`share(after) - share(before)` of the same units, resampled together."""
-    units = [*_shares(after, total), np.asarray(before, np.float64)]
-    return _interval(units, lambda a, t, b: _ratio(a, t) - _ratio(b, t), int(np.sum(total)), seed, level)
+    difference = _ratios(after, total, seed) - _ratios(before, total, seed)
+    mean = float((np.sum(after) - np.sum(before)) / np.sum(total))
+    return _percentiles(difference, mean, int(np.sum(total)), level)
 
 
 def of_statistic(
@@ -74,48 +74,23 @@ def of_statistic(
 ) -> Interval:
     """A statistic of rows, such as a correlation; `units` are the rows of each unit of resampling."""
     rows = [np.asarray(unit, np.int64) for unit in units]
-
-    def of_drawn(drawn: NDArray[np.int64]) -> ArrayLike:
-        draws = drawn.reshape(-1, drawn.shape[-1])
-        return np.reshape([statistic(np.concatenate([rows[i] for i in draw])) for draw in draws], drawn.shape[:-1])
-
-    return _interval([np.arange(len(rows))], of_drawn, sum(map(len, rows)), seed, level, resamples)
-
-
-def _interval(
-    units: Sequence[NDArray],
-    statistic: Callable[..., ArrayLike],
-    count: int,
-    seed: int,
-    level: float,
-    resamples: int = RESAMPLES,
-) -> Interval:
-    """`statistic` takes arrays like `units`, whose i-th entries belong to unit i, resampled along their last axis."""
-    observed = float(np.asarray(statistic(*units)))
-    if len(units[0]) == 1:
-        return Interval(mean=observed, low=observed, high=observed, count=count)
-    with warnings.catch_warnings():
-        # A draw of units without a single pair is NaN and says nothing.
-        warnings.simplefilter("ignore", DegenerateDataWarning)
-        drawn = bootstrap(
-            units,
-            lambda *resampled, axis: statistic(*resampled),
-            paired=True,
-            vectorized=True,
-            n_resamples=resamples,
-            method="percentile",
-            rng=np.random.default_rng(seed),
-        ).bootstrap_distribution
-    low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(mean=observed, low=float(low), high=float(high), count=count)
+    rng = np.random.default_rng(seed)
+    draws = [
+        statistic(np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))])) for _ in range(resamples)
+    ]
+    everything = np.concatenate(rows)
+    return _percentiles(np.array(draws), statistic(everything), len(everything), level)
 
 
-def _shares(right: Sequence[float], total: Sequence[float]) -> list[Values]:
+def _ratios(right: Sequence[float], total: Sequence[float], seed: int) -> NDArray[np.float64]:
     if len(right) != len(total) or np.sum(total) <= 0:
         raise ValueError(f"{len(right)} and {len(total)} entries with a sum of {np.sum(total)} give no share")
-    return [np.asarray(right, np.float64), np.asarray(total, np.float64)]
-
-
-def _ratio(right: Values, total: Values) -> Values:
+    draws = np.random.default_rng(seed).integers(len(total), size=(RESAMPLES, len(total)))
+    # A draw of units without a single pair says nothing.
     with np.errstate(invalid="ignore", divide="ignore"):
-        return right.sum(-1) / total.sum(-1)
+        return np.asarray(right, np.float64)[draws].sum(1) / np.asarray(total, np.float64)[draws].sum(1)
+
+
+def _percentiles(draws: NDArray[np.float64], mean: float, count: int, level: float) -> Interval:
+    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(mean=mean, low=float(low), high=float(high), count=count)
