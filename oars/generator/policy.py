@@ -47,9 +47,7 @@ def load_pipeline(
         "transformer": torch.float32 if trained else resting,
     }
     given = {"transformer": load_transformer(config, weights, dtypes["transformer"])} if weights else {}
-    return QwenImageEditPlusPipeline.from_pretrained(
-        resolve_model(config.path, "generator"), torch_dtype=dtypes, **given
-    )
+    return QwenImageEditPlusPipeline.from_pretrained(resolve_model(config.path, "generator"), dtype=dtypes, **given)
 
 
 def load_transformer(
@@ -60,7 +58,7 @@ def load_transformer(
     if weights is not None:
         check_model(weights)
     directory = weights or resolve_model(config.path, "generator") / "transformer"
-    return QwenImageTransformer2DModel.from_pretrained(directory, torch_dtype=dtype or compute_dtype(config.dtype))
+    return QwenImageTransformer2DModel.from_pretrained(directory, dtype=dtype or compute_dtype(config.dtype))
 
 
 class Policy:

@@ -9,12 +9,14 @@ from typer.core import TyperGroup
 
 from services.cli import align, bench, compass, doctor, miniature, runs, score, serve, simulate, upscale
 from services.run.errors import BAD_INPUT, one_line
+from services.run.quiet import quiet_libraries
 
 
 class _OneLineErrors(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         if isinstance(sys.stdout, TextIOWrapper):  # a file's name may be no text that the terminal can show
             sys.stdout.reconfigure(errors="backslashreplace")
+        quiet_libraries()
         try:
             return super().invoke(ctx)
         except Exception as error:

@@ -53,7 +53,7 @@ def show(
     from rich.console import Console
 
     from oars.report.summary import SUMMARY, read_summary
-    from services.results.tables import groups_line, held_out_table, phase_table
+    from services.results.tables import groups_line, held_out_table, phase_table, seconds_line
     from services.run.history import History
     from services.run.run_directory import find_run
 
@@ -73,6 +73,7 @@ def show(
     for warning in summary.warnings:
         console.print(f"warning: {warning}", soft_wrap=True)
     console.print(groups_line(summary))
+    console.print(seconds_line(summary))
     console.print(workers)
     console.print(phase_table(phases))
     console.print(held_out_table(summary))

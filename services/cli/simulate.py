@@ -57,7 +57,7 @@ def _rehearse(name: str, overrides: list[str], keep: Path | None) -> int:
         directory = keep or Path(scratch)
         directory.mkdir(parents=True, exist_ok=True)
         result = rehearse(scenario, directory, shown)
-    Console(width=100).print(rehearsal_table(scenario, result))
+    Console().print(rehearsal_table(scenario, result))
     return 1 if result.violations else 0
 
 

@@ -45,7 +45,7 @@ from services.run.watchdog import RunStalled, Watchdog
 
 FAILED = 1
 # A job's output is a file, which has no width of its own.
-_TABLE_WIDTH = 120
+_TABLE_WIDTH = 80
 _LOOK_EVERY_S = 0.5
 
 

@@ -19,6 +19,14 @@ def groups_line(summary: Summary) -> str:
     )
 
 
+def seconds_line(summary: Summary) -> str:
+    """Where the roles' time went, and how long each waited: the first look when a run is slow."""
+    spent = summary.seconds
+    phases = {"rollout": spent.rollout, "score": spent.score, "train": spent.train, "publish": spent.publish}
+    idle = ", ".join(f"{role} {seconds:.0f}" for role, seconds in spent.idle.items()) or "none"
+    return f"seconds: {', '.join(f'{name} {seconds:.0f}' for name, seconds in phases.items())}; idle: {idle}"
+
+
 def compact(*columns: Column) -> Table:
     """An empty table without vertical rules, which spares width."""
     return Table(*columns, box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 from oars.evaluation.intervals import Interval
-from oars.report.summary import HeldOut, Summary
-from services.results.tables import held_out_table, phase_table
+from oars.report.summary import HeldOut, Seconds, Summary
+from services.results.tables import held_out_table, phase_table, seconds_line
 from services.run.history import Phase
 
 MODELS = ("bicubic", "base", "sft", "aligned")
@@ -48,3 +48,8 @@ def test_the_held_out_table_has_a_whole_row_for_each_metric() -> None:
 def test_the_phase_table_has_a_whole_row_for_each_phase() -> None:
     rows = printed(phase_table([Phase("until its checkpoint", 123456, 1234.5, 98765.4, 1234567.8)]))
     assert ["until", "its", "checkpoint", "123456", "1234.50", "98765.40", "1234567.80"] in rows
+
+
+def test_the_idle_seconds_of_each_role_are_in_one_line() -> None:
+    slow = summary().model_copy(update={"seconds": Seconds(rollout=120, train=80.4, idle={"learner": 33.0})})
+    assert seconds_line(slow) == "seconds: rollout 120, score 0, train 80, publish 0; idle: learner 33"

@@ -1,0 +1,19 @@
+"""Loading bars of libraries stay off the terminal, unless the user wants them."""
+
+import subprocess
+import sys
+
+import pytest
+
+BAR = "import sys; from services.run.quiet import quiet_libraries; quiet_libraries(); import tqdm; list(tqdm.tqdm([1]))"
+
+
+@pytest.mark.parametrize(("environment", "bars"), [({}, False), ({"TQDM_DISABLE": ""}, True)])
+def test_a_bar_of_a_library_is_not_shown(
+    environment: dict[str, str], bars: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    shown = subprocess.run([sys.executable, "-c", BAR], capture_output=True, text=True, check=True).stderr
+    assert ("it/s" in shown) is bars
