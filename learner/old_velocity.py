@@ -86,7 +86,7 @@ class OldVelocity:
 
 
 def _sampled(sample: TrainingSample, batch: MicroBatch, may_lack: int | None) -> Frozen:
-    """What came with a group; only those of version `may_lack` come without v_old."""
+    """v_old and v_ref as they came with a group; only one of version `may_lack` comes without v_old."""
     if sample.v_old is None and sample.version != may_lack:
         raise NoOldVelocity(f"group {sample.group_id} came without v_old: its worker has another `objective`")
     ks, js = (list(indices) for indices in zip(*batch.points, strict=True))

@@ -1,4 +1,4 @@
-"""How much more memory this process may take: the least of what the machine, its container and its own limit leave."""
+"""Memory that this process may still take: the least of what the machine, its container and its own limit leave."""
 
 import resource
 from pathlib import Path
@@ -15,7 +15,7 @@ _SMALL = 256 * 2**20
 
 
 class NotEnoughMemory(UserError, MemoryError):
-    """What was asked for does not fit into memory; the message is one line that says how much it takes."""
+    """The work does not fit into memory; the message is one line that says how much it takes."""
 
 
 def check_memory(what: str, needed: int) -> None:
@@ -30,13 +30,13 @@ def available_bytes() -> int:
 
 
 def _address_space() -> list[int]:
-    """What `ulimit -v` leaves, if it is set."""
+    """Bytes that `ulimit -v` leaves, if it is set."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     return [] if limit == resource.RLIM_INFINITY else [limit - psutil.Process().memory_info().vms]
 
 
 def _container(root: Path = _CGROUP) -> list[int]:
-    """What the container's limit leaves, if it has one."""
+    """Bytes that the container's limit leaves, if it has one."""
     try:
         limit, used = ((root / name).read_text().strip() for name in ("memory.max", "memory.current"))
     except OSError:

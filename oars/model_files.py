@@ -122,7 +122,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _check_no_pointer(path: Path) -> None:
-    """And that it can be read at all."""
+    """Check that the file is no pointer to a large file, and that it can be read."""
     try:
         with path.open("rb") as file:
             start = file.read(len(_LFS))

@@ -1,4 +1,4 @@
-"""What the Qwen family's tokenizers share."""
+"""Special tokens that the Qwen family's tokenizers share."""
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",

@@ -22,7 +22,7 @@ from reward_server.statistics import EngineStatistics
 
 
 class PictureJudge(Protocol):
-    """What such a class offers."""
+    """The protocol of such a class."""
 
     readings: Sequence[str]
     """Names of the numbers that it reads of a candidate: the reward function takes them by these names."""

@@ -1,4 +1,4 @@
-"""From log probabilities at the answer position to a candidate's readings, wherever vLLM computed them."""
+"""Turns log probabilities at the answer position into a candidate's readings, wherever vLLM computed them."""
 
 from oars.compass.formula import judged
 from oars.compass.outcome import Failed, Judged

@@ -1,4 +1,4 @@
-"""What travels between the roles: a rollout request and its answer, a training sample, a published policy.
+"""Messages between the roles: a rollout request and its answer, a training sample, a published policy.
 
 A group is one LR image with K candidates. The conductor writes a `RolloutRequest`; a rollout worker answers with three
 values that travel apart: `RolloutReceipt` (small, read by the conductor), the candidate images (read by the judge) and

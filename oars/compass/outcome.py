@@ -1,7 +1,7 @@
-"""What becomes of one candidate: the judge reads it, the reward function scores it, or it fails with a reason.
+"""Outcomes of one candidate: the judge reads it, the reward function scores it, or it fails with a reason.
 
-    Judged(readings) | Failed(reason)          what a judge answers
-    Scored(readings, reward) | Failed(reason)  what a run goes on with
+Judged(readings) | Failed(reason)          what a judge answers
+Scored(readings, reward) | Failed(reason)  what a run goes on with
 
 There is never a sentinel number.
 """
@@ -32,7 +32,7 @@ class _Wire(BaseModel):
 
 
 class Judged(_Wire):
-    """What the judge reads of a candidate."""
+    """A candidate's readings."""
 
     kind: Literal["judged"] = "judged"
     readings: Readings

@@ -11,7 +11,7 @@ Precision = Literal["native", "float32", "bfloat16"]
 (oars/precision.py)."""
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
-"""Of a running average."""
+"""Decay of a running average."""
 
 
 class BadConfig(UserError, ValueError):

@@ -14,7 +14,7 @@ import yaml
 from oars.config.base import BadConfig, Config
 
 NOT_YAML = (yaml.YAMLError, ValueError)
-"""What PyYAML raises; a ValueError for what looks like a date and is none."""
+"""Errors that PyYAML raises; a ValueError for a text that looks like a date and is none."""
 
 
 def assign(model: type[Config], tree: dict[str, Any], override: str) -> None:

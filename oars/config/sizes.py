@@ -1,4 +1,4 @@
-"""Which sizes fit together: crops and tiles with the generator's tokens, the judge's bounds and its context.
+"""Checks that sizes fit together: crops and tiles with the generator's tokens, the judge's bounds and its context.
 
 Pure, by the families' published numbers: the model directories may be on another machine than the config.
 """
@@ -37,7 +37,7 @@ class Crops(Protocol):
 
 
 def generator_fault(data: Crops, sampler: SamplerConfig, path: str) -> str | None:
-    """What is wrong with an output size of the generator in `path`, if anything."""
+    """The fault of an output size of the generator in `path`, if it has one."""
     token = generator_token(path)
     for field, side in {**_crops(data), "sampler.tile": sampler.tile}.items():
         if side % token or side % data.scale:
@@ -48,7 +48,7 @@ def generator_fault(data: Crops, sampler: SamplerConfig, path: str) -> str | Non
 
 
 def judge_fault(data: Crops, judge: JudgeConfig, candidates: int) -> str | None:
-    """What the judge would refuse in each group, if anything."""
+    """The fault for which the judge would refuse each group, if there is one."""
     token, least = judge_token(judge.path)
     for field, side in _crops(data).items():
         if not judge.min_pixels <= side**2 <= judge.max_pixels:

@@ -46,7 +46,7 @@ class Scene:
 
 
 def changes(foreign: Floats) -> dict[str, Perturbation]:
-    """What a ground truth is spoilt by, each at every one of STRENGTHS; `foreign` is another photo's, [H, W, 3]."""
+    """The perturbations of a ground truth, each at every one of STRENGTHS; `foreign` is another photo's, [H, W, 3]."""
     lattices = {f"lattice {period} px": partial(perturbations.lattice, period=period) for period in LATTICE_PERIODS}
     return {
         "blur": perturbations.blur,

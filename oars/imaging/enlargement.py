@@ -1,4 +1,4 @@
-"""What an enlargement will take, known before its first tile: pixels, tiles and memory."""
+"""The cost of an enlargement, known before its first tile: pixels, tiles and memory."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,8 @@ class Enlargement:
 
 
 def plan_enlargement(name: str, shape: tuple[int, ...], scale: int, sampler: SamplerConfig) -> Enlargement:
-    """Of a picture [h, w, 3]. Raises BadImage if the result is larger than a picture may be, NotEnoughMemory."""
+    """Plan the enlargement of a picture [h, w, 3]. Raises BadImage if the result is larger than a picture may be,
+    NotEnoughMemory."""
     height, width = shape[0] * scale, shape[1] * scale
     if height * width > MAX_PIXELS:
         raise BadImage(f"{name}: enlarged to {width}x{height} px it would have more than {MAX_PIXELS} pixels")

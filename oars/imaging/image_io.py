@@ -117,7 +117,7 @@ def check_whole(path: Path) -> tuple[int, int]:
 
 
 def _ends_well(path: Path) -> bool:
-    """By what JPEG and PNG end in and WebP says of its length; False for other formats, too."""
+    """True if the file is whole, by the end of JPEG and PNG and the length in WebP; False for other formats, too."""
     with path.open("rb") as file:
         start, length = file.read(12), file.seek(0, io.SEEK_END)
         file.seek(max(0, length - len(_PNG_END)))

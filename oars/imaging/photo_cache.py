@@ -14,7 +14,8 @@ Key = tuple[Photo, bool]
 
 
 class PhotoCache:
-    """At most `max_bytes` of pixels, those used last; shared by threads, of which two may decode one photo at once."""
+    """Keeps at most `max_bytes` of the pixels used last; shared by threads, of which two may decode one photo at
+    once."""
 
     def __init__(self, max_bytes: int, decode: Callable[[Photo, bool], Pixels] = Photo.pixels) -> None:
         self._max_bytes, self._decode = max_bytes, decode

@@ -1,4 +1,4 @@
-"""Which photos of a source a run can use, known before a cluster starts: both splits, and what is left out and why.
+"""The photos of a source that a run can use, known before a cluster starts: both splits, and those left out and why.
 
 Headers are read, and whole files only where they do not end as a picture of their format does. A photo of the
 evaluation that is in the training split, too, under another name, is left out of the training.

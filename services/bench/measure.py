@@ -63,7 +63,7 @@ async def measure(plan: Plan) -> Measured:
 
 
 def result(plan: Plan, measured: Measured, name: str = "bench_reward") -> Result:
-    """As a benchmark result; the headline is pairs a second."""
+    """The benchmark result; its headline is pairs a second."""
     loop = {"concurrency": plan.concurrency} if plan.rate is None else {"rate": plan.rate}
     group = plan.groups[0]
     setting = {

@@ -185,7 +185,8 @@ class Conductor:
         running.room.set()
 
     async def _restore(self, running: StageRun) -> None:
-        """What an earlier driver left in flight: finished groups come from disk, pending ones get a new attempt."""
+        """Take over an earlier driver's groups in flight: finished ones come from disk, pending ones get a new
+        attempt."""
         ledger, name = self._ledger, running.stage.name
         pending, finished, begun = ledger.pending(name), ledger.held(name), ledger.unfinished_step(name)
         running.in_flight = len(pending) + len(finished) + (len(begun.groups) if begun else 0)
@@ -237,7 +238,7 @@ class Conductor:
         return batch.groups
 
     def _staleness(self, batch: list[ScoredGroup]) -> dict[str, int]:
-        """By group id."""
+        """Staleness by group id."""
         return {group.group_id: staleness(self._policies.current.version, group.version) for group in batch}
 
     async def train(self, running: StageRun, groups: list[TrainingGroup]) -> StepReport | None:
@@ -291,7 +292,7 @@ class Conductor:
             await self.checkpoint()
 
     async def checkpoint(self) -> None:
-        """At a step boundary only; does nothing if this step has its checkpoint."""
+        """Write a checkpoint, at a step boundary only; does nothing if this step has one."""
         step = self.steps
         if self._saved_at == step:
             return
@@ -303,7 +304,7 @@ class Conductor:
         self._observer.checkpointed(path)
 
     def _acknowledge(self, step: int) -> None:
-        """What a checkpoint holds is trained for good, and no longer needed on disk."""
+        """Record the groups of a checkpoint as trained, and delete their samples from disk."""
         self._samples.forget(self._ledger.acknowledged(step))
 
     async def _watch_clocks(self) -> None:

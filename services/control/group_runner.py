@@ -1,4 +1,4 @@
-"""From admission to the buffer: the parts of one group's way, their records, and the repetition of what failed.
+"""One group from admission to the buffer: the parts of its way, their records, and the repetition of failed attempts.
 
 `services.align.rl_group` puts the parts in the paper's order: `sample`, `score`, `filtered`. `live` runs it until it
 ends in a `ScoredGroup` or a `Dropped`; it never loses a group. A group that has its scoring in the ledger has its
@@ -49,7 +49,7 @@ AfterFailure: TypeAlias = Callable[[int, bool], Retry | GiveUp]
 
 
 def retry_policy(attempts: int, draw: Callable[[], float]) -> AfterFailure:
-    """At most `attempts`; `draw` in [0, 1) spreads the waits."""
+    """Policy of at most `attempts`; `draw` in [0, 1) spreads the waits."""
     return lambda attempt, timed_out: after_failure(attempt, attempts, timed_out, draw())
 
 

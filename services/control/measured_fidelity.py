@@ -16,8 +16,8 @@ Pixels = NDArray[np.uint8]
 
 
 def judge_labels(path: str) -> FidelityMap:
-    """How the judge's F labels were made. Raises MissingModel naming the file, MissingWeights if it takes DISTS, which
-    is not here."""
+    """The map by which the judge's F labels were made. Raises MissingModel naming the file, MissingWeights if it takes
+    DISTS, which is not here."""
     file = resolve_model(path, "judge") / JUDGE_LABELS
     if not file.is_file():
         raise MissingModel(f"judge: {file} is missing: FR-RL needs the scale of its fidelity labels")

@@ -1,4 +1,4 @@
-"""What a run shows while it goes: the control plane reports events here, and decides nothing by them.
+"""Telemetry of a run: the control plane reports events here, and decides nothing by them.
 
 One method an event (admitted, sampled, judged, dropped, trained, published ...). Each feeds metrics.jsonl, TensorBoard,
 Prometheus, log.jsonl, the progress line and the run's clocks.
@@ -133,7 +133,7 @@ class RunObserver:
         self._telemetry.event("checkpoint", path=path)
 
     def waits(self, loop_lag_s: float, reward_unavailable_s: float) -> None:
-        """How late the event loop runs, and how long the reward service has not answered."""
+        """Report the event loop's lag, and the seconds since the reward service last answered."""
         self._telemetry.gauge("event_loop_lag_seconds", loop_lag_s)
         self._telemetry.gauge("reward_unavailable_seconds", reward_unavailable_s)
         self._telemetry.gauge("learner_idle_seconds", self.clocks["learner_idle"])

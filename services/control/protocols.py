@@ -1,4 +1,4 @@
-"""What the control plane needs of the other roles: the Ray pools and the Serve client satisfy these protocols."""
+"""Protocols of the roles that the control plane calls; the Ray pools and the Serve client satisfy them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Judgement:
 
     @property
     def attempt(self) -> int:
-        """How often the request was repeated."""
+        """Number of repetitions of the request."""
         return int(self.provenance.get("attempt", 0))
 
 
@@ -73,7 +73,7 @@ class BadSample(UserError, RuntimeError):
 
 
 class SampleStore(Protocol):
-    """Where training samples are kept, beside the object store, until a checkpoint holds the step that used them."""
+    """Store, beside Ray's object store, of training samples until a checkpoint holds the step that used them."""
 
     async def keep(self, group_id: str, sample: Any) -> AttemptFailed | None:
         """None once the value of the ObjectRef `sample` is durable; AttemptFailed if it was lost before."""

@@ -23,7 +23,7 @@ from services.run.run import Run
 
 @dataclass(frozen=True)
 class Roles:
-    """What lives from the cold start to the last step."""
+    """The roles that live from the cold start to the last step."""
 
     source: InputSource
     judge: Judge

@@ -1,4 +1,4 @@
-"""What a run needs of the files on this machine, checked before a cluster starts or a model loads.
+"""Checks the files that a run needs, before a cluster starts or a model loads.
 
 `oars align` asks where its cluster will be this machine's, the driver always, the doctor for each by itself.
 """

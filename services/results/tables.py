@@ -20,7 +20,7 @@ def groups_line(summary: Summary) -> str:
 
 
 def seconds_line(summary: Summary) -> str:
-    """Where the roles' time went, and how long each waited: the first look when a run is slow."""
+    """Seconds that the roles worked, and that each waited: the first look when a run is slow."""
     spent = summary.seconds
     phases = {"rollout": spent.rollout, "score": spent.score, "train": spent.train, "publish": spent.publish}
     idle = ", ".join(f"{role} {seconds:.0f}" for role, seconds in spent.idle.items()) or "none"
@@ -75,7 +75,7 @@ def _difference(interval: Interval | None) -> str:
 
 
 def _figure(value: float, sign: str = "") -> str:
-    """At most five digits, so that a row of four models fits."""
+    """A figure of at most five digits, so that a row of four models fits."""
     digits = 3 if abs(value) < 10 else 2 if abs(value) < 100 else 1
     return f"{value:{sign}.{digits}f}"
 

@@ -81,7 +81,7 @@ def tiles(lr: Pixels, sr: Pixels, min_pixels: int, max_pixels: int) -> Iterator[
 
 
 def _along(length: int, across: int, count: int, min_pixels: int) -> int:
-    """How many pieces a strip `across` pixels wide is cut into, about `count`."""
+    """Number of pieces for a strip `across` pixels wide, about `count`."""
     longest_fits = -(-length // (MAX_ASPECT * across))
     smallest_fits = length // -(-min_pixels // across)
     return max(1, longest_fits, min(count, smallest_fits))
@@ -127,7 +127,7 @@ class LocalScorer:
 
 
 def _local(config: JudgeConfig) -> tuple[Sequence[str], Callable[[Pixels, Pixels], Judged | Failed]]:
-    """What the judge reads, and how it judges one transition. Raises BadJudge."""
+    """Load the judge's readings and scorer of one transition. Raises BadJudge."""
     if config.class_path is not None:
         own = ClassJudge(config)
         return own.readings, lambda lr, sr: asyncio.run(own.score("local", lr, [sr]))[0]

@@ -1,4 +1,4 @@
-"""How a run begins, or goes on when the command that began it is given again: the same id and the same config."""
+"""Begins a run, or goes on with it if the same command is given again: the same id and the same config."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Where a run's time goes: seconds by phase (rollout, score, train, publish, learner_idle) and by stage."""
+"""Accounts for a run's time: seconds by phase (rollout, score, train, publish, learner_idle) and by stage."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping

@@ -99,7 +99,7 @@ class Ledger:
     @classmethod
     @contextmanager
     def reading(cls, path: Path) -> Iterator["Ledger"]:
-        """To look at, from anywhere and at any time. Raises BadRun."""
+        """Open for reading, from anywhere and at any time. Raises BadRun."""
         with reading(path) as db:
             yield cls(db, time.time)
 

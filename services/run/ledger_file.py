@@ -1,4 +1,4 @@
-"""How the ledger's SQLite file is opened: by the run's one driver, and by readers on any node.
+"""Opens the ledger's SQLite file: for the run's one driver, and for readers on any node.
 
 SQLite's WAL keeps an index in memory that all processes share, so they must be on one host. A driver therefore uses it
 only where the file system is a local one, and a rollback journal elsewhere, whose locks work between nodes. Readers see
@@ -121,7 +121,7 @@ def _copied(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _state(path: Path) -> dict[str, tuple[int, ...]]:
-    """What changes with each write, of the ledger and the journals that there are."""
+    """State of the ledger and its journals that changes with each write."""
     found: dict[str, tuple[int, ...]] = {}
     for suffix in _SUFFIXES:
         file = _beside(path, suffix)

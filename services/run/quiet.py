@@ -4,5 +4,5 @@ import os
 
 
 def quiet_libraries() -> None:
-    """Call it before they are imported; child processes inherit it. An empty TQDM_DISABLE in the environment keeps the bars."""
+    """Call it before they are imported; child processes inherit it. An empty TQDM_DISABLE keeps the bars."""
     os.environ.setdefault("TQDM_DISABLE", "1")

@@ -1,4 +1,4 @@
-"""Where runs are kept, and who drives one.
+"""Run directories: where runs are kept, and who drives one.
 
 runs/<run-id>/  config.yaml  summary.json  ledger.sqlite  metrics.jsonl  log.jsonl  tensorboard/  checkpoints/step_N/
                 experience/  sft/  aligned/  samples/  report.html

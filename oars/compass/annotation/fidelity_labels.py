@@ -47,7 +47,7 @@ class FidelityMap:
 
     @classmethod
     def beside(cls, text: str) -> "FidelityMap":
-        """Of `oars_labels.json` beside a judge: the bounds, and, where DISTS made the labels, its bound."""
+        """Read `oars_labels.json` beside a judge: the bounds and, if DISTS made the labels, its bound."""
         bounds = json.loads(text)
         dists_bound = bounds.pop(DISTS_BOUND, None)
         return cls("metrics" if dists_bound is None else "dists", LabelMap(**bounds), dists_bound)

@@ -146,8 +146,8 @@ def manifest_digest(shards: dict[str, str]) -> str:
 
 
 def fidelity_bounds(directory: Path) -> dict[str, float] | None:
-    """What F was made of, as `oars.compass.annotation.fidelity_labels.FidelityMap.beside` reads it: the fitted bounds,
-    and that of DISTS where it made the labels. None if the data have no F."""
+    """Bounds of the F labels, as `oars.compass.annotation.fidelity_labels.FidelityMap.beside` reads it: the fitted
+    bounds, and that of DISTS where it made the labels. None if the data have no F."""
     record = json.loads((directory / LABELS_FILE).read_text()).get("fidelity")
     if record is None:
         return None

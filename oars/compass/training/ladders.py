@@ -26,7 +26,7 @@ class Change(NamedTuple):
 
 
 def changes(foreign: Floats) -> dict[str, Change]:
-    """What ladders are made of; `foreign` is another photo's picture, [H, W, 3].
+    """The perturbations of ladders; `foreign` is another photo's picture, [H, W, 3].
 
     Quality falls a little with every change, so that it does not hide a loss of fidelity.
     """

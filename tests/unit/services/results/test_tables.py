@@ -31,9 +31,10 @@ def summary() -> Summary:
 
 
 def printed(table: Table) -> list[list[str]]:
-    console = Console(width=80, file=StringIO(), color_system=None)
-    console.print(table)
-    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    """Words by line."""
+    shown = StringIO()
+    Console(width=80, file=shown, color_system=None).print(table)
+    lines = shown.getvalue().splitlines()
     assert all(len(line) <= 80 and "…" not in line for line in lines)
     return [line.split() for line in lines]
 
