@@ -1,4 +1,4 @@
-"""`oars bench reward`: load COMPASS through one of its gateways, and see what it bears."""
+"""`oars bench reward`: load COMPASS through one of its gateways, and measure it."""
 
 import asyncio
 from pathlib import Path
@@ -29,7 +29,7 @@ def reward(
     rate: Annotated[
         float | None, typer.Option(min=0.01, help="Open loop instead: requests a second, whether answered or not.")
     ] = None,
-    seconds: Annotated[float, typer.Option(min=1, help="How long requests are started.")] = 30,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds during which requests are started.")] = 30,
     candidates: Annotated[int | None, typer.Option(min=1, help="K. Default: the profile's.")] = None,
     side: Annotated[int | None, typer.Option(min=64, help="Pixels of a candidate's side. Default: the crop.")] = None,
     repeat: Annotated[float, typer.Option(min=0, max=0.95, help="Share of requests that repeat another.")] = 0,
@@ -44,7 +44,7 @@ def reward(
     ] = "auto",
     output: Annotated[Path | None, typer.Option(help="Folder to write bench_reward.json into.")] = None,
 ) -> None:
-    """p50, p95, p99, pairs a second, shed rate, batch sizes and cache hits under a steady load."""
+    """Load COMPASS and print latencies, pairs a second, shed rate, batch sizes and cache hits."""
     overrides = [f"reward.endpoint={endpoint}"] if endpoint else None
     config = load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides)
 

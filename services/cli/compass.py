@@ -36,7 +36,7 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Start a cluster even if on
 Check = Annotated[bool, typer.Option("--check", help="Check config, photos and enhancers, then stop.")]
 Export = Annotated[
     Path | None,
-    typer.Option(help="Write the inputs as PNG there and stop: what methods need that run elsewhere."),
+    typer.Option(help="Folder to write the inputs to as PNG, for methods that run elsewhere; then stop."),
 ]
 
 

@@ -1,4 +1,4 @@
-"""`oars compass train | eval`: make a judge of a data set, and measure what it is worth."""
+"""`oars compass train | eval`: train a judge on a data set, and measure it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

@@ -1,4 +1,4 @@
-"""The `oars` command: names every sub-command, and turns the user's mistakes into one line with exit code 2."""
+"""The `oars` command: names every sub-command, and shows a user's mistake as one line with exit code 2."""
 
 import sys
 from io import TextIOWrapper

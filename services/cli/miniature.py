@@ -19,13 +19,13 @@ def build(
     seed: Annotated[int, typer.Option(help="Seed of weights, data and order.")] = 0,
     threads: Annotated[int, typer.Option(help="torch threads; more than one changes the last bits.")] = 1,
     steps: Annotated[int, typer.Option(help="Steps of the generator's base.")] = _BASE.steps,
-    batch: Annotated[int, typer.Option(help="Crops a step, times that of the CPU's recipe.")] = _BASE.batch_factor,
+    batch: Annotated[int, typer.Option(help="Crops a step, as a multiple of the CPU recipe's.")] = _BASE.batch_factor,
     repeats: Annotated[int, typer.Option(help="Steps that see the same crops, with other noise.")] = _BASE.repeats,
     lr: Annotated[float, typer.Option(help="Peak learning rate of the base.")] = _BASE.lr,
-    warmup: Annotated[int, typer.Option(help="Steps up to it.")] = _BASE.warmup,
+    warmup: Annotated[int, typer.Option(help="Warm-up steps up to the peak rate.")] = _BASE.warmup,
     ema: Annotated[float, typer.Option(help="Decay of the base's moving average.")] = _BASE.ema_decay,
     workers: Annotated[int, typer.Option(help="Processes that make crops; changes no result.")] = _BASE.workers,
-    checkpoint_every: Annotated[int, typer.Option(help="Steps of the base between two.")] = _BASE.checkpoint_every,
+    checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = _BASE.checkpoint_every,
 ) -> None:
     """Train both models from the train photos that are installed; run again after a kill to go on.
 

@@ -1,11 +1,11 @@
-"""`oars runs list`, `oars runs show`, `oars report`: what runs have left behind."""
+"""`oars runs list`, `oars runs show`, `oars report`: results of runs."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="List runs and show what came of one.", no_args_is_help=True)
+app = typer.Typer(help="List runs and show their results.", no_args_is_help=True)
 
 Runs = Annotated[Path, typer.Option(help="Folder of the run directories; a relative one in $OARS_HOME, if set.")]
 RunName = Annotated[str, typer.Argument(help="Run id, or path of a run directory.")]
@@ -13,7 +13,7 @@ RunName = Annotated[str, typer.Argument(help="Run id, or path of a run directory
 
 @app.command("list")
 def list_(runs: Runs = Path("runs")) -> None:
-    """One line a run, the oldest first."""
+    """List runs, one line each, the oldest first."""
     from rich.console import Console
 
     from services.results.tables import compact, figures, text
@@ -46,10 +46,10 @@ def show(
     run: RunName,
     runs: Runs = Path("runs"),
     group: Annotated[
-        str | None, typer.Option(help="What happened to this group: its number, the beginning of its id, or its image.")
+        str | None, typer.Option(help="Show one group's life: by number, beginning of its id, or image.")
     ] = None,
 ) -> None:
-    """The run's counts, where its time went, and its held-out results by model; also while it runs."""
+    """Show the counts, the time by phase and the held-out results of a run; also while it runs."""
     from rich.console import Console
 
     from oars.report.summary import SUMMARY, read_summary
@@ -82,7 +82,7 @@ def show(
 
 @app.command()
 def check(run: RunName, runs: Runs = Path("runs")) -> None:
-    """Hold the ledger against its rules: exit code 1 if a group was lost, left twice, or got a score from nobody."""
+    """Check the ledger against its rules; exit code 1 if one is broken, for instance if a group was lost."""
     from services.run.history import History
     from services.run.run_directory import find_run, succeeded
 

@@ -36,9 +36,9 @@ def score(
         str | None, typer.Option(help="Ask this COMPASS: grpc[s]://, http[s]://, or openai+http[s]://HOST:PORT/v1.")
     ] = None,
     token_file: Annotated[
-        Path | None, typer.Option(help="File with its token. Default: OARS_COMPASS_TOKEN, if set.")
+        Path | None, typer.Option(help="File with the bearer token. Default: OARS_COMPASS_TOKEN, if set.")
     ] = None,
-    ca_file: Annotated[Path | None, typer.Option(help="PEM of who vouches for its certificate.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="CA bundle (PEM) used to verify the server certificate.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Judge the transition LR -> SR: fidelity, both qualities, and the reward."""

@@ -46,12 +46,12 @@ def serve(
         ),
     ] = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")] = False,
-    host: Annotated[str | None, typer.Option(help="Address to listen at. Default: this machine alone.")] = None,
-    http_port: Annotated[int | None, typer.Option(help="Default: 8000. 0: any.")] = None,
-    grpc_port: Annotated[int | None, typer.Option(help="Default: 9000. 0: any.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
+    http_port: Annotated[int | None, typer.Option(help="HTTP port. Default: 8000; 0: any free one.")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="gRPC port. Default: 9000; 0: any free one.")] = None,
     tokens: Annotated[Path | None, typer.Option(help="File with lines `name token [expires]`.")] = None,
-    certificate: Annotated[Path | None, typer.Option(help="PEM; the gateways then speak TLS only.")] = None,
-    key: Annotated[Path | None, typer.Option(help="The certificate's private key, PEM.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="Certificate chain (PEM): TLS only.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Private key (PEM) of the certificate.")] = None,
 ) -> None:
     """Deploy COMPASS, wait until it is warm, and say where it listens."""
     if context.invoked_subcommand is not None:
@@ -93,7 +93,7 @@ def scale(
         int | None, typer.Argument(help="Replicas, at most. Default: the minimum.", show_default=False)
     ] = None,
     name: Annotated[str, typer.Option("--app", help="Serve application.")] = "compass",
-    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", callback=checked_address, help="Its cluster.")] = "auto",
+    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", callback=checked_address, help="The cluster.")] = "auto",
 ) -> None:
     """Change the number of replicas while COMPASS serves; replicas that stay are not touched."""
     if max_replicas is not None and max_replicas < min_replicas:
@@ -110,7 +110,7 @@ def scale(
 def replace(
     judge: Annotated[str, typer.Option(help="Directory of the new judge, or `miniature`.", show_default=False)],
     name: Annotated[str, typer.Option("--app", help="Serve application.")] = "compass",
-    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", callback=checked_address, help="Its cluster.")] = "auto",
+    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", callback=checked_address, help="The cluster.")] = "auto",
 ) -> None:
     """Serve another judge, replica by replica: the new one is warm before the old one leaves."""
     judge = judge if judge == MINIATURE else str(Path(judge).absolute())

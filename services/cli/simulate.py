@@ -26,7 +26,7 @@ def simulate(
     rollouts: Rollouts = None,
     count: Count = 8,
 ) -> None:
-    """The real conductor, ledger, admission, retries and breaker over stand-ins, in virtual time.
+    """Rehearse the control plane: the real conductor, ledger, admission and retries over stand-ins, in virtual time.
 
     Prints throughput against the bottleneck's bound, idle time by role, staleness and drops. With --replay or
     --rollouts, one real role alone on a Ray cluster.
