@@ -1,10 +1,10 @@
-# The three commands of the repository. Each makes what it needs, on a machine that has only Python >= 3.11 and pip.
+# The commands of the repository. Each makes what it needs, on a machine that has only Python >= 3.11 and pip.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint
+.PHONY: demo test test-fast lint
 
 # The whole loop on the miniature; prints where the report lies.
 demo: $(READY)
@@ -13,6 +13,10 @@ demo: $(READY)
 # Every layer of tests that two CPU cores can run in half an hour.
 test: $(READY)
 	$(BIN)/python -m pytest -m "not gpu and not chaos_long"
+
+# The layers without a cluster: pure logic, and parity with libraries and published formulas.
+test-fast: $(READY)
+	$(BIN)/python -m pytest -m "unit or parity"
 
 lint: $(READY)
 	$(BIN)/ruff check .
