@@ -153,7 +153,7 @@ class SyncCompassClient:
 
 
 def probe(config: RewardClientConfig, judge: JudgeConfig | None = None) -> Description:
-    """Ask the endpoint once what it is. Raises NoCompass, in one line, if nobody answers as a COMPASS does."""
+    """Ask the endpoint once what it is. Raises NoCompass, in one line, if no COMPASS answers."""
     with answered(config), SyncCompassClient(config, judge) as client:
         return client.describe()
 

@@ -22,7 +22,7 @@ class WrongJudge(NoCompass):
 
 
 class BadRequest(ValueError):
-    """A request that no retry mends; the message names the field."""
+    """A request that no retry can fix; the message names the field."""
 
 
 class Unauthenticated(BadRequest):

@@ -19,7 +19,7 @@ class Fingerprints:
     _seen: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def check(self, worker: str, digest: str, fingerprint: str) -> None:
-        """Raises AdapterMismatch if the same adapter sang differently, or another one the same."""
+        """Raises AdapterMismatch if one adapter gives two fingerprints, or two adapters one."""
         seen = self._seen.setdefault(worker, {})
         if seen.get(digest, fingerprint) != fingerprint:
             raise AdapterMismatch(

@@ -1,4 +1,4 @@
-"""Reads a config model out of a YAML file; whatever is wrong with it becomes one line naming the file and the field."""
+"""Reads a config model out of a YAML file; any error in it becomes one line naming the file and the field."""
 
 from pathlib import Path
 from typing import TypeVar

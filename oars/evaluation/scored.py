@@ -72,7 +72,7 @@ def scored_group(group: Group, judge: Judge) -> ScoredGroup:
 def scored_groups(
     groups: Iterable[Group], judge: Judge, told: Callable[[int], None] = lambda done: None
 ) -> list[ScoredGroup]:
-    """All of them; `told` hears how many are done."""
+    """Score all groups; `told` receives the number done."""
     scored: list[ScoredGroup] = []
     for group in groups:
         scored.append(scored_group(group, judge))

@@ -52,7 +52,7 @@ _Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(aut
 
 
 class _Gone(Exception):
-    """The client has closed the connection: nobody reads an answer."""
+    """The client has closed the connection."""
 
 
 def http_app(handler: RequestHandler) -> FastAPI:

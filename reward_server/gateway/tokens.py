@@ -96,7 +96,7 @@ class TokenSource:
             raise BadSetting(f"host: {config.host} is open to others and needs tokens, in a file or {TOKENS_VARIABLE}")
 
     def now(self) -> Tokens | None:
-        """None if nobody needs a token."""
+        """None if no token is needed."""
         if self._path is not None and (stamp := _stamp(self._path)) not in (None, self._stamp):
             self._stamp = stamp
             self._tokens = _read_again(self._path) or self._tokens

@@ -46,7 +46,7 @@ class Concurrency:
 
     def answered(self, asked: float, now: float, unscored: int, repeated: bool) -> None:
         """A request of time `asked` got its answer now, with `unscored` groups still without one, itself included.
-        `repeated`: it took more than one attempt, or found nobody."""
+        `repeated`: it took more than one attempt, or no service answered."""
         if asked <= self._decreased_at:
             return
         strained = repeated or now - asked > self.slow_s

@@ -212,7 +212,7 @@ class ResilientLearner:
             raise error
 
     async def _watch(self) -> None:
-        """Notice a death while nobody calls; a call that is out notices by itself."""
+        """Notice a death between calls; a call under way notices by itself."""
         control = self._config.control
         while True:
             await asyncio.sleep(control.heartbeat_s)

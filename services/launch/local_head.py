@@ -79,7 +79,7 @@ def _die_with_parent() -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct ports that nobody listens on now."""
+    """Distinct ports that are free now."""
     shuffled = random.SystemRandom().sample(_PORT_RANGE, len(_PORT_RANGE))
     return list(islice(filter(_is_free, shuffled), count))
 

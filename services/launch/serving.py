@@ -95,7 +95,7 @@ def check_gateway(config: GatewayConfig) -> None:
 
 
 def check_ports_free(config: GatewayConfig) -> None:
-    """Raises BadSetting if somebody listens there: a gateway would share the port with it, and the callers too."""
+    """Raises BadSetting if the port is in use: a gateway would share the port with it, and the callers too."""
     for field in ("http_port", "grpc_port"):
         port = getattr(config, field)
         if port:

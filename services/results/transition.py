@@ -98,7 +98,7 @@ class ServedScorer:
     """A judge behind any endpoint."""
 
     def __init__(self, config: RewardClientConfig, judge: JudgeConfig) -> None:
-        """`judge` tells an OpenAI-compatible endpoint's limits. Raises NoCompass if nobody answers, BadReward."""
+        """`judge` tells an OpenAI-compatible endpoint's limits. Raises NoCompass if none answers, BadReward."""
         self._reward = Reward.load(config.function, config.parameters)
         description, where = probe(config, judge), config.endpoint or config.app
         self._reward.check(description.readings)

@@ -7,7 +7,7 @@ BAD_INPUT = 2
 
 
 def one_line(error: BaseException) -> str | None:
-    """The error as one line if it, or the first error inside a group, is the user's to mend; None otherwise."""
+    """The error as one line if it, or the first error inside a group, can be fixed by the user; None otherwise."""
     error = innermost(error)
     return printable(" ".join(str(error).split())) if isinstance(error, UserError) else None
 

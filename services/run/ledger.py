@@ -56,7 +56,7 @@ class Pending:
     ordinal: int
     input: int
     attempts: int
-    """Made so far, in whatever driver: the number of the next one."""
+    """Attempts made so far, by any driver: the number of the next one."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class TrainedBatch:
 
 
 class Ledger:
-    """Raises sqlite3.IntegrityError on whatever would break the life cycle above."""
+    """Raises sqlite3.IntegrityError for a record that would break the life cycle above."""
 
     def __init__(self, db: sqlite3.Connection, now: Callable[[], float]) -> None:
         self._db, self._now = db, now

@@ -76,7 +76,7 @@ class FaultScenario(Config):
     replica_back_s: PositiveFloat = 120.0
     judge_down_at_s: NonNegativeFloat = 0.0
     judge_down_s: NonNegativeFloat = 0.0
-    """The whole judge answers nobody for so long, from `judge_down_at_s` on."""
+    """Seconds for which the whole judge does not answer, from `judge_down_at_s` on."""
     candidate_fails: float = Share
     """Share of candidates without a score."""
     degenerate: float = Share

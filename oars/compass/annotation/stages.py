@@ -124,7 +124,7 @@ def label(
 
 
 def win_matrix(names: Sequence[str], comparisons: Sequence[Row]) -> Values:
-    """[K, K]: probability that the row's picture looks better than the column's; both 0 where nobody compared."""
+    """[K, K]: probability that the row's picture looks better than the column's; both 0 without a comparison."""
     index = {name: i for i, name in enumerate(names)}
     wins = np.zeros((len(names), len(names)))
     for row in comparisons:
