@@ -9,17 +9,20 @@ every attempt that is given up is cancelled. What comes back are readings; oars/
 import asyncio
 import itertools
 import random
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from anyio.from_thread import start_blocking_portal
+
 from oars.compass.outcome import Failed, FailureReason
 from oars.config import JudgeConfig, RewardClientConfig
+from oars.retry import GiveUp
 from reward_server.errors import BadRequest, NoCompass, Unavailable
-from reward_server.retry import GiveUp, after_failure
+from reward_server.retry import after_failure
 from reward_server.schema import Description, ScoreHeader, ScoreResponse
 from reward_server.transports.base import Picture, Pictures, Transport
 from reward_server.transports.connect import connect
@@ -117,24 +120,20 @@ class SyncCompassClient:
     """The same for code without an event loop: it owns one, in a thread. Calls from several threads run at once."""
 
     def __init__(self, config: RewardClientConfig, judge: JudgeConfig | None = None) -> None:
-        self._client = CompassClient(config, judge)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="compass-client", daemon=True)
-        self._thread.start()
+        self._client, self._stack = CompassClient(config, judge), ExitStack()
+        self._portal = self._stack.enter_context(start_blocking_portal(name="compass-client"))
 
     def score(self, request_id: str, lr: Picture, candidates: Pictures, **options: Any) -> ScoreResponse:
         """See `CompassClient.score`."""
-        return self._run(self._client.score(request_id, lr, candidates, **options))
+        return self._run(partial(self._client.score, request_id, lr, candidates, **options))
 
     def describe(self) -> Description:
         """See `CompassClient.describe`."""
-        return self._run(self._client.describe())
+        return self._run(self._client.describe)
 
     def close(self) -> None:
-        self._run(self._client.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        with self._stack:
+            self._run(self._client.close)
 
     def __enter__(self) -> Self:
         return self
@@ -144,8 +143,8 @@ class SyncCompassClient:
     ) -> None:
         self.close()
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+    def _run(self, work: Callable[[], Awaitable[T]]) -> T:
+        future = self._portal.start_task_soon(work)
         try:
             return future.result()
         finally:

@@ -4,7 +4,7 @@ The key is everything that decides an answer: the judge's digest, the version of
 pixels as the judge sees them. Only answers that made readings are kept, so a failure is always tried anew.
 """
 
-from collections import OrderedDict
+from cachetools import LRUCache
 
 from oars.compass.prompt import PROMPT_VERSION
 from reward_server.judgement import Logprobs
@@ -17,25 +17,19 @@ class ScoreCache:
     """LRU cache of at most `size` answers, about a kilobyte each."""
 
     def __init__(self, judge_digest: str, size: int) -> None:
-        self._judge, self._size = judge_digest, size
-        self._answers: OrderedDict[Key, Logprobs] = OrderedDict()
+        self._judge = judge_digest
+        self._answers: LRUCache[Key, Logprobs] = LRUCache(size)
 
     def __len__(self) -> int:
         return len(self._answers)
 
     def get(self, lr: View, sr: View | None) -> Logprobs | None:
         """The answer to the transition prompt, or to the input prompt where `sr` is None."""
-        key = self._key(lr, sr)
-        if (answer := self._answers.get(key)) is not None:
-            self._answers.move_to_end(key)
-        return answer
+        return self._answers.get(self._key(lr, sr))
 
     def keep(self, lr: View, sr: View | None, answer: Logprobs) -> None:
-        key = self._key(lr, sr)
-        self._answers[key] = answer
-        self._answers.move_to_end(key)
-        while len(self._answers) > self._size:
-            self._answers.popitem(last=False)
+        if self._answers.maxsize:
+            self._answers[self._key(lr, sr)] = answer
 
     def _key(self, lr: View, sr: View | None) -> Key:
         return self._judge, PROMPT_VERSION, lr.digest, None if sr is None else sr.digest

@@ -17,13 +17,14 @@ from oars.alignment.messages import AttemptFailed, Sampled
 from oars.alignment.optimality import is_degenerate
 from oars.compass.outcome import Scored
 from oars.config import RunConfig
+from oars.retry import GiveUp, Retry
 from services.control.circuit_breaker import BreakerState, CircuitBreaker, RewardsFailing
 from services.control.concurrency import Concurrency
 from services.control.experience import ScoredGroup
 from services.control.observer import RunObserver
 from services.control.policy_store import PolicyStore
 from services.control.protocols import Judge, Judgement, Rollouts, SampleStore
-from services.control.retry import GiveUp, Retry, after_failure
+from services.control.retry import after_failure
 from services.control.source import AdmittedGroup
 from services.run.ledger import Ledger
 from services.run.watchdog import Watchdog
@@ -44,7 +45,7 @@ RLGroup: TypeAlias = "Callable[[GroupRunner, AdmittedGroup, int], Awaitable[Scor
 """(runner, group, attempt) -> one attempt at a group, to its end."""
 
 
-AfterFailure: TypeAlias = Callable[[int, bool], Retry | GiveUp]
+AfterFailure: TypeAlias = Callable[[int, bool], Retry | GiveUp[DropReason]]
 """(attempt from 0, timed out) -> what to do after it failed."""
 
 
@@ -104,7 +105,7 @@ class GroupRunner:
                 return Dropped(decision.reason, end.error)
             attempt += 1
             self._observer.retried()
-            await asyncio.sleep(decision.delay_s)
+            await asyncio.sleep(decision.wait_s)
         return end
 
     # Sampling

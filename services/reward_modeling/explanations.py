@@ -6,6 +6,7 @@ Optional, and no label depends on it. One request a kept transition: the input, 
 import asyncio
 import base64
 import json
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,13 +20,14 @@ from oars.compass.views import lr_view
 from oars.config.annotation import ExplanationsConfig
 from oars.errors import UserError
 from oars.imaging.image_io import encode_png
+from oars.retry import backoff
 from reward_server.errors import BadRequest, Unavailable
 from reward_server.transports.http_gateway import JsonHttp
 
 Pixels = NDArray[np.uint8]
 
 _ATTEMPTS = 3
-_FIRST_WAIT_S = 1.0
+_FIRST_WAIT_S, _MAX_WAIT_S = 1.0, 10.0
 
 
 class NoExplainer(UserError, RuntimeError):
@@ -69,17 +71,18 @@ def request_body(config: ExplanationsConfig, group: Group, k: int) -> dict[str, 
 
 async def _ask(http: JsonHttp, config: ExplanationsConfig, body: dict[str, Any]) -> str:
     """The answer's text, after a few attempts where the endpoint is busy or away. Raises NoExplainer."""
-    trouble: Exception | None = None
-    for attempt in range(_ATTEMPTS):
+    failures = 0
+    while True:
         try:
             answer = json.loads(await http.post("/chat/completions", json.dumps(body), config.timeout_s))
             return str(answer["choices"][0]["message"]["content"]).strip()
         except (Unavailable, TimeoutError) as error:
-            trouble = error
-            await asyncio.sleep(_FIRST_WAIT_S * 2**attempt)
+            failures += 1
+            if failures == _ATTEMPTS:
+                raise NoExplainer(f"explanations.url {config.url}: {error}") from error
+            await asyncio.sleep(backoff(failures, _FIRST_WAIT_S, _MAX_WAIT_S, random.random()))
         except (BadRequest, LookupError, ValueError) as error:
             raise NoExplainer(f"explanations.url {config.url}: {error}") from error
-    raise NoExplainer(f"explanations.url {config.url}: {trouble}")
 
 
 def _uri(image: Pixels) -> str:

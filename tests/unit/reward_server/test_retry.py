@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from oars.compass.outcome import FailureReason
 from oars.config import RewardClientConfig
-from reward_server.retry import MAX_WAIT_S, GiveUp, Retry, after_failure
+from oars.retry import GiveUp, Retry
+from reward_server.retry import MAX_WAIT_S, after_failure
 
 CONFIG = RewardClientConfig(attempts=3, patience_s=60, backoff_s=0.5)
 LATE, ABSENT = FailureReason.DEADLINE, FailureReason.UNAVAILABLE

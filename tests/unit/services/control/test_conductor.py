@@ -22,11 +22,11 @@ from oars.config import RunConfig
 from oars.config.alignment import RLStageConfig
 from oars.generator.policy import AdapterMismatch
 from oars.report.summary import read_summary
+from oars.retry import GiveUp, Retry
 from services.align import rl_stage
 from services.control.circuit_breaker import RewardsFailing
 from services.control.conductor import Conductor, NothingTrainable
 from services.control.policy_store import PolicyStore
-from services.control.retry import GiveUp, Retry
 from services.control.roles import conductor_of, observer_of
 from services.results.write_up import summarise, write_up
 from services.run.errors import innermost

@@ -38,10 +38,10 @@ from oars.alignment.stage import RL_STAGES
 from oars.compass.outcome import CandidateOutcome
 from oars.config import RunConfig
 from oars.imaging.crops import Pair
+from oars.retry import GiveUp, Retry
 from services.align import rl_stage
 from services.control.conductor import NothingTrainable
 from services.control.policy_store import PolicyStore
-from services.control.retry import GiveUp, Retry
 from services.control.roles import conductor_of, learner_of, observer_of
 from services.run.errors import innermost
 from services.run.ledger import Ledger
@@ -184,7 +184,7 @@ class Disk:
         return self.directory / "ledger.sqlite"
 
 
-def at_once(attempt: int, timed_out: bool) -> Retry | GiveUp:
+def at_once(attempt: int, timed_out: bool) -> Retry | GiveUp[DropReason]:
     return Retry(0.0)
 
 
