@@ -50,6 +50,7 @@ SEEDS = (0, 1, 2)
 SETTINGS = [
     "data.crop=32",
     "data.evaluation_crop=32",
+    "judge.min_pixels=1024",
     "data.evaluation_crops=48",
     "generator.dtype=float32",
     "generator.lora={rank: 4, alpha: 8}",

@@ -1,4 +1,4 @@
-"""The cold start on one rank: flow-matching SFT of every parameter of the transformer on LR-GT pairs (paper).
+"""The cold start on one rank: flow-matching SFT on LR-GT pairs (paper), of every parameter or of a LoRA.
 
 Invariant: crop i of step s has the time and the noise that (run seed, s, i) write, whatever rank computes it.
 """
@@ -14,15 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from learner.engine import Engine, barrier
-from learner.plan import chunked, deal
+from learner.engine import Engine
+from learner.plan import Dealt, chunked, deal
 from learner.report import StepReport
+from learner.sft_weights import ADAPTER, save_sft_weights
 from oars.alignment.flow_matching import flow_matching_loss, interpolate, uniform_times
 from oars.config import RunConfig
-from oars.files import write_directory
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
-from oars.generator.policy import load_pipeline, predict_velocity
+from oars.generator.policy import add_adapter, load_pipeline, predict_velocity
 from oars.imaging.crops import Pair
 from oars.precision import compute_dtype
 from oars.seeds import derive_seed, seeded_noise
@@ -33,14 +33,17 @@ class ColdStart:
 
     def __init__(self, config: RunConfig, rank: int, world: int) -> None:
         self._config, self._rank, self._world = config, rank, world
-        self._optimiser = config.stages.cold_start.optimiser
+        self._stage = config.stages.cold_start
         self._dtype = compute_dtype(config.generator.dtype)
-        pipeline = load_pipeline(config.generator, trained=True)
-        self._transformer = pipeline.transformer.train().requires_grad_(True)
+        pipeline = load_pipeline(config.generator)
+        self._transformer = pipeline.transformer.train().requires_grad_(self._stage.trained == "all")
         if config.learner.gradient_checkpointing:
             self._transformer.enable_gradient_checkpointing()
-        self._trained = list(self._transformer.parameters())
-        self._engine = Engine(self._transformer, self._trained, self._optimiser, config.learner, self._dtype)
+        if self._stage.trained == "lora":
+            add_adapter(self._transformer, self._stage.lora, ADAPTER, config.seed)
+        trained = [parameter for parameter in self._transformer.parameters() if parameter.requires_grad]
+        learner = config.learner.model_copy(update={"zero_stage": cold_start_zero_stage(config)})
+        self._engine = Engine(self._transformer, trained, self._stage.optimiser, learner, self._dtype)
         pipeline.text_encoder.to(self._engine.device)
         self._codec = Codec(pipeline.vae.to(self._engine.device))
         self._conditioner = Conditioner(pipeline, config.generator, self._codec)
@@ -51,16 +54,17 @@ class ColdStart:
         start, weight, losses = time.monotonic(), self._world / len(pairs), torch.zeros(1, dtype=torch.float64)
         seed = derive_seed(self._config.seed, "cold_start", self.steps)
         times = uniform_times(len(pairs), torch.Generator().manual_seed(seed))
-        chunks = chunked(range(len(pairs)), self._optimiser.micro_batch)
 
-        def loss(chunk: Sequence[int], counted: bool) -> Tensor:
-            values = self._losses([pairs[i] for i in chunk], times[chunk], [(seed, i) for i in chunk]) * counted
+        def loss(dealt: Sequence[Dealt[int]]) -> Tensor:
+            crops, counted = [d.work for d in dealt], torch.tensor([float(d.counted) for d in dealt])
+            values = self._losses([pairs[i] for i in crops], times[crops], [(seed, i) for i in crops])
+            values = values * counted.to(values.device)
             losses.add_(values.detach().double().sum().cpu())
             return values.sum() * weight
 
-        own = deal(chunks, self._world)[self._rank]
-        self._engine.set_learning_rate(self._optimiser.lr * decay(self.steps, self._config.stages.cold_start.steps))
-        grad_norm = self._engine.step([partial(loss, dealt.work, dealt.counted) for dealt in own])
+        own, stage = deal(range(len(pairs)), self._world)[self._rank], self._stage
+        self._engine.set_learning_rate(stage.optimiser.lr * rate(self.steps, stage.steps, stage.warmup))
+        grad_norm = self._engine.step([partial(loss, chunk) for chunk in chunked(own, stage.optimiser.micro_batch)])
         self.steps += 1
         mean = self._engine.total(losses).item() / len(pairs)
         return StepReport(self.steps, -1, {"total": mean}, grad_norm, {}, time.monotonic() - start)
@@ -78,10 +82,7 @@ class ColdStart:
 
     def save_weights(self, path: Path) -> None:
         """The transformer as a diffusers directory, whole or not at all. Collective."""
-        with self._engine.whole(self._trained):
-            if self._rank == 0:
-                write_directory(path, self._transformer.save_pretrained)
-        barrier()
+        save_sft_weights(self._engine, self._transformer, path, self._dtype, self._stage.lora, self._rank)
 
     def save(self, directory: Path) -> dict[str, Any]:
         """Write the state under `directory`; what it returns goes into the manifest."""
@@ -96,12 +97,18 @@ class ColdStart:
         self._engine.close()
 
 
-def decay(step: int, steps: int) -> float:
-    """Share of the peak learning rate at `step` of `steps`: linear, down to 2 % (ours).
+def rate(step: int, steps: int, warmup: int) -> float:
+    """Share of the peak learning rate at `step` of `steps`: linear, up over `warmup` steps, then down to 2 % (ours).
 
-    Without it the last updates' noise stays in the weights, and shows as grain in the images.
+    AdamW's first steps move every weight by the whole rate; without the fall the last updates' noise stays in the
+    weights, and shows as grain in the images.
     """
-    return max(1.0 - step / max(steps, 1), 0.02)
+    return min((step + 1) / (warmup + 1), max(1.0 - step / max(steps, 1), 0.02))
+
+
+def cold_start_zero_stage(config: RunConfig) -> int:
+    own = config.stages.cold_start.zero_stage
+    return config.learner.zero_stage if own is None else own
 
 
 def _ground_truth(pair: Pair) -> NDArray[np.uint8]:

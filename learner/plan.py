@@ -6,6 +6,7 @@ of all ranks; a rank that would have fewer repeats one with `counted` false, whi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -54,9 +55,10 @@ def micro_batches(optimality: Sequence[Optimality], points: int, size: int) -> l
 
 
 def deal(work: Sequence[T], ranks: int) -> list[list[Dealt[T]]]:
-    """Contiguous runs of equal length, one a rank; `work` is not empty."""
-    share = -(-len(work) // ranks)
+    """Contiguous runs, one a rank, as even as can be, so that none is idle while there is work for all; a shorter run
+    repeats its last work, uncounted. `work` is not empty."""
+    share, ends = -(-len(work) // ranks), [rank * len(work) // ranks for rank in range(ranks + 1)]
     return [
-        [Dealt(work[min(at, len(work) - 1)], at < len(work)) for at in range(rank * share, (rank + 1) * share)]
-        for rank in range(ranks)
+        [Dealt(work[min(at, max(end - 1, 0))], at < end) for at in range(start, start + share)]
+        for start, end in pairwise(ends)
     ]

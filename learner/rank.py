@@ -87,6 +87,12 @@ class LearnerRank(RankProcess):
             self.begin_rl()
 
     @property
+    def _zero_stage(self) -> int:
+        from learner.cold_start import cold_start_zero_stage
+
+        return cold_start_zero_stage(self._config) if self._rl is None else self._learner.zero_stage
+
+    @property
     def _phase_name(self) -> str:
         return "cold_start" if self._rl is None else "rl"
 

@@ -87,7 +87,12 @@ class RankProcess:
     @property
     def _shape(self) -> dict[str, Any]:
         """Settings that must be the same to load a checkpoint: optimiser state is split by rank."""
-        return {"phase": self._phase_name, "ranks": self._world, "zero_stage": self._learner.zero_stage}
+        return {"phase": self._phase_name, "ranks": self._world, "zero_stage": self._zero_stage}
+
+    @property
+    def _zero_stage(self) -> int:
+        """Of the phase."""
+        return self._learner.zero_stage
 
     def _enter(self, phase: str) -> None:
         """Be in the phase of that name, untrained."""

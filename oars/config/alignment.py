@@ -1,10 +1,12 @@
 """Config of the objective, the stages and the optimiser."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from oars.config.base import Config, Decay
+from oars.config.generator import LoraConfig
 
 Spread = Literal["group", "within", "batch"]
 
@@ -91,12 +93,22 @@ class OptimiserConfig(Config):
 
 
 class ColdStartConfig(Config):
-    """Flow-matching SFT on LR-HR pairs; every parameter is trained, at a rate that falls linearly to 2 % (ours)."""
+    """Flow-matching SFT on LR-HR pairs, at a rate that falls linearly to 2 % (ours)."""
 
+    weights: Path | None = None
+    """Directory of SFT weights (a diffusers transformer) to take in place of training; no step is made."""
+    trained: Literal["all", "lora"] = "all"
+    """`all`: every parameter. `lora`: an adapter, merged into the SFT weights at the end, which one GPU can do."""
+    lora: LoraConfig = LoraConfig(rank=128, alpha=128)
+    """The adapter of `lora` (ours)."""
+    zero_stage: Literal[0, 1, 2, 3] | None = None
+    """DeepSpeed ZeRO stage of the cold start. None: `learner.zero_stage`, which is that of RL."""
     steps: NonNegativeInt = 1000
     """Optimiser steps; 0 skips the stage."""
     batch: PositiveInt = 16
     """LR-HR pairs in one optimiser step."""
+    warmup: NonNegativeInt = 0
+    """Optimiser steps in which the rate rises linearly from 0 before it falls."""
     optimiser: OptimiserConfig = OptimiserConfig(lr=1e-4)
 
 

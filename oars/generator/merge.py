@@ -1,7 +1,9 @@
-"""The aligned model: the LoRA delta added to the SFT weights, wherever it was trained (paper: on the base).
+"""Weights with a LoRA's delta in them: the aligned model's, wherever the LoRA was trained, and those of an SFT by LoRA.
 
 Invariant: every adapted layer gets scale * B @ A with scale = alpha / rank, and no other weight changes.
 """
+
+from collections.abc import Mapping
 
 import torch
 from diffusers import QwenImageTransformer2DModel
@@ -37,3 +39,21 @@ def add_delta(
     for name, delta in deltas.items():
         weights[name].add_(delta.to(weights[name]))
     return transformer
+
+
+@torch.no_grad()
+def merged_weights(tensors: Mapping[str, Tensor], adapter: str, lora: LoraConfig) -> dict[str, Tensor]:
+    """Weights of a transformer with peft layers, by their names without them; the adapter's delta added in float32.
+
+    `tensors` holds each adapted layer whole. A layer without the adapter comes out as it is.
+    """
+    marker, merged = ".base_layer", {}
+    for name, tensor in tensors.items():
+        if ".lora_A." in name or ".lora_B." in name:
+            continue
+        layer = name.partition(marker)[0]
+        down, up = (tensors.get(f"{layer}.lora_{side}.{adapter}.weight") for side in "AB")
+        if name.endswith(f"{marker}.weight") and down is not None and up is not None:
+            tensor = tensor.float() + lora.alpha / lora.rank * up.float() @ down.float()
+        merged[name.replace(marker, "")] = tensor
+    return merged

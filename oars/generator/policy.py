@@ -32,21 +32,15 @@ class AdapterMismatch(RuntimeError):
     """An adapter did not bind to the model tensor by tensor, or is not the one that was announced."""
 
 
-def load_pipeline(
-    config: GeneratorConfig, weights: Path | None = None, trained: bool = False
-) -> QwenImageEditPlusPipeline:
+def load_pipeline(config: GeneratorConfig, weights: Path | None = None) -> QwenImageEditPlusPipeline:
     """The pipeline directory named by the config, on the CPU, with its own transformer or the one in `weights`.
 
-    What rests is held in the precision of its arithmetic, what is `trained` (the transformer) in float32; so is the
-    VAE, whose rounding would show in the pictures.
+    Weights are held in the precision of their arithmetic; the VAE's in float32, whose rounding would show in the
+    pictures.
     """
     resting = compute_dtype(config.dtype)
-    dtypes = {
-        "default": torch.float32,
-        "text_encoder": resting,
-        "transformer": torch.float32 if trained else resting,
-    }
-    given = {"transformer": load_transformer(config, weights, dtypes["transformer"])} if weights else {}
+    dtypes = {"default": torch.float32, "text_encoder": resting, "transformer": resting}
+    given = {"transformer": load_transformer(config, weights)} if weights else {}
     return QwenImageEditPlusPipeline.from_pretrained(resolve_model(config.path, "generator"), dtype=dtypes, **given)
 
 
@@ -151,7 +145,7 @@ class Policy:
             parameter.lerp_(sources[name], 1.0 - eta)
 
 
-def add_adapter(transformer: QwenImageTransformer2DModel, lora: LoraConfig, role: Role, seed: int) -> None:
+def add_adapter(transformer: QwenImageTransformer2DModel, lora: LoraConfig, role: str, seed: int) -> None:
     """A fresh adapter, A Gaussian and B zero, the same for every role and every process with this seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("lora", seed))

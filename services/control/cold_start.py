@@ -1,4 +1,4 @@
-"""The first stage: flow-matching SFT of the whole transformer on LR-GT pairs."""
+"""The first stage: flow-matching SFT of the transformer on LR-GT pairs, or weights that were brought along."""
 
 import asyncio
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 from oars.alignment.stage import COLD_START
 from oars.imaging.crops import Pair
+from oars.miniature import MissingModel
 from services.control.resilient_learner import ResilientLearner
 from services.control.source import InputSource
 from services.run.progress import ProgressLine
@@ -20,7 +21,10 @@ async def cold_start(run: Run, source: InputSource, learner: ResilientLearner) -
 
     A requested stop ends it at a step boundary with a checkpoint, and returns None.
     """
-    path, steps = run.sft, run.config.stages.cold_start.steps
+    path, own = run.sft, run.config.stages.cold_start.weights
+    steps = 0 if own else run.config.stages.cold_start.steps
+    if own and not path.exists():
+        path.symlink_to(_transformer(own), target_is_directory=True)
     if not path.exists():
         done = await _train(run, source, learner)
         if done < steps:
@@ -29,6 +33,15 @@ async def cold_start(run: Run, source: InputSource, learner: ResilientLearner) -
         run.checkpoints.prune("cold_start", keep=0)
     run.stage_ended(_STAGE, steps)
     return path
+
+
+def _transformer(directory: Path) -> Path:
+    """Raises MissingModel."""
+    if not (directory / "config.json").is_file():
+        raise MissingModel(
+            f"stages.cold_start.weights: {directory} is no diffusers transformer: config.json is missing"
+        )
+    return directory.absolute()
 
 
 async def _train(run: Run, source: InputSource, learner: ResilientLearner) -> int:

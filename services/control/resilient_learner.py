@@ -135,14 +135,14 @@ class ResilientLearner:
         await self._call("the SFT weights", lambda ranks: ranks.save_sft(path))
 
     async def begin_rl(self) -> int:
-        """Leave the cold start, and go on from the newest checkpoint and the ledger; returns the checkpoint's step."""
+        """Leave the cold start, and go on from the newest checkpoint and the ledger; returns the checkpoint's step.
+
+        The cold start's processes end: what an engine held is given back by nothing less.
+        """
         async with self._turn:
-            cold, self._enter = self._ranks, self._enter_rl
-            if cold:
-                try:
-                    await self._enter_rl(cold)
-                except LearnerLost as error:
-                    self._lost(error)
+            if self._ranks:
+                self._ranks.stop()
+            self._ranks, self._enter = None, self._enter_rl
             await self._present()
         return self._safe_steps
 

@@ -1,5 +1,7 @@
-"""Merges the aligned model: the SFT weights plus the delta of the LoRA's evaluation average, as a transformer
-directory."""
+"""Merges the aligned model, a transformer directory: the SFT weights plus the delta of the LoRA's evaluation average.
+
+The sum is made in float32, and written in the precision of the transformer's arithmetic.
+"""
 
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from oars.config import RunConfig
 from oars.files import write_directory
 from oars.generator.merge import add_delta
 from oars.generator.policy import load_transformer
+from oars.precision import compute_dtype
 from services.run.run import Run
 
 
@@ -27,4 +30,5 @@ async def merge_aligned(run: Run, sft: Path, adapter: PolicySnapshot) -> Path:
 
 def _merge(config: RunConfig, sft: Path, adapter: PolicySnapshot, path: Path) -> None:
     aligned = add_delta(load_transformer(config.generator, sft, torch.float32), adapter, config.generator.lora)
+    aligned = aligned.to(compute_dtype(config.generator.dtype))
     write_directory(path, aligned.save_pretrained)

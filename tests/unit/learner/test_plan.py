@@ -28,6 +28,13 @@ def test_every_scored_point_counts_once_on_one_rank(
     assert len(shares) == ranks
 
 
+@given(st.integers(1, 40), st.integers(1, 12))
+def test_no_rank_is_idle_while_there_is_work_for_all(work: int, ranks: int) -> None:
+    counted = [sum(d.counted for d in share) for share in deal(range(work), ranks)]
+    assert sum(counted) == work
+    assert max(counted) - min(counted) <= 1
+
+
 @given(groups, st.integers(1, 4), st.integers(1, 7))
 def test_a_micro_batch_stays_within_its_group_and_size(
     optimality: list[tuple[float | None, ...]], points: int, size: int

@@ -94,6 +94,7 @@ class Ranks:
     history: list[Any] = field(default_factory=list)
     version: int = -1
     dead: bool = False
+    stopped: bool = False
 
     async def _answer(self) -> None:
         await asyncio.sleep(0)
@@ -136,12 +137,15 @@ class Ranks:
     def digest(self) -> str:
         return hashlib.sha256(json.dumps(self.history).encode()).hexdigest()
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        self.stopped = True
+
     async def snapshot(self, version: int) -> PolicySnapshot:
         raise NotImplementedError
 
     async def cold_start_step(self, pairs: list[Pair]) -> StepReport:
-        raise NotImplementedError
+        await self._answer()
+        return StepReport(1, -1, {"total": 1.0}, 0.5, {}, 0.1)
 
     async def save_sft(self, path: Path) -> None: ...
 
@@ -224,6 +228,30 @@ def drive(disk: Disk, writes: int, chance: random.Random, failures: float, losse
         ledger.close()
     disk.history = ranks[-1].history
     return True
+
+
+def test_the_cold_starts_processes_end_before_rl_begins(tmp_path: Path) -> None:
+    disk, ranks = Disk(tmp_path, RunConfig()), list[Ranks]()
+    ledger, telemetry = Ledger.drive(disk.ledger), Telemetry(tmp_path, "run", None)
+    run = Run("run", tmp_path, disk.config, ledger, telemetry, Watchdog(60), StopRequest(), Silent())
+
+    async def start() -> Ranks:
+        ranks.append(Ranks(lambda: False))
+        return ranks[-1]
+
+    async def no_pairs(step: int) -> list[Pair]:
+        return []
+
+    async def life() -> None:
+        async with learner_of(run, observer_of(run), disk.samples, start) as learner:
+            await learner.begin_cold_start(no_pairs)
+            await learner.cold_start_step([])
+            await learner.begin_rl()
+            assert [one.stopped for one in ranks] == [True, False]
+
+    asyncio.run(life())
+    telemetry.close()
+    ledger.close()
 
 
 def align(
