@@ -106,7 +106,7 @@ def build_transformer(sizes: Sizes) -> QwenImageTransformer2DModel:
 def build_pipeline(sizes: Sizes) -> QwenImageEditPlusPipeline:
     """The miniature's scheduler, tokenizer and processor with models of these sizes; the VAE float32, as in a run."""
     small = load_pipeline(GeneratorConfig())
-    config = Qwen2_5_VLConfig(**_with(small.text_encoder.config, sizes.encoder_text, sizes.encoder_vision))
+    config = Qwen2_5_VLConfig(**with_sizes(small.text_encoder.config, sizes.encoder_text, sizes.encoder_vision))
     return QwenImageEditPlusPipeline(
         scheduler=small.scheduler,
         vae=_built(lambda: AutoencoderKLQwenImage(**sizes.vae), torch.float32),
@@ -119,13 +119,13 @@ def build_pipeline(sizes: Sizes) -> QwenImageEditPlusPipeline:
 
 def build_judge(sizes: Sizes) -> Judge:
     tokenizer = build_tokenizer()
-    config = Qwen3VLConfig(**_with(judge_config(tokenizer), sizes.judge_text, sizes.judge_vision))
+    config = Qwen3VLConfig(**with_sizes(judge_config(tokenizer), sizes.judge_text, sizes.judge_vision))
     processor = build_processor(tokenizer)
     processor.image_processor.patch_size = config.vision_config.patch_size
     return Judge(_built(lambda: Qwen3VLForConditionalGeneration(config)), processor, ScoreTokens.of(tokenizer))
 
 
-def _with(config: PretrainedConfig, text: dict[str, Any], vision: dict[str, Any]) -> dict[str, Any]:
+def with_sizes(config: PretrainedConfig, text: dict[str, Any], vision: dict[str, Any]) -> dict[str, Any]:
     """The config as a dictionary, with other sizes of its two halves."""
     values = config.to_dict()
     inherited = {name: value for name, value in values["text_config"].items() if name != "layer_types"}  # one a layer

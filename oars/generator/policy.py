@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from oars.alignment.messages import Conditioning, PolicySnapshot
 from oars.config import GeneratorConfig, LoraConfig
+from oars.generator.flags import check_flags
 from oars.miniature import resolve_model
 from oars.model_files import check_model
 from oars.precision import compute_dtype, computing_in, computing_in_float32
@@ -38,20 +39,21 @@ def load_pipeline(config: GeneratorConfig, weights: Path | None = None) -> QwenI
     Weights are held in the precision of their arithmetic; the VAE's in float32, whose rounding would show in the
     pictures.
     """
-    resting = compute_dtype(config.dtype)
-    dtypes = {"default": torch.float32, "text_encoder": resting, "transformer": resting}
-    given = {"transformer": load_transformer(config, weights)} if weights else {}
-    return QwenImageEditPlusPipeline.from_pretrained(resolve_model(config.path, "generator"), dtype=dtypes, **given)
+    dtypes = {"default": torch.float32, "text_encoder": compute_dtype(config.dtype)}
+    return QwenImageEditPlusPipeline.from_pretrained(
+        resolve_model(config.path, "generator"), dtype=dtypes, transformer=load_transformer(config, weights)
+    )
 
 
 def load_transformer(
     config: GeneratorConfig, weights: Path | None = None, dtype: torch.dtype | None = None
 ) -> QwenImageTransformer2DModel:
     """The base transformer, or the one in `weights` (a diffusers transformer directory, such as SFT weights), held in
-    `dtype`; None: in the precision of its arithmetic. Raises MissingModel."""
+    `dtype`; None: in the precision of its arithmetic. Raises MissingModel, UnknownFlag."""
     if weights is not None:
         check_model(weights)
     directory = weights or resolve_model(config.path, "generator") / "transformer"
+    check_flags(directory)
     return QwenImageTransformer2DModel.from_pretrained(directory, dtype=dtype or compute_dtype(config.dtype))
 
 

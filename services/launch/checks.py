@@ -29,7 +29,8 @@ class Finding:
 def check_all(config: RunConfig) -> list[Finding]:
     """Every finding, in the order in which a run would need it."""
     packages = [_package(name) for name in _PACKAGES]
-    return [_python(), *packages, _engine(), _photos(config), *_models(config), _memory(), _gpus(config), _auth()]
+    machine = [_memory(), _gpus(config), *_device_memory(config), _auth()]
+    return [_python(), *packages, _engine(), _photos(config), *_models(config), *machine]
 
 
 def _python() -> Finding:
@@ -89,6 +90,35 @@ def _gpus(config: RunConfig) -> Finding:
     wanted = max(role.resources.num_gpus for role in (config.rollout, config.learner, config.judge))
     found = torch.cuda.device_count()
     return Finding("GPUs", f"{found}, profile {'wants some' if wanted else 'wants none'}", found > 0 or not wanted)
+
+
+def _device_memory(config: RunConfig) -> list[Finding]:
+    """What each process takes of a GPU, held against this machine's if it has one; nothing for a CPU profile."""
+    from oars.device_memory import needs
+    from oars.model_sizes import model_sizes
+
+    try:
+        roles = [need for need in needs(config, model_sizes(config)) if need.gpus]
+    except UserError:
+        return []  # the finding of the models says what is missing
+    room = gpu_gb()
+    return [
+        Finding(
+            f"memory, {need.role}",
+            f"{need.total:.1f} GB: {', '.join(f'{what} {gb:.1f}' for what, gb in need.parts.items() if gb >= 0.05)}"
+            + (f"; the GPU has {room:.1f}" if room else ""),
+            room is None or need.total <= room,
+        )
+        for need in roles
+    ]
+
+
+def gpu_gb() -> float | None:
+    """Memory of the least GPU here; None without one."""
+    import torch
+
+    sizes = [torch.cuda.get_device_properties(i).total_memory / 1e9 for i in range(torch.cuda.device_count())]
+    return min(sizes, default=None)
 
 
 def _auth() -> Finding:

@@ -1,0 +1,136 @@
+"""Device memory that each role takes, from the sizes of the models, in GB (1e9 bytes). Pure.
+
+What depends on the picture's size was measured at 512 x 512 with random full-size weights (docs/results/full-size.md)
+and is taken to grow with the area. Ours.
+"""
+
+from dataclasses import dataclass
+
+from oars.config import RunConfig
+
+# Bytes a parameter: at rest in bfloat16 or float32; trained with its gradient and AdamW's two moments, all float32.
+_HALF, _FULL, _TRAINED = 2, 4, 16
+# Activations at 512 x 512, GB: one picture through the VAE's decoder, one training point
+# with checkpointing, and without (calculated: of 60 blocks, not one).
+_DECODED, _POINT, _POINT_WHOLE = 2.2, 1.73, 55.0
+# Float32 elements of DeepSpeed's buckets and gathered parameters (learner/engine.py).
+_ZERO_ELEMENTS = 0.9e9
+# vLLM profiles one picture of the processor's greatest size before it reserves its KV cache.
+_PROFILING = 3.0
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of parameters of the models that a run names."""
+
+    transformer: int
+    text_encoder: int
+    vae: int
+    lora: int
+    """One adapter of RL."""
+    sft_lora: int
+    """The cold start's."""
+    judge: int
+    kv_bytes: int
+    """Of one token in the judge's KV cache, bfloat16."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """One process of a role in one phase: GB by what takes it."""
+
+    role: str
+    parts: dict[str, float]
+    gpus: float
+    """Share of a device that it reserves."""
+
+    @property
+    def total(self) -> float:
+        return sum(self.parts.values())
+
+
+def needs(config: RunConfig, sizes: Sizes) -> list[Need]:
+    """Every role, each in the phase or phases that it has."""
+    cold = [] if _no_cold_start(config) else [_cold_start(config, sizes)]
+    return [*cold, _reinforcement(config, sizes), _worker(config, sizes), _judge(config, sizes)]
+
+
+def _no_cold_start(config: RunConfig) -> bool:
+    return config.stages.cold_start.weights is not None or config.stages.cold_start.steps == 0
+
+
+def _worker(config: RunConfig, sizes: Sizes) -> Need:
+    return Need(
+        "rollout worker",
+        {
+            "transformer": _HALF * sizes.transformer / 1e9,
+            "text encoder": _HALF * sizes.text_encoder / 1e9,
+            "VAE": _FULL * sizes.vae / 1e9,
+            "adapter": _FULL * sizes.lora / 1e9,
+            "activations": min(config.sampler.batch, config.rollout.candidates) * _DECODED * _area(config),
+        },
+        config.rollout.resources.num_gpus,
+    )
+
+
+def _reinforcement(config: RunConfig, sizes: Sizes) -> Need:
+    ranks, stage = config.learner.ranks, config.learner.zero_stage
+    return Need(
+        "learner, RL",
+        {
+            "transformer": _HALF * sizes.transformer / (ranks if stage == 3 else 1) / 1e9,
+            "adapters": (_trained(sizes.lora, ranks, stage) + 2 * _FULL * sizes.lora) / 1e9,
+            "buckets": _buckets(stage),
+            "activations": _points(config, config.optimiser.micro_batch),
+        },
+        config.learner.resources.num_gpus,
+    )
+
+
+def _cold_start(config: RunConfig, sizes: Sizes) -> Need:
+    ranks, cold = config.learner.ranks, config.stages.cold_start
+    stage = config.learner.zero_stage if cold.zero_stage is None else cold.zero_stage
+    if cold.trained == "all":
+        weights = {"trained weights": _trained(sizes.transformer, ranks, stage) / 1e9}
+    else:
+        rest = _HALF * sizes.transformer / (ranks if stage == 3 else 1)
+        weights = {"transformer": rest / 1e9, "adapter": _trained(sizes.sft_lora, ranks, stage) / 1e9}
+    beside = {
+        "text encoder": _HALF * sizes.text_encoder / 1e9,
+        "VAE": _FULL * sizes.vae / 1e9,
+        "buckets": _buckets(stage),
+        "activations": _points(config, cold.optimiser.micro_batch),
+    }
+    return Need("learner, cold start", weights | beside, config.learner.resources.num_gpus)
+
+
+def _judge(config: RunConfig, sizes: Sizes) -> Need:
+    judge = config.judge
+    return Need(
+        "judge",
+        {
+            "weights": _HALF * sizes.judge / judge.tensor_parallel / 1e9,
+            "profiling": _PROFILING,
+            "KV cache, one prompt": sizes.kv_bytes * judge.max_model_len / judge.tensor_parallel / 1e9,
+        },
+        judge.resources.num_gpus,
+    )
+
+
+def _trained(parameters: int, ranks: int, stage: int) -> float:
+    """Bytes a rank: ZeRO 1 divides the moments, 2 also gradients, 3 also weights."""
+    divided = {0: 0, 1: 8, 2: 12, 3: _TRAINED}[stage]
+    return parameters * (_TRAINED - divided + divided / ranks)
+
+
+def _buckets(stage: int) -> float:
+    return _FULL * _ZERO_ELEMENTS / 1e9 if stage == 3 else 0.0
+
+
+def _points(config: RunConfig, micro_batch: int) -> float:
+    point = _POINT if config.learner.gradient_checkpointing else _POINT_WHOLE
+    return micro_batch * point * _area(config)
+
+
+def _area(config: RunConfig) -> float:
+    return (config.data.crop / 512) ** 2

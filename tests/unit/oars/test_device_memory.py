@@ -1,0 +1,67 @@
+"""Memory per role: within a tenth of what was measured, and never more with more ranks."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oars.config import RunConfig, load_profile
+from oars.deployment import deploy_path
+from oars.device_memory import Need, Sizes, needs
+
+# Qwen-Image-Edit-2509 with Qwen2.5-VL-7B, and Qwen3-VL-8B.
+FULL = Sizes(
+    transformer=20_430_401_088,
+    text_encoder=8_292_166_656,
+    vae=126_892_531,
+    lora=94_371_840,
+    sft_lora=377_487_360,
+    judge=8_767_123_696,
+    kv_bytes=147_456,
+)
+MEASURED = {"rollout worker": 67.33, "learner, RL": 44.56}
+"""Peaks on one H100 with random weights, GB (benchmarks/results/full_size.json), in one-gpu.yaml's shares."""
+H100, ONE_GPU = 85.5, 150.7
+
+
+def of(profile: str, *overrides: str) -> dict[str, Need]:
+    config = load_profile(deploy_path(f"profiles/{profile}.yaml"), list(overrides))
+    return {need.role: need for need in needs(config, FULL)}
+
+
+@pytest.mark.parametrize("role", MEASURED)
+def test_it_is_what_was_measured(role: str) -> None:
+    assert of("one-gpu")[role].total == pytest.approx(MEASURED[role], rel=0.1)
+
+
+def test_the_judges_weights_are_what_was_measured() -> None:
+    assert of("one-gpu")["judge"].parts["weights"] == pytest.approx(17.63, rel=0.1)
+
+
+def test_the_cold_starts_of_the_profiles_fit() -> None:
+    assert of("paper")["learner, cold start"].total < H100
+    assert of("paper")["learner, RL"].total < H100
+    shared = of("one-gpu")
+    assert shared["learner, cold start"].total + shared["judge"].total < ONE_GPU
+    assert sum(shared[role].total for role in ("learner, RL", "rollout worker", "judge")) < ONE_GPU
+
+
+def test_six_ranks_with_eight_points_a_pass_do_not_fit() -> None:
+    six = of("paper", "learner.ranks=6", "stages.cold_start.optimiser.micro_batch=8")
+    assert six["learner, cold start"].total > H100
+
+
+def test_a_cold_start_that_is_not_made_takes_nothing() -> None:
+    assert "learner, cold start" not in of("paper", "stages.cold_start.steps=0")
+    assert "learner, cold start" not in of("paper", "stages.cold_start.weights=/sft")
+
+
+@given(st.integers(1, 15), st.integers(0, 3), st.sampled_from(["all", "lora"]))
+def test_a_rank_more_or_a_higher_stage_never_takes_more(ranks: int, stage: int, trained: str) -> None:
+    def total(ranks: int, stage: int) -> float:
+        cold = {"trained": trained, "zero_stage": stage}
+        config = RunConfig.model_validate({"learner": {"ranks": ranks}, "stages": {"cold_start": cold}})
+        need = needs(config, FULL)[0]
+        return need.total - need.parts["buckets"]
+
+    assert total(ranks + 1, stage) <= total(ranks, stage)
+    assert stage == 3 or total(ranks, stage + 1) <= total(ranks, stage)
