@@ -1,4 +1,4 @@
-"""Stand-ins for the roles around the conductor, for tests of its accounting: no cluster, no pictures, milliseconds."""
+"""Stand-ins, in virtual time, for the roles around the conductor: tests of its accounting need no cluster."""
 
 import asyncio
 import random
@@ -38,17 +38,24 @@ class Rollouts:
     published: Published | None = None
     sampling: int = 0
 
+    def __post_init__(self) -> None:
+        self._free: asyncio.Queue[str] = asyncio.Queue()
+        for number in range(self.workers):
+            self._free.put_nowait(f"rollout-{number}")
+
     def publish(self, policy: Published) -> None:
         self.published = policy
 
     async def sample(self, request: RolloutRequest, deadline_s: float) -> Sampled | AttemptFailed:
+        worker = await self._free.get()
         policy = self.published
         assert policy is not None
         self.sampling += 1
         await asyncio.sleep(self.chance.random() * self.pause_s)
         self.sampling -= 1
+        self._free.put_nowait(worker)
         receipt = RolloutReceipt(
-            request.group_id, request.attempt, "rollout-0", policy.version, policy.digest, policy.tensors
+            request.group_id, request.attempt, worker, policy.version, policy.digest, policy.tensors
         )
         images = asyncio.get_running_loop().create_future()
         images.set_result(np.zeros((K, 16, 16, 3), np.uint8))
@@ -92,6 +99,14 @@ class Samples:
 
     def forget_all_but(self, group_ids: Collection[str]) -> None:
         self.forget([group_id for group_id in self.kept if group_id not in group_ids])
+
+
+def virtual_now() -> float:
+    """The clock of a run in virtual time; 0 before its loop runs."""
+    try:
+        return asyncio.get_running_loop().time()
+    except RuntimeError:
+        return 0.0
 
 
 class Silent:

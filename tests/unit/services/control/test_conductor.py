@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from fake_roles import Judge, K, Rollouts, Samples, Silent, Source, scored
+from fake_roles import Judge, K, Rollouts, Samples, Silent, Source, scored, virtual_now
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +36,7 @@ from services.run.run import Run
 from services.run.stopping import StopRequest
 from services.run.telemetry import Telemetry
 from services.run.watchdog import Watchdog
+from services.simulate.virtual_time import run_virtual
 
 
 @dataclass
@@ -95,6 +96,7 @@ class World:
             Watchdog(60),
             StopRequest(),
             progress or Silent(),
+            now=virtual_now,
         )
         rollouts = Rollouts(random.Random(seed))
         learner, store, samples = Learner(rollouts), PolicyStore(lambda snapshot: snapshot), Samples()
@@ -121,7 +123,7 @@ class World:
         self.conductor.config = self.run.config.model_copy(update={"stages": stages})
 
         try:
-            asyncio.run(stage())
+            run_virtual(stage)
         finally:
             self.run.telemetry.close()
 

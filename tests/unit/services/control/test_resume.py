@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import torch
-from fake_roles import Judge, K, Rollouts, Samples, Silent, Source, scored
+from fake_roles import Judge, K, Rollouts, Samples, Silent, Source, scored, virtual_now
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,6 +51,7 @@ from services.run.stopping import StopRequest
 from services.run.storage import storage_fault
 from services.run.telemetry import Telemetry
 from services.run.watchdog import Watchdog
+from services.simulate.virtual_time import run_virtual
 
 NEVER = 10**9
 STAGES = {"fr_rl": {"steps": 3, "groups": 2}, "nr_rl": {"steps": 2, "groups": 3}}
@@ -198,7 +199,7 @@ def drive(disk: Disk, writes: int, chance: random.Random, failures: float, losse
     ledger._db.execute("PRAGMA synchronous=OFF")  # drivers die here, machines do not
     ledger._db = MortalConnection(ledger._db, writes)  # type: ignore[assignment]
     telemetry = Telemetry(disk.directory, "run", None)
-    run = Run("run", disk.directory, disk.config, ledger, telemetry, Watchdog(60), StopRequest(), Silent())
+    run = Run("run", disk.directory, disk.config, ledger, telemetry, Watchdog(60), StopRequest(), Silent(), virtual_now)
     ranks: list[Ranks] = []
 
     async def start() -> Ranks:
@@ -217,7 +218,7 @@ def drive(disk: Disk, writes: int, chance: random.Random, failures: float, losse
             await conductor.checkpoint()
 
     try:
-        asyncio.run(life())
+        run_virtual(life)
     except (Killed, BaseExceptionGroup) as error:
         group = error if isinstance(error, BaseExceptionGroup) else BaseExceptionGroup("", [error])
         if (others := group.split(Killed)[1]) is not None:
