@@ -58,7 +58,8 @@ def save_sft_weights(
 
 
 def _layers(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """What has parameters of its own, an adapted layer with its adapters as one; together every parameter once."""
+    """Modules with parameters of their own, an adapted layer with its adapters as one; together every parameter
+    once."""
     if isinstance(module, BaseTunerLayer) or any(True for _ in module.parameters(recurse=False)):
         yield name, module
         return

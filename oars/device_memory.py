@@ -32,7 +32,7 @@ class Sizes:
     """The cold start's."""
     judge: int
     kv_bytes: int
-    """Of one token in the judge's KV cache, bfloat16."""
+    """Bytes of one token in the judge's KV cache, bfloat16."""
 
 
 @dataclass(frozen=True)

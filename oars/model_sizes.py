@@ -11,7 +11,7 @@ from oars.miniature import resolve_model
 
 
 def model_sizes(config: RunConfig) -> Sizes:
-    """Of the models that the config names. Raises MissingModel."""
+    """Sizes of the models that the config names. Raises MissingModel."""
     generator, judge = resolve_model(config.generator.path, "generator"), resolve_model(config.judge.path, "judge")
     shapes = weight_shapes(generator / "transformer")
     text = json.loads((judge / "config.json").read_text())["text_config"]
@@ -37,7 +37,7 @@ def weight_shapes(directory: Path) -> dict[str, tuple[int, ...]]:
 
 
 def lora_parameters(shapes: dict[str, tuple[int, ...]], lora: LoraConfig) -> int:
-    """Of one adapter on the matrices that its targets name."""
+    """Parameters of one adapter on the matrices that its targets name."""
     suffixes = tuple(f".{target}.weight" for target in lora.targets)
     return sum(lora.rank * sum(shape) for name, shape in shapes.items() if name.endswith(suffixes))
 

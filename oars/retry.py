@@ -1,4 +1,4 @@
-"""What every bounded retry shares: the two decisions, and the wait between attempts. Pure: the random draw comes in."""
+"""Bounded retries: the two decisions, and the wait between attempts. Pure: the random draw comes in."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar

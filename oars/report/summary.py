@@ -89,7 +89,7 @@ class Summary(_Part):
     reason: str = ""
     """Reason why the run stopped or failed; empty otherwise."""
     warnings: list[str] = Field(default_factory=list)
-    """What makes the result doubtful although nothing failed; one line each."""
+    """Reasons to doubt the result although nothing failed; one line each."""
     labels: dict[str, str] = Field(default_factory=dict)
     started_at: str
     """ISO 8601, UTC."""

@@ -120,7 +120,7 @@ def read_sample(path: Path) -> TrainingSample:
 
 
 def _digest(facts: str, tensors: dict[str, Tensor]) -> str:
-    """Of everything in the file: a disk may give back a bit that nobody wrote."""
+    """SHA-256 over everything in the file: a disk may return a wrong bit."""
     digest = hashlib.sha256(facts.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

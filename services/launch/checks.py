@@ -93,7 +93,7 @@ def _gpus(config: RunConfig) -> Finding:
 
 
 def _device_memory(config: RunConfig) -> list[Finding]:
-    """What each process takes of a GPU, held against this machine's if it has one; nothing for a CPU profile."""
+    """Memory that each process takes of a GPU, compared with this machine's if it has one; none for a CPU profile."""
     from oars.device_memory import needs
     from oars.model_sizes import model_sizes
 

@@ -19,7 +19,7 @@ class CannotPlace(UserError, RuntimeError):
 
 @dataclass(frozen=True)
 class Need:
-    """What all actors of one role reserve together."""
+    """Resources that all actors of one role reserve together."""
 
     gpus: float
     labels: Mapping[str, str]
@@ -37,7 +37,7 @@ def judge_need(judge: JudgeConfig) -> Need:
 
 
 def run_needs(config: RunConfig) -> dict[str, Need]:
-    """By role; without the judge where an endpoint has it."""
+    """Resources by role; without the judge if an endpoint serves it."""
     needs = {
         "rollout": _need(config.rollout.workers, config.rollout.resources),
         "learner": _need(config.learner.ranks, config.learner.resources),
@@ -65,7 +65,7 @@ def check_node(needs: Mapping[str, Need], node: Node) -> None:
 
 
 def own_node() -> Node:
-    """Of the cluster that is connected, which has one."""
+    """The one node of the connected cluster."""
     import ray
 
     [node] = ray.nodes()

@@ -163,7 +163,7 @@ def _run(application: Any, name: str, deadline_s: float) -> Any:
 
 
 def _wanted(judge: JudgeConfig) -> str:
-    """What each replica reserves."""
+    """Resources that each replica reserves."""
     resources = judge.resources
     amounts = list(judge.placement_group_bundles) or {"CPU": resources.num_cpus, "GPU": resources.num_gpus}
     where = f" on nodes with {resources.label_selector}" if resources.label_selector else ""

@@ -1,4 +1,4 @@
-"""What of a checkout travels with a job, and whether Ray takes it: said before the upload, by folder."""
+"""Checks before the upload which parts of a checkout travel with a job, and whether Ray takes them, by folder."""
 
 from collections import Counter
 from collections.abc import Sequence
