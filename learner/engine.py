@@ -19,6 +19,7 @@ import deepspeed.ops
 import torch
 from torch import Tensor, nn
 
+from learner.compat.deepspeed import use_gloo
 from learner.errors import NonFiniteGradient
 from oars.config import LearnerConfig, OptimiserConfig
 from oars.generator.parts import named_parts
@@ -40,8 +41,7 @@ def join(rank: int, world: int, address: str) -> None:
     # LOCAL_RANK picks a device among the visible ones, and Ray shows an actor only its own.
     os.environ.update(RANK=str(rank), WORLD_SIZE=str(world), LOCAL_RANK="0", MASTER_ADDR=host, MASTER_PORT=port)
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
-    # On a CPU DeepSpeed would compile a shared-memory all-reduce first: two minutes and a compiler. Gloo does it too.
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    use_gloo()
     distributed.init_distributed(auto_mpi_discovery=False, verbose=False)
 
 

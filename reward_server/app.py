@@ -19,6 +19,7 @@ from oars.compass.outcome import Failed, Judged
 from oars.config import JudgeConfig
 from reward_server.checkpoint import judge_digest, judge_directory
 from reward_server.class_judge import ClassJudge
+from reward_server.compat.ray import VERSIONED
 from reward_server.engine import JudgeEngine
 from reward_server.errors import EngineDied
 from reward_server.metrics import ReplicaMetrics
@@ -139,8 +140,7 @@ def application(judge: JudgeConfig, version: str | None = None, **options: Any) 
         options["placement_group_strategy"] = judge.placement_group_strategy
     compass: Any = Compass  # what the decorator makes of the class
     if version is not None:
-        # Serve offers no public name for it, and draws one for each deployment that has none.
-        options |= {"version": version, "_internal": True}
+        options |= {"version": version, **VERSIONED}
     return compass.options(ray_actor_options=actor, **options).bind(judge)
 
 

@@ -104,8 +104,8 @@ class JudgeEngine:
         set_environment(config)
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
-        from vllm.v1.engine.async_llm import AsyncLLM
 
+        from reward_server.compat.vllm import AsyncLLM
         from reward_server.engine_log import EngineLog
 
         self._config, self._directory, self.digest = config, directory, judge_digest
@@ -148,7 +148,7 @@ class JudgeEngine:
 
     async def check(self) -> None:
         """Raises EngineDied if the engine process is gone."""
-        from vllm.v1.engine.exceptions import EngineDeadError
+        from reward_server.compat.vllm import EngineDeadError
 
         try:
             await self._llm.check_health()
@@ -181,7 +181,7 @@ class JudgeEngine:
 
     async def _ask(self, request_id: str, prompt: str, views: list[View]) -> Logprobs | Failed:
         """Logprobs of the score tokens at the answer position. Cancelling the caller aborts the engine's request."""
-        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+        from reward_server.compat.vllm import EngineDeadError, EngineGenerateError
 
         request: Any = {
             "prompt": prompt,

@@ -5,8 +5,7 @@ Imports vLLM, so it is imported after the environment is set (`reward_server.eng
 
 from typing import Any
 
-from vllm.v1.metrics.loggers import StatLoggerBase
-
+from reward_server.compat.vllm import StatLoggerBase
 from reward_server.metrics import ReplicaMetrics
 from reward_server.statistics import EngineStatistics
 

@@ -6,6 +6,7 @@ from ray.util.metrics import Counter, Histogram
 
 from oars.compass.outcome import FailureReason, Judged, JudgeOutcome
 from oars.series import Series
+from reward_server.compat.ray import count
 
 OUTCOMES = ("judged", *FailureReason)
 TOKEN_SOURCES = ("computed", "prefix_cache")
@@ -33,8 +34,7 @@ def _counter(name: str) -> Counter:
     counter = Counter(name, series.description, tuple(series.labels))
     ((label, values),) = series.labels.items()
     for value in values:
-        # `inc` refuses 0, and a series without a value is not exported.
-        counter._record(0, {label: value})
+        count(counter, 0, {label: value})  # a series without a value is not exported
     return counter
 
 
@@ -66,8 +66,8 @@ class ReplicaMetrics:
         """One step of the engine."""
         if prompts:
             self._batch.observe(prompts)
-        for source, count in zip(TOKEN_SOURCES, (computed, shared), strict=True):
-            self._tokens._record(count, {"source": source})
+        for source, tokens in zip(TOKEN_SOURCES, (computed, shared), strict=True):
+            count(self._tokens, tokens, {"source": source})
 
     def answer(self, source: str) -> None:
         """One answer of the judge, out of ANSWER_SOURCES."""

@@ -18,6 +18,7 @@ from ray import serve
 from benchmarks.descendants import adopt_orphans
 from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
+from reward_server.compat.ray import memory_summary
 from services.launch.cluster import cluster, needed_cpus
 from services.launch.serving import deploy
 from services.run.ledger_rules import violations
@@ -131,8 +132,6 @@ class Subject:
 
 def stored_objects() -> str:
     """The object store's own account."""
-    from ray._private.internal_api import memory_summary
-
     lines = memory_summary(stats_only=True).splitlines()
     return next((line for line in lines if "Plasma memory usage" in line), "no account")
 

@@ -10,6 +10,8 @@ from diffusers import AutoencoderKLQwenImage, QwenImageEditPlusPipeline
 from numpy.typing import NDArray
 from torch import Tensor
 
+from oars.compat.diffusers import pack_latents
+
 Grid = tuple[int, int]
 
 
@@ -43,7 +45,7 @@ class Codec:
         mean = self.posterior_mean(pixels).float()
         latents = (mean - self._mean.to(mean.device)) / self._std.to(mean.device)
         batch, z = latents.shape[:2]
-        return QwenImageEditPlusPipeline._pack_latents(latents, batch, z, 2 * rows, 2 * columns)
+        return pack_latents(latents, batch, z, 2 * rows, 2 * columns)
 
     @torch.no_grad()
     def decode(self, latents: Tensor, grid: Grid) -> NDArray[np.uint8]:

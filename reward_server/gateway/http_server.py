@@ -7,9 +7,9 @@ from typing import Any
 
 import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from oars.config import GatewayConfig
+from reward_server.compat.uvicorn import H11Protocol
 
 _BACKLOG = 128
 

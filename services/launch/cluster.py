@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private.authentication.authentication_token_setup import (
+
+from oars.config import RunConfig
+from reward_server.compat.ray import (
     enable_token_auth_by_default,
     ensure_token_if_auth_enabled,
     maybe_enable_token_auth_if_token_available,
+    read_ray_address,
 )
-from ray._private.utils import read_ray_address
-
-from oars.config import RunConfig
 from services.launch.addresses import NoCluster, check_temporary_folder
 from services.launch.local_head import LocalHead
 

@@ -8,6 +8,7 @@ replica, so no group is judged by two judges, and each answer names the digest o
 from typing import Any
 
 from reward_server.checkpoint import judge_identity
+from reward_server.compat.ray import serve_details
 from reward_server.errors import NoCompass
 from reward_server.statistics import ReplicaReport
 from services.launch.serving import JUDGE, redeploy
@@ -53,8 +54,6 @@ def replace_judge(app: str, path: str) -> None:
 
 def _bounds(app: str) -> tuple[int, int]:
     """Minimum and maximum of replicas, as deployed."""
-    from ray.serve.context import _get_global_client
-
-    deployments = _get_global_client().get_serve_details()["applications"][app]["deployments"]
+    deployments = serve_details()["applications"][app]["deployments"]
     autoscaling = deployments[JUDGE]["deployment_config"]["autoscaling_config"]
     return autoscaling["min_replicas"], autoscaling["max_replicas"]

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ray._private.runtime_env.packaging import GCS_STORAGE_MAX_SIZE, _dir_travel, _get_excludes
-
 from oars.errors import UserError
+from reward_server.compat.ray import UPLOAD_LIMIT, excluded_from_upload, travel
 
 _MIB = 2**20
 _NAMED = 3  # the largest entries are what one has to look at
@@ -21,7 +20,7 @@ def is_checkout(root: Path) -> bool:
     return (root / "pyproject.toml").is_file()
 
 
-def check_upload(root: Path, excludes: Sequence[str], limit: int = GCS_STORAGE_MAX_SIZE) -> None:
+def check_upload(root: Path, excludes: Sequence[str], limit: int = UPLOAD_LIMIT) -> None:
     """Count as Ray does: without `excludes`, and what .gitignore and .rayignore name. Raises TooLarge."""
     sizes: Counter[str] = Counter()
 
@@ -30,7 +29,7 @@ def check_upload(root: Path, excludes: Sequence[str], limit: int = GCS_STORAGE_M
             first, *below = path.relative_to(root).parts
             sizes[f"{first}/" if below else first] += path.stat().st_size
 
-    _dir_travel(root, [_get_excludes(root, list(excludes))], count, include_gitignore=True)
+    travel(root, [excluded_from_upload(root, list(excludes))], count, include_gitignore=True)
     if sizes.total() >= limit:
         largest = ", ".join(f"{name} {size / _MIB:.0f} MiB" for name, size in sizes.most_common(_NAMED))
         raise TooLarge(

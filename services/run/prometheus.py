@@ -12,6 +12,7 @@ from oars.alignment.drops import DropReason
 from oars.alignment.stage import STAGES
 from oars.compass.outcome import FailureReason
 from oars.series import Series
+from reward_server.compat.ray import count
 
 PHASES = ("starting", *(stage.name for stage in STAGES), "evaluating", "finished")
 LOSS_PARTS = ("total", "policy", "positive", "negative", "kl")
@@ -110,21 +111,16 @@ class Prometheus:
     def loss(self, part: str, value: float) -> None:
         self._loss.set(value, {"part": part})
 
-    def group_left(self, exit_: str, count: int = 1) -> None:
-        _add(self._groups, count, {"exit": exit_})
+    def group_left(self, exit_: str, number: int = 1) -> None:
+        count(self._groups, number, {"exit": exit_})
 
-    def candidate(self, outcome: str, count: int = 1) -> None:
-        _add(self._candidates, count, {"outcome": outcome})
+    def candidate(self, outcome: str, number: int = 1) -> None:
+        count(self._candidates, number, {"outcome": outcome})
 
-    def retried(self, role: str, count: int = 1) -> None:
-        _add(self._retries, count, {"role": role})
+    def retried(self, role: str, number: int = 1) -> None:
+        count(self._retries, number, {"role": role})
 
 
 def _labelled(kind: type[MetricT], name: str) -> MetricT:
     series = LABELLED[name]
     return kind(f"oars_{name}", series.description, tag_keys=tuple(series.labels))
-
-
-def _add(counter: Counter, value: float, tags: dict[str, str]) -> None:
-    # `inc` refuses 0, which is exactly what makes a labelled series exist before its first event.
-    counter._record(float(value), tags=tags)

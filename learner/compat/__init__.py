@@ -1,0 +1,1 @@
+"""Private parts of DeepSpeed that have no public name, each with its reason."""
