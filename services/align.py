@@ -44,7 +44,7 @@ async def align(run: Run) -> Results | None:
 
 
 async def rl_stage(conductor: Conductor, stage: Stage) -> int:
-    """Groups live side by side through `rl_group`; `rl_step` trains on each whole batch. Returns the steps done."""
+    """Admitted groups live side by side in `rl_group`; `rl_step` trains on each whole batch. Returns the steps done."""
     async with conductor.stage(stage, conductor.config.stages.rl(stage.name), rl_group) as running:
         while batch := await conductor.next_batch(running):
             await rl_step(conductor, running, batch)

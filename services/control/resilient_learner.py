@@ -60,7 +60,7 @@ class _LeftOut:
 
 
 class ResilientLearner:
-    """Satisfies `services.control.protocols.Learner`; made by `running`."""
+    """Satisfies `services.control.protocols.Learner` inside `running`."""
 
     def __init__(
         self,
@@ -83,29 +83,17 @@ class ResilientLearner:
         self._left_out = _LeftOut()
         self._turn = asyncio.Lock()
 
-    @classmethod
     @asynccontextmanager
-    async def running(
-        cls,
-        config: RunConfig,
-        ledger: Ledger,
-        observer: RunObserver,
-        watchdog: Watchdog,
-        checkpoints: Checkpoints,
-        samples: SampleStore,
-        now: Callable[[], float],
-        start: Callable[[], Awaitable[Ranks]],
-    ) -> AsyncIterator["ResilientLearner"]:
+    async def running(self) -> AsyncIterator["ResilientLearner"]:
         """Inside, the ranks are up or on their way back, and watched; afterwards they are gone."""
-        learner = cls(config, ledger, observer, watchdog, checkpoints, samples, now, start)
         try:
             async with asyncio.TaskGroup() as tasks:
-                heartbeat = tasks.create_task(learner._watch())
-                yield learner
+                heartbeat = tasks.create_task(self._watch())
+                yield self
                 heartbeat.cancel()
         finally:
-            if learner._ranks:
-                learner._ranks.stop()
+            if self._ranks:
+                self._ranks.stop()
 
     async def begin_cold_start(self, pairs: Pairs) -> int:
         """Go on from the newest checkpoint; returns the steps that are done."""

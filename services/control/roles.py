@@ -75,9 +75,8 @@ def learner_of(
     run: Run, observer: RunObserver, samples: SampleStore, start: Callable[[], Awaitable[Ranks]]
 ) -> AbstractAsyncContextManager[ResilientLearner]:
     """`start` brings up new ranks."""
-    return ResilientLearner.running(
-        run.config, run.ledger, observer, run.watchdog, run.checkpoints, samples, run.now, start
-    )
+    learner = ResilientLearner(run.config, run.ledger, observer, run.watchdog, run.checkpoints, samples, run.now, start)
+    return learner.running()
 
 
 def conductor_of(
