@@ -25,9 +25,9 @@ lint: $(READY)
 	$(BIN)/mypy
 
 # Plain venv and pip. The metric packages ask for old or heavy things that their part we use does not need.
-$(READY): pyproject.toml constraints.txt requirements/metrics.txt requirements/enhancers.txt
+$(READY): pyproject.toml deploy/python/pyproject.toml constraints.txt requirements/metrics.txt requirements/enhancers.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[cpu,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[cpu,dev]" ./deploy/python
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements/metrics.txt \
 		--requirement requirements/enhancers.txt
 	touch $@

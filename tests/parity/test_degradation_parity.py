@@ -1,5 +1,6 @@
 """Filters of the degradation against OpenCV, which the published training code filters with."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -7,7 +8,6 @@ from oars.config.degradation import DegradationConfig, SharpenConfig
 from oars.imaging.degradation import blur, resize, sharpen
 from oars.imaging.kernels import draw_kernel
 
-cv2 = pytest.importorskip("cv2")
 IMAGE = np.random.default_rng(0).random((60, 84, 3), np.float32)
 
 

@@ -46,7 +46,6 @@ def test_niqe_block_features_are_scikit_video_s() -> None:
 
 
 def test_brisque_is_the_package_s() -> None:
-    pytest.importorskip("cv2")
     brisque = pytest.importorskip("brisque")
     noisy = np.clip(PHOTO + np.random.default_rng(0).normal(0, 20, PHOTO.shape), 0, 255).astype(np.uint8)
     for image in (PHOTO, noisy, PHOTO[:127, :101]):
