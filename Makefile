@@ -14,9 +14,9 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -m "not gpu and not chaos_long"
 
-# The layers without a cluster: pure logic, and parity with libraries and published formulas.
+# The layers without a cluster or an engine: pure logic, and parity with libraries and published formulas. Four minutes.
 test-fast: $(READY)
-	$(BIN)/python -m pytest -m "unit or parity"
+	$(BIN)/python -m pytest -m "(unit or parity) and not engine"
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -22,6 +22,8 @@ from reward_server.client import CompassClient
 from reward_server.errors import BadRequest, Unauthenticated
 from reward_server.transports import openai_server
 
+pytestmark = pytest.mark.engine
+
 __all__ = ["sharp_judge"]  # a fixture
 FIELDS = ("fidelity", "q_lr", "q_sr")
 TOLERANCE = 1e-3

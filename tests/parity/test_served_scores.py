@@ -12,6 +12,8 @@ from oars.compass.judge import Judge
 from oars.compass.outcome import Judged
 from reward_server.client import CompassClient
 
+pytestmark = pytest.mark.engine
+
 __all__ = ["compass", "sharp_judge"]  # fixtures
 FIELDS = ("fidelity", "q_lr", "q_sr")
 # In float32. A tenth of what is promised, because a random judge's answers differ little between pictures.

@@ -15,6 +15,8 @@ from oars.imaging.photos import find_photos
 from oars.miniature import miniature_path
 from reward_server.client import CompassClient
 
+pytestmark = pytest.mark.engine
+
 APP = "compass-trained"
 SIDE = 96
 FIELDS = ("fidelity", "q_lr", "q_sr")
