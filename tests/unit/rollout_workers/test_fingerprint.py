@@ -50,7 +50,7 @@ def policy(
     yield config, Policy(load_transformer(config.generator), config.generator, ("old",), config.seed)
 
 
-def test_a_real_policy_sings_what_it_is(policy: tuple[RunConfig, Policy]) -> None:
+def test_a_real_policy_has_a_fingerprint_of_its_own(policy: tuple[RunConfig, Policy]) -> None:
     config, model = policy
     songs = []
     for shift in (0.05, 0.0501, 0.05):
@@ -68,7 +68,7 @@ def test_the_base_rests_in_its_dtype_and_the_adapter_is_float32(policy: tuple[Ru
         assert parameter.dtype == (torch.float32 if id(parameter) in adapter else resting)
 
 
-def test_an_adapter_that_is_scaled_to_nothing_keeps_its_digest_and_loses_its_voice(
+def test_an_adapter_that_is_scaled_to_nothing_keeps_its_digest_and_shows_in_the_fingerprint(
     policy: tuple[RunConfig, Policy],
 ) -> None:
     config, model = policy
