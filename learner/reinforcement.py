@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from learner.adapters import read_adapter, save_adapters
 from learner.engine import Engine
 from learner.old_velocity import Frozen, OldVelocity, Samples, points, sample_of
 from learner.plan import MicroBatch, Optimality, deal, micro_batches
@@ -26,7 +26,7 @@ from oars.config import RunConfig
 from oars.generator.policy import ROLES, Policy, Role, load_transformer, predict_velocity
 from oars.precision import compute_dtype
 
-_ADAPTERS = "adapters.safetensors"
+_FOLLOWERS: tuple[Role, ...] = ("old", "ema")
 _LOSSES = ("total", "policy", "positive", "negative", "kl")
 _DRIFTS = ("trained_velocity_norm", "old_distance")
 
@@ -121,23 +121,18 @@ class Reinforcement:
     def save(self, directory: Path) -> dict[str, Any]:
         """Write the state under `directory`; what it returns goes into the manifest. Collective."""
         self._engine.save(directory)
-        followers = {role: self.snapshot(role, self.version) for role in ROLES if role != "current"}
+        followers = {role: self.snapshot(role, self.version) for role in _FOLLOWERS}
         if self._rank == 0:
-            tensors = {f"{role}/{name}": t for role, s in followers.items() for name, t in s.tensors.items()}
-            save_file(tensors, directory / _ADAPTERS)
+            save_adapters(directory, followers)
         digests = {role: snapshot.digest for role, snapshot in followers.items()}
         return {"steps": self.steps, "version": self.version, "digests": digests}
 
     def load(self, directory: Path, state: dict[str, Any]) -> None:
         """Collective; into a fresh object."""
         self._engine.load(directory)
-        tensors = load_file(directory / _ADAPTERS)
-        for role in ROLES:
-            if role == "current":
-                continue
-            own = {name.removeprefix(f"{role}/"): t for name, t in tensors.items() if name.startswith(f"{role}/")}
+        for role in _FOLLOWERS:
             with self._engine.whole(self._policy.named_parameters(role).values(), write=True):
-                self._policy.install(PolicySnapshot(state["version"], state["digests"][role], own), role)
+                self._policy.install(read_adapter(directory, state, role), role)
         self.steps, self.version = state["steps"], state["version"]
 
     def close(self) -> None:

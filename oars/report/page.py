@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from oars.alignment.stage import COLD_START, STAGES
@@ -64,8 +64,12 @@ def duration(seconds: float) -> str:
 
 
 def environment() -> Environment:
+    """Of the templates; those of HTML escape what they are given."""
     made = Environment(
-        loader=PackageLoader("oars.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("oars.report"),
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     made.filters |= {"number": number, "duration": duration}
     return made

@@ -1,0 +1,44 @@
+"""An adapter as a LoRA file of its own, with the keys of diffusers or those of ComfyUI.
+
+Both say the same: scale * B @ A on each adapted layer, scale = alpha / rank. diffusers reads `transformer.<layer>` with
+`lora_A` and `lora_B`; the scale is multiplied into B, since a reader without the adapter's settings takes alpha for the
+rank. ComfyUI reads `diffusion_model.<layer>` with `lora_down`, `lora_up` and the layer's own `alpha`.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from oars.alignment.messages import PolicySnapshot
+from oars.config import LoraConfig
+
+_A, _B = ".lora_A.weight", ".lora_B.weight"
+
+
+def diffusers_keys(snapshot: PolicySnapshot, lora: LoraConfig) -> dict[str, Tensor]:
+    """For `load_lora_weights` of a diffusers pipeline; float32."""
+    scale = lora.alpha / lora.rank
+    return {
+        f"transformer.{name}": tensor * scale if name.endswith(_B) else tensor
+        for name, tensor in snapshot.tensors.items()
+    }
+
+
+def comfyui_keys(snapshot: PolicySnapshot, lora: LoraConfig) -> dict[str, Tensor]:
+    """For ComfyUI's LoRA loader; float32."""
+    keys = {}
+    for name, tensor in snapshot.tensors.items():
+        layer = name.removesuffix(_A).removesuffix(_B)
+        side = "down" if name.endswith(_A) else "up"
+        keys[f"diffusion_model.{layer}.lora_{side}.weight"] = tensor
+        keys[f"diffusion_model.{layer}.alpha"] = torch.tensor(float(lora.alpha))
+    return keys
+
+
+def write_lora(directory: Path, snapshot: PolicySnapshot, lora: LoraConfig, metadata: dict[str, str]) -> None:
+    """`diffusers.safetensors` and `comfyui.safetensors` in a new directory."""
+    directory.mkdir()
+    for name, keys in (("diffusers", diffusers_keys), ("comfyui", comfyui_keys)):
+        save_file(keys(snapshot, lora), directory / f"{name}.safetensors", metadata={"format": "pt"} | metadata)
