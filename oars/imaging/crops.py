@@ -19,8 +19,9 @@ from oars.config.run import DataConfig
 from oars.errors import UserError
 from oars.imaging.degradation import degrade, degrade_once
 from oars.imaging.image_io import BadImage
+from oars.imaging.photo import Photo
 from oars.imaging.photo_cache import PhotoCache
-from oars.imaging.photos import NoPhotos, Photo
+from oars.imaging.photos import NoPhotos
 from oars.imaging.survey import survey
 from oars.seeds import derive_seed
 
@@ -92,7 +93,7 @@ def evaluation_pairs(data: DataConfig, seed: int) -> list[Pair]:
     The windows overlap by half, three quarters ... only where the photos have too few disjoint ones.
     A photo that cannot be read is left out. Raises NoPhotos if the source has no photo to use in one of its splits.
     """
-    photos = survey(data).evaluation
+    photos = survey(data, seed).evaluation
     stride = data.evaluation_crop
     while len(chosen := _spread(photos, data.evaluation_crop, stride, seed)) < data.evaluation_crops and stride > 1:
         stride //= 2

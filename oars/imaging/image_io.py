@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,39 +90,45 @@ def read_picture(path: Path | str, max_pixels: int = MAX_PIXELS) -> Picture:
         data = Path(path).read_bytes()
     except OSError as error:
         raise BadImage(f"{printable(path)}: cannot be read: {error.strerror or error}") from error
-    return _decode(data, printable(path), max_pixels, None)
+    return decode_picture(data, printable(path), max_pixels)
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Width and height, from the header alone. Raises BadImage for what is missing or no image."""
+def decode_picture(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Picture:
+    """The same of a file's bytes; `name` is how an error calls them."""
+    return _decode(data, name, max_pixels, None)
+
+
+def image_size(stream: BinaryIO, name: str) -> tuple[int, int]:
+    """Width and height, from the header alone. Raises BadImage calling the picture `name`."""
     try:
-        with Image.open(path) as image:
+        with Image.open(stream) as image:
             return image.size
     except UnidentifiedImageError as error:
-        raise BadImage(f"{printable(path)}: not an image of a known format") from error
+        raise BadImage(f"{name}: not an image of a known format") from error
     except _DECODE_ERRORS as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise BadImage(f"{printable(path)}: cannot be read: {reason}") from error
+        raise BadImage(f"{name}: cannot be read: {reason}") from error
 
 
-def check_whole(path: Path) -> tuple[int, int]:
+def check_whole(stream: BinaryIO, name: str) -> tuple[int, int]:
     """Width and height of a picture that can be read to its end, by its header and its last bytes.
 
-    One that does not end as its format does is decoded. Raises BadImage.
+    One that does not end as its format does is decoded. Raises BadImage calling the picture `name`.
     """
-    size = image_size(path)
-    _check_size(size, printable(path), MAX_PIXELS)
-    if not _ends_well(path):
-        read_picture(path)
+    size = image_size(stream, name)
+    _check_size(size, name, MAX_PIXELS)
+    if not _ends_well(stream):
+        stream.seek(0)
+        decode_picture(stream.read(), name)
     return size
 
 
-def _ends_well(path: Path) -> bool:
+def _ends_well(stream: BinaryIO) -> bool:
     """True if the file is whole, by the end of JPEG and PNG and the length in WebP; False for other formats, too."""
-    with path.open("rb") as file:
-        start, length = file.read(12), file.seek(0, io.SEEK_END)
-        file.seek(max(0, length - len(_PNG_END)))
-        end = file.read()
+    stream.seek(0)
+    start, length = stream.read(12), stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, length - len(_PNG_END)))
+    end = stream.read()
     if start[:4] == b"RIFF":
         return length >= 8 + int.from_bytes(start[4:8], "little")
     return end == _PNG_END if start[:8] == _PNG else start[:2] == _JPEG and end[-2:] == _JPEG_END

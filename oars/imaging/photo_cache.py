@@ -7,7 +7,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from oars.imaging.photos import Photo
+from oars.imaging.photo import Photo
 
 Pixels = NDArray[np.uint8]
 Key = tuple[Photo, bool]

@@ -1,18 +1,23 @@
 """The photos of a source that a run can use, known before a cluster starts: both splits, and those left out and why.
 
-Headers are read, and whole files only where they do not end as a picture of their format does. A photo of the
-evaluation that is in the training split, too, under another name, is left out of the training.
+Headers are read, and whole files only where they do not end as a picture of their format does. The evaluation photos
+are drawn by the run's seed, no more than there are crops, and opened again. One that is in the training split, too,
+under another name, is left out of the training.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from unicodedata import normalize
 
+import numpy as np
+
 from oars.config.run import DataConfig
-from oars.files import sha256
-from oars.imaging.image_io import BadImage, check_whole
-from oars.imaging.photos import NoPhotos, Photo, photos_by_split
+from oars.imaging.image_io import BadImage
+from oars.imaging.photo import Photo
+from oars.imaging.photo_table import PhotoTable
+from oars.imaging.photos import NoPhotos, photos_by_split
+from oars.seeds import derive_seed
 
 _NAMED = 3
 """So many of the photos that were left out are named in a line."""
@@ -20,25 +25,30 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Survey:
-    train: list[Photo]
+    train: PhotoTable
     evaluation: list[Photo]
+    """Drawn from those of the split that can be used."""
+    evaluation_split: int
+    """Number of these."""
     left_out: list[str]
     """A line for each photo that cannot be used: its name and why."""
 
     @property
     def line(self) -> str:
         """For people."""
-        counts = f"{len(self.train)} to train on, {len(self.evaluation)} to evaluate on"
+        of = f" (drawn of {self.evaluation_split})" if self.evaluation_split > len(self.evaluation) else ""
+        counts = f"{len(self.train)} to train on, {len(self.evaluation)} to evaluate on{of}"
         return f"{counts}; {named(self.left_out)}" if self.left_out else counts
 
 
-def survey(data: DataConfig) -> Survey:
+def survey(data: DataConfig, seed: int) -> Survey:
     """Raises NoPhotos naming the source and the split that holds none."""
     found = photos_by_split(data.photos)
     train, small = usable(found["train"], data.crop)
-    evaluation, smaller = usable(found["evaluation"], data.evaluation_crop)
+    held_out, smaller = usable(found["evaluation"], data.evaluation_crop)
+    evaluation, gone = _drawn(held_out, data, seed)
     train, known = not_held_out(train, evaluation)
-    result = Survey(train, evaluation, [*small, *smaller, *known])
+    result = Survey(train, evaluation, len(held_out), [*small, *smaller, *gone, *known])
     for split, photos in (("train", train), ("evaluation", evaluation)):
         if not photos:
             raise NoPhotos(
@@ -48,40 +58,62 @@ def survey(data: DataConfig) -> Survey:
     return result
 
 
-def usable(photos: Iterable[Photo], side: int, full_size: bool = False) -> tuple[list[Photo], list[str]]:
+def usable(photos: PhotoTable, side: int, full_size: bool = False) -> tuple[PhotoTable, list[str]]:
     """Those that can be read and hold a window of `side` pixels, and a line for each of the others."""
-    kept, left_out = [], []
-    for photo in photos:
-        if fault := fault_of(photo, side, full_size):
-            left_out.append(fault)
-        else:
-            kept.append(photo)
-    return kept, left_out
+    reduction = 1 if full_size else photos.column("reduction")
+    width, height = (photos.column(name) // reduction for name in ("width", "height"))
+    holds = np.minimum(width, height) >= side
+    rest = photos.where(~holds)
+    sizes = zip(rest.texts("name"), rest.texts("fault"), width[~holds], height[~holds], strict=True)
+    return photos.where(holds), [
+        fault or f"{name}: {width}x{height} px holds no {side} px crop" for name, fault, width, height in sizes
+    ]
 
 
-def fault_of(photo: Photo, side: int, full_size: bool = False) -> str | None:
-    try:
-        size = check_whole(photo.path)
-    except BadImage as error:
-        return str(error)
-    width, height = (pixels if full_size else pixels // photo.reduction for pixels in size)
-    return None if min(width, height) >= side else f"{photo.name}: {width}x{height} px holds no {side} px crop"
+def _drawn(photos: PhotoTable, data: DataConfig, seed: int) -> tuple[list[Photo], list[str]]:
+    """At most one photo a crop, by the seed and the photos' names, in the order of the source; each can be read."""
+    draws = np.array([derive_seed("evaluation_photo", seed, name or "") for name in photos.texts("name")])
+    chosen: list[int] = []
+    left_out = []
+    for index in map(int, np.argsort(draws, kind="stable")):
+        if len(chosen) == data.evaluation_crops:
+            break
+        try:
+            photos[index].looked_at()
+            chosen.append(index)
+        except BadImage as error:
+            left_out.append(str(error))
+    return [photos[index] for index in sorted(chosen)], left_out
 
 
-def not_held_out(train: Sequence[Photo], evaluation: Sequence[Photo]) -> tuple[list[Photo], list[str]]:
+def not_held_out(train: PhotoTable, evaluation: Sequence[Photo]) -> tuple[PhotoTable, list[str]]:
     """Those of `train` that are no evaluation photo under another name: the same bytes, or another suffix alone."""
-    by_stem = {_stem(photo): photo for photo in evaluation}
-    by_size: dict[int, list[Photo]] = defaultdict(list)
+    same = dict(_same_photos(train, evaluation))
+    kept = np.ones(len(train), bool)
+    kept[list(same)] = False
+    lines = [f"{train[i].name}: the same photo as {other.name}, which is for evaluation" for i, other in same.items()]
+    return train.where(kept), lines
+
+
+def _same_photos(train: PhotoTable, evaluation: Sequence[Photo]) -> Iterator[tuple[int, Photo]]:
+    """Index of a training photo, and the evaluation photo that it is. Files of one length are read, no others."""
+    by_stem = {_stem(photo.name): photo for photo in evaluation}
+    by_length: dict[int, list[Photo]] = defaultdict(list)
     for photo in evaluation:
-        by_size[photo.path.stat().st_size].append(photo)
-    kept, left_out = [], []
-    for photo in train:
-        same = by_stem.get(_stem(photo)) or _same_bytes(photo, by_size[photo.path.stat().st_size])
-        if same is None:
-            kept.append(photo)
-        else:
-            left_out.append(f"{photo.name}: the same photo as {same.name}, which is for evaluation")
-    return kept, left_out
+        by_length[photo.looked_at()[0]].append(photo)
+    lengths = train.column("length")
+    alike = np.isin(lengths, list(by_length))
+    for index, name in enumerate(train.texts("name")):
+        same = by_stem.get(_stem(name or ""))
+        if same is None and alike[index]:
+            same = _same_bytes(train[index], by_length[int(lengths[index])])
+        if same is not None:
+            yield index, same
+
+
+def _same_bytes(photo: Photo, others: Sequence[Photo]) -> Photo | None:
+    digest = photo.digest()
+    return next((other for other in others if other.digest() == digest), None)
 
 
 def named(left_out: Sequence[str]) -> str:
@@ -90,10 +122,7 @@ def named(left_out: Sequence[str]) -> str:
     return f"{len(left_out)} left out: {'; '.join(left_out[:_NAMED])}{more}"
 
 
-def _stem(photo: Photo) -> str:
-    return normalize("NFC", str(photo.path.with_suffix(""))).casefold()
-
-
-def _same_bytes(photo: Photo, others: Sequence[Photo]) -> Photo | None:
-    digest = sha256(photo.path) if others else ""
-    return next((other for other in others if sha256(other.path) == digest), None)
+def _stem(name: str) -> str:
+    """The name without its suffix, as file systems that fold case and compose accents see it."""
+    folder, slash, file = name.rpartition("/")
+    return normalize("NFC", f"{folder}{slash}{file.rpartition('.')[0] or file}").casefold()

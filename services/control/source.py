@@ -38,7 +38,7 @@ class InputSource:
 
     def __init__(self, config: RunConfig, run_id: str) -> None:
         self._config, self._run_id = config, run_id
-        self._photos = survey(config.data).train
+        self._photos = survey(config.data, config.seed).train
 
     def pair(self, stage: Stage, index: int) -> Pair:
         """Input `index` of a stage."""

@@ -57,7 +57,7 @@ def _engine() -> Finding:
 def _photos(config: RunConfig) -> Finding:
     from oars.imaging.survey import survey
 
-    return _attempt("photos", lambda: survey(config.data).line)
+    return _attempt("photos", lambda: survey(config.data, config.seed).line)
 
 
 def _models(config: RunConfig) -> list[Finding]:

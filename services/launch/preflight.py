@@ -26,4 +26,4 @@ def check_inputs(config: RunConfig) -> Survey:
 
         check_metrics(config.metrics)
     resolve_model(config.generator.path, "generator")
-    return survey(config.data)
+    return survey(config.data, config.seed)

@@ -19,8 +19,10 @@ from oars.config.curation import FULL_SIZE, CountsConfig, CurationConfig
 from oars.files import sha256
 from oars.imaging.crops import Window, degraded_window, photo_pixels, random_window, texture
 from oars.imaging.image_io import encode_png
+from oars.imaging.photo import Photo
 from oars.imaging.photo_list import Split
-from oars.imaging.photos import NoPhotos, Photo, photos_by_split
+from oars.imaging.photo_table import PhotoTable
+from oars.imaging.photos import NoPhotos, photos_by_split
 from oars.imaging.survey import named, not_held_out, usable
 from oars.seeds import derive_seed
 
@@ -73,26 +75,27 @@ def photos_left_out(config: CurationConfig) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def photos_of(config: CurationConfig, kind: Kind, split: DataSplit) -> list[Photo]:
+def photos_of(config: CurationConfig, kind: Kind, split: DataSplit) -> PhotoTable:
     """Those that can be used. Raises NoPhotos naming the sources if there are none."""
     photos, left_out = _surveyed(config, kind, "evaluation" if split == "evaluation" else "train")
     if split != "evaluation":
-        photos = [photo for photo in photos if (photo.name in config.validation) == (split == "validation")]
+        validation = np.array([name in config.validation for name in photos.texts("name")], bool)
+        photos = photos.where(validation == (split == "validation"))
     if not photos:
         why = f" ({named(left_out)})" if left_out else ""
         raise NoPhotos(f"{kind} inputs: no {split} photos in {', '.join(getattr(config, kind).photos)}{why}")
     return photos
 
 
-def _surveyed(config: CurationConfig, kind: Kind, base: Split) -> tuple[list[Photo], list[str]]:
+def _surveyed(config: CurationConfig, kind: Kind, base: Split) -> tuple[PhotoTable, list[str]]:
     """Photos that can be read, hold a window, and are in one split alone; a line for each of the others."""
     sources, real = getattr(config, kind).photos, kind == "real"
-    photos = [photo for source in sources for photo in _source(config, source, base)]
+    photos = PhotoTable.joined([_source(config, source, base) for source in sources])
     photos, left_out = usable(photos, config.crop // config.scale if real else config.crop, full_size=real)
     if base == "evaluation":
         return photos, left_out
-    held_out = [photo for source in sources for photo in _source(config, source, "evaluation")]
-    photos, known = not_held_out(photos, held_out)
+    held_out = PhotoTable.joined([_source(config, source, "evaluation") for source in sources])
+    photos, known = not_held_out(photos, usable(held_out, 1, full_size=True)[0])
     return photos, [*left_out, *known]
 
 
@@ -103,17 +106,17 @@ def _nothing_installed(config: CurationConfig, kind: Kind) -> bool:
     return not any(_source(config, FULL_SIZE, split) for split in ("train", "evaluation"))
 
 
-def _source(config: CurationConfig, source: str, split: Split) -> list[Photo]:
+def _source(config: CurationConfig, source: str, split: Split) -> PhotoTable:
     if source == FULL_SIZE:
-        own = [photo for other in config.synthetic.photos for photo in _source(config, other, split)]
-        return [photo for photo in own if photo.reduction > 1]
+        own = PhotoTable.joined([_source(config, other, split) for other in config.synthetic.photos])
+        return own.where(own.column("reduction") > 1)
     try:
         return photos_by_split(source)[split]
     except NoPhotos:
         # A Debian package that is not installed; a folder that is not there is a mistake.
         if Path(source).is_absolute() or "/" in source:
             raise
-        return []
+        return PhotoTable.joined([])
 
 
 def _plan(index: int, kind: Kind, split: DataSplit, photo: Photo, number: int) -> InputPlan:

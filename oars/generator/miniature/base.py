@@ -24,7 +24,7 @@ from oars.generator.codec import Codec
 from oars.generator.miniature.batches import Pictures, training_pictures
 from oars.generator.miniature.recipe import BaseTraining
 from oars.generator.policy import predict_velocity
-from oars.imaging.photos import Photo
+from oars.imaging.photo import Photo
 from oars.precision import compute_dtype
 from oars.seeds import derive_seed
 

@@ -18,7 +18,7 @@ from oars.config.degradation import DegradationConfig
 from oars.generator.conditioning import resize
 from oars.generator.miniature.recipe import BaseTraining
 from oars.imaging.crops import training_pair
-from oars.imaging.photos import Photo
+from oars.imaging.photo import Photo
 from oars.seeds import derive_seed
 
 Pixels = NDArray[np.uint8]
@@ -47,7 +47,7 @@ def hold(photos: list[Photo]) -> list[Photo]:
     """The same photos, decoded once."""
     with ThreadPoolExecutor() as threads:
         decoded = list(threads.map(lambda photo: photo.pixels(), photos))
-    return [HeldPhoto(p.name, p.path, p.reduction, held) for p, held in zip(photos, decoded, strict=True)]
+    return [HeldPhoto(p.name, p.path, p.reduction, p.place, held) for p, held in zip(photos, decoded, strict=True)]
 
 
 class MildPictures(Dataset[Pictures]):

@@ -20,7 +20,8 @@ from oars.generator.miniature.pipeline import assemble, build_transformer
 from oars.generator.miniature.recipe import BaseTraining
 from oars.generator.miniature.vae import SkeletonCodec, build_vae, train_vae
 from oars.imaging.crops import training_pair
-from oars.imaging.photos import NoPhotos, Photo, find_photos
+from oars.imaging.photo import Photo
+from oars.imaging.photos import NoPhotos, find_photos
 
 Progress = Callable[[str, int, int, float], None]
 """(phase, step, steps, loss)"""
@@ -61,7 +62,7 @@ def build_base(
 
 def train_photos() -> list[Photo]:
     """The train photos of `all` and, where they are installed, `backgrounds`."""
-    photos = find_photos("all", "train")
+    photos = list(find_photos("all", "train"))
     with suppress(NoPhotos):
         photos += find_photos("backgrounds", "train")
     return photos

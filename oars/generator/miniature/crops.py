@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from oars.imaging.photos import Photo
+from oars.imaging.photo import Photo
 from oars.seeds import derive_seed
 
 

@@ -10,7 +10,8 @@ from PIL import Image
 from oars.config.degradation import DegradationConfig
 from oars.config.run import DataConfig
 from oars.imaging.crops import Pair, PhotoTooSmall, evaluation_pairs, low_quality_input, texture, training_pair
-from oars.imaging.photos import Photo, find_photos
+from oars.imaging.photo import Photo
+from oars.imaging.photos import find_photos
 
 DATA = DataConfig(crop=64, evaluation_crop=128, evaluation_crops=12)
 PHOTOS = find_photos("packages", "train")

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oars.imaging.photo import Photo
 from oars.imaging.photo_cache import PhotoCache, Pixels
-from oars.imaging.photos import Photo
 
 
 def photo(number: int) -> Photo:

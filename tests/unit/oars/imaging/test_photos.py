@@ -5,13 +5,16 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oars.imaging.photos import NoPhotos, Photo, Split, find_photos, folder_split
+from oars.imaging.folder import folder_split
+from oars.imaging.photo import Photo
+from oars.imaging.photo_list import Split
+from oars.imaging.photos import NoPhotos, find_photos
 
 SOURCES = ("packages", "wallpapers", "backgrounds")
 
 
 def installed(split: Split) -> list[Photo]:
-    photos = []
+    photos: list[Photo] = []
     for source in SOURCES:
         try:
             photos += find_photos(source, split)

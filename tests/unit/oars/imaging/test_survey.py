@@ -10,7 +10,8 @@ from PIL import Image
 
 from oars.config import DataConfig
 from oars.imaging.crops import evaluation_pairs, low_quality_input, training_pair
-from oars.imaging.photos import NoPhotos, folder_split, photos_by_split
+from oars.imaging.folder import folder_split
+from oars.imaging.photos import NoPhotos, photos_by_split
 from oars.imaging.survey import survey
 
 SIDE = 64
@@ -52,11 +53,11 @@ def test_hidden_files_thumbnails_and_directories_are_no_photos(folder: Path) -> 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".bmp"])
 def test_what_was_cut_short_or_is_small_is_named_and_left_out(folder: Path, suffix: str) -> None:
     cut = save(folder / name_for("train", suffix, start=100), seed=5)
-    whole = survey(data(folder))
+    whole = survey(data(folder), 0)
     assert whole.left_out == [] and cut.name in {photo.name for photo in whole.train}
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 2 // 3])
     save(folder / name_for("train", ".png", start=200), side=SIDE // 2)
-    found = survey(data(folder))
+    found = survey(data(folder), 0)
     assert [photo.name for photo in found.train] == [name_for("train")]
     assert len(found.left_out) == 2 and any(cut.name in line for line in found.left_out)
     assert f"holds no {SIDE} px crop" in found.line and "1 to train on, 1 to evaluate on; 2 left out" in found.line
@@ -66,12 +67,12 @@ def test_what_was_cut_short_or_is_small_is_named_and_left_out(folder: Path, suff
 def test_a_split_without_photos_is_one_line(folder: Path, split: str, other: str) -> None:
     (folder / name_for(split)).unlink()
     with pytest.raises(NoPhotos, match=f"no {split} photos in .*1 to .* a hash of each file's name"):
-        survey(data(folder))
+        survey(data(folder), 0)
 
 
 def test_evaluation_photos_smaller_than_their_crop_are_said_at_once(folder: Path) -> None:
     with pytest.raises(NoPhotos, match=r"no evaluation photos .* holds no 256 px crop"):
-        survey(data(folder, evaluation_crop=256))
+        survey(data(folder, evaluation_crop=256), 0)
 
 
 def test_an_evaluation_photo_under_another_name_is_not_trained_on(folder: Path) -> None:
@@ -83,7 +84,7 @@ def test_an_evaluation_photo_under_another_name_is_not_trained_on(folder: Path) 
         if folder_split(held_out.with_suffix(s).name) == "train"
     )
     save(converted, seed=7)
-    found = survey(data(folder))
+    found = survey(data(folder), 0)
     assert [photo.name for photo in found.train] == [name_for("train")]
     assert all(
         any(path.name in line and held_out.name in line for line in found.left_out) for path in (copy, converted)
@@ -92,7 +93,7 @@ def test_an_evaluation_photo_under_another_name_is_not_trained_on(folder: Path) 
 
 def test_a_photo_that_goes_bad_later_costs_draws_not_the_run(folder: Path) -> None:
     bad = save(folder / name_for("train", start=100), seed=3)
-    train = survey(data(folder)).train
+    train = survey(data(folder), 0).train
     bad.write_bytes(b"no more")
     drawn = [training_pair(train, data(folder), 0, index).image_id for index in range(12)]
     drawn += [low_quality_input(train, data(folder), 0, index).image_id for index in range(12)]

@@ -17,7 +17,7 @@ from oars.generator.miniature.pipeline import build_transformer
 from oars.generator.miniature.recipe import BaseTraining
 from oars.generator.miniature.text_encoder import HIDDEN
 from oars.generator.miniature.vae import SkeletonCodec, build_vae
-from oars.imaging.photos import Photo
+from oars.imaging.photo import Photo
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,66 @@
+"""One source photo: a file, or a member of a shard. Its bytes are read when its pixels are asked for."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from oars.imaging.image_io import BadImage, check_whole, decode_picture
+from oars.imaging.shards import BadShard, Place, read_member
+from oars.names import printable
+
+
+@dataclass(frozen=True)
+class Photo:
+    """`name` identifies it in manifests and group ids; `reduction` shrinks it to sharp pixels."""
+
+    name: str
+    path: Path
+    """The file, or the shard that holds it."""
+    reduction: int = 1
+    place: Place | None = None
+    """In the shard."""
+
+    def pixels(self, full_size: bool = False) -> NDArray[np.uint8]:
+        """RGB, uint8 [H, W, 3]; at `1 / reduction` of the size unless `full_size`. Raises BadImage naming the file."""
+        pixels = decode_picture(self.read(), self._label).on_white()
+        if self.reduction > 1 and not full_size:
+            return np.asarray(Image.fromarray(pixels).reduce(self.reduction))
+        return pixels
+
+    def read(self) -> bytes:
+        """The picture as it is stored. Raises BadImage."""
+        try:
+            return self.path.read_bytes() if self.place is None else read_member(self.path, self.place)
+        except (OSError, BadShard) as error:
+            raise BadImage(f"{self._label}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+    def digest(self) -> str:
+        """SHA-256 of `read()`. Raises BadImage."""
+        return hashlib.sha256(self.read()).hexdigest()
+
+    def looked_at(self) -> tuple[int, tuple[int, int]]:
+        """Length in bytes, and (width, height) of a picture that can be read to its end, by its header and last bytes.
+
+        Raises BadImage.
+        """
+        with self._open() as stream:
+            size = check_whole(stream, self._label)
+            return stream.seek(0, io.SEEK_END), size
+
+    def _open(self) -> BinaryIO:
+        if self.place is not None:
+            return io.BytesIO(self.read())
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise BadImage(f"{self._label}: cannot be read: {error.strerror or error}") from error
+
+    @property
+    def _label(self) -> str:
+        return printable(self.path) if self.place is None else self.name
