@@ -1,9 +1,10 @@
 """Checkpoints: directories that are whole (`oars/files.py`) and that say what they hold.
 
-A checkpoint carries `manifest.json`, written last, with the size and SHA-256 of every file; `verify` refuses a
-directory that differs from its manifest by a byte.
+A checkpoint carries `manifest.json`, written last, with the size and SHA-256 of every file and of itself; `verify`
+refuses a directory that differs from its manifest, or a manifest that differs from what was written, by a bit.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -18,28 +19,47 @@ class BadCheckpoint(UserError, RuntimeError):
     """A checkpoint that cannot be used; the message is one line naming the directory or file."""
 
 
+class DamagedCheckpoint(BadCheckpoint):
+    """A checkpoint that is not what was written. An older one may do."""
+
+
 def write_manifest(directory: Path, state: dict[str, Any]) -> None:
     """Seal `directory`: `state` plus every file's size and digest. Nothing may be written there afterwards."""
     files = {str(f.relative_to(directory)): [f.stat().st_size, sha256(f)] for f in _files(directory)}
-    (directory / MANIFEST).write_text(json.dumps({**state, "files": files}, indent=1))
+    content = {**state, "files": files}
+    (directory / MANIFEST).write_text(json.dumps({**content, "digest": _digest(content)}, indent=1))
 
 
-def verify(path: Path) -> dict[str, Any]:
-    """The manifest of a whole checkpoint. Raises BadCheckpoint if it is missing, torn or changed."""
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The `state` that a checkpoint was sealed with, and `files`. Raises DamagedCheckpoint if it is missing or changed,
+    BadCheckpoint if it has no digest."""
     manifest = path / MANIFEST
     if not manifest.is_file():
-        raise BadCheckpoint(f"{path}: no checkpoint there ({MANIFEST} is missing)")
+        raise DamagedCheckpoint(f"{path}: no checkpoint there ({MANIFEST} is missing)")
     try:
-        state: dict[str, Any] = json.loads(manifest.read_text())
+        content: dict[str, Any] = json.loads(manifest.read_text())
     except ValueError as error:
-        raise BadCheckpoint(f"{manifest}: torn: {error}") from error
-    for name, (size, digest) in state.pop("files").items():
+        raise DamagedCheckpoint(f"{manifest}: torn: {error}") from error
+    if "digest" not in content:
+        raise BadCheckpoint(f"{manifest}: has no digest: written by an older OARS")
+    if content.pop("digest") != _digest(content):
+        raise DamagedCheckpoint(f"{manifest}: torn: it differs from what was written")
+    return content
+
+
+def verify(path: Path) -> None:
+    """Read all of a checkpoint. Raises BadCheckpoint, DamagedCheckpoint if a file is missing, torn or changed."""
+    for name, (size, digest) in read_manifest(path)["files"].items():
         file = path / name
         if not file.is_file():
-            raise BadCheckpoint(f"{file}: torn checkpoint: the file is missing")
+            raise DamagedCheckpoint(f"{file}: torn checkpoint: the file is missing")
         if file.stat().st_size != size or sha256(file) != digest:
-            raise BadCheckpoint(f"{file}: torn checkpoint: the file differs from its manifest")
-    return state
+            raise DamagedCheckpoint(f"{file}: torn checkpoint: the file differs from its manifest")
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """SHA-256 over everything else in the manifest."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _files(directory: Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """The process of one DeepSpeed rank, whatever it trains: threads, accelerator, meeting the others, checkpoints.
 
-All methods but `ping` and `address` are collective: every rank gets the same call with the same arguments.
+All methods but `ping`, `address` and `damage` are collective: every rank gets the same call with the same arguments.
 """
 
 import os
@@ -12,7 +12,7 @@ import ray
 import torch
 
 from learner import checkpoint
-from learner.checkpoint import BadCheckpoint
+from learner.checkpoint import BadCheckpoint, DamagedCheckpoint
 from learner.random_state import random_state, set_random_state
 from oars.config import LearnerConfig
 from oars.files import begin_directory, partial_directory, publish_directory
@@ -72,9 +72,20 @@ class RankProcess:
             publish_directory(path)
         barrier()
 
+    def damage(self, path: Path) -> str:
+        """What is wrong with a checkpoint, in one line; empty if it is whole. One rank reads all files for the others.
+
+        Raises BadCheckpoint.
+        """
+        try:
+            checkpoint.verify(path)
+        except DamagedCheckpoint as error:
+            return str(error)
+        return ""
+
     def load(self, path: Path) -> dict[str, Any]:
-        """Enter the checkpoint's phase and state; returns its `meta`. Raises BadCheckpoint."""
-        manifest = checkpoint.verify(path)
+        """Enter the phase and state of a checkpoint that is whole; returns its `meta`. Raises BadCheckpoint."""
+        manifest = checkpoint.read_manifest(path)
         self._enter(manifest["phase"])
         if differing := [name for name, value in self._shape.items() if manifest[name] != value]:
             name = differing[0]

@@ -15,6 +15,7 @@ from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from learner.checkpoint import DamagedCheckpoint
 from learner.rank_process import RankProcess
 from oars.config import LearnerConfig, ResourcesConfig
 
@@ -65,7 +66,10 @@ class Ranks:
         await self._all("save", path.absolute(), meta)
 
     async def load(self, path: Path) -> dict[str, Any]:
-        """Restore everything and return `meta`. Raises BadCheckpoint."""
+        """Restore everything and return `meta`. Raises BadCheckpoint, DamagedCheckpoint; after the latter the ranks are
+        as they were, and may load another."""
+        if damage := await self._result([self._ranks[0].damage.remote(path.absolute())]):
+            raise DamagedCheckpoint(damage)
         meta: dict[str, Any] = await self._all("load", path.absolute())
         return meta
 

@@ -40,7 +40,10 @@ async def align(run: Run) -> Results | None:
             if run.stop.requested:
                 return None
             adapter = await roles.learner.snapshot(conductor.steps)
-    return await run.stop.unless_requested(finish(run, roles.judge, sft, adapter))
+    results = await run.stop.unless_requested(finish(run, roles.judge, sft, adapter))
+    if results:
+        roles.samples.forget_all_but([])
+    return results
 
 
 async def rl_stage(conductor: Conductor, stage: Stage) -> int:

@@ -93,6 +93,9 @@ class Samples:
             raise BadSample(f"{group_id}: the sample of a finished group cannot be read")
         return self.kept[group_id]
 
+    def holds(self, group_id: str) -> bool:
+        return group_id in self.kept
+
     def forget(self, group_ids: Collection[str]) -> None:
         for group_id in group_ids:
             self.kept.pop(group_id, None)

@@ -1,6 +1,7 @@
 """Scored groups on their way to the learner: as training groups, as numbers, and back from disk after a crash."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from oars.alignment.optimality import optimalities
 from oars.compass.outcome import Scored
 from oars.config.alignment import OptimalityConfig
 from services.control.experience import ScoredGroup
-from services.control.protocols import SampleStore
+from services.control.protocols import BadSample, SampleStore
 from services.run.ledger import NO_SPREAD, Finished
 
 
@@ -23,11 +24,26 @@ def training_groups(batch: list[ScoredGroup], config: OptimalityConfig) -> list[
     return groups
 
 
-async def restored(finished: list[Finished], samples: SampleStore) -> list[ScoredGroup]:
-    """Groups as they were before their driver, or the learner, was lost. Raises BadSample."""
-    return [
-        ScoredGroup(f.group_id, f.ordinal, f.version, await samples.restore(f.group_id), f.outcomes) for f in finished
-    ]
+@dataclass
+class Restored:
+    """Groups as they were before their driver, or the learner, was lost."""
+
+    groups: list[ScoredGroup] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
+    """What is wrong with the sample, by the id of a group that cannot be trained any more."""
+
+
+async def restored(finished: Sequence[Finished], samples: SampleStore) -> Restored:
+    """Groups whose samples come from disk."""
+    found = Restored()
+    for each in finished:
+        try:
+            sample = await samples.restore(each.group_id)
+        except BadSample as error:
+            found.lost[each.group_id] = str(error)
+            continue
+        found.groups.append(ScoredGroup(each.group_id, each.ordinal, each.version, sample, each.outcomes))
+    return found
 
 
 def batch_numbers(batch: Sequence[ScoredGroup]) -> dict[str, float]:

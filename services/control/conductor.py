@@ -95,7 +95,6 @@ class Conductor:
         self._ledger, self._observer, self._watchdog, self._stop = ledger, observer, watchdog, stop
         self._checkpoints, self._source, self._rollouts, self._learner = checkpoints, source, rollouts, learner
         self._policies, self._samples, self._groups, self._now = policies, samples, groups, now
-        self._saved_at = -1
 
     @property
     def steps(self) -> int:
@@ -104,9 +103,7 @@ class Conductor:
 
     async def begin(self) -> None:
         """Bring the learner to where the ledger says that the run is, and publish that version."""
-        self._saved_at = await self._learner.begin_rl()
-        self._acknowledge(self._saved_at)
-        self._samples.forget_all_but(self._ledger.in_flight())
+        self._acknowledge(await self._learner.begin_rl())
         await self.publish()
 
     @asynccontextmanager
@@ -191,24 +188,21 @@ class Conductor:
         pending, finished, begun = ledger.pending(name), ledger.held(name), ledger.unfinished_step(name)
         running.in_flight = len(pending) + len(finished) + (len(begun.groups) if begun else 0)
         if begun:
-            try:
-                running.leased = await restored(begun.groups, self._samples)
-            except BadSample as error:
-                self._abandon(running, begun.step, begun.groups, Dropped(DropReason.LOST, str(error)))
-        held = 0
-        for each in finished:
-            try:
-                [group] = await restored([each], self._samples)
-            except BadSample as error:
-                self._leave(running, each.group_id, Dropped(DropReason.LOST, str(error)))
-                continue
-            held += 1
+            batch = await restored(begun.groups, self._samples)
+            running.leased = [] if batch.lost else batch.groups
+            if batch.lost:
+                line = next(iter(batch.lost.values()))
+                self._abandon(running, begun.step, begun.groups, Dropped(DropReason.LOST, line))
+        held = await restored(finished, self._samples)
+        for group_id, line in held.lost.items():
+            self._leave(running, group_id, Dropped(DropReason.LOST, line))
+        for group in held.groups:
             self._arrive(running, group.group_id, self._groups.filtered(group))
         for waiting in pending:
             admitted = await self._source.group(running.stage, waiting.input, waiting.ordinal)
             self._start(running, admitted, waiting.attempts)
         if running.in_flight:
-            self._observer.restored(name, held, len(running.leased), len(pending))
+            self._observer.restored(name, len(held.groups), len(running.leased), len(pending))
 
     # Batches and steps
 
@@ -242,7 +236,8 @@ class Conductor:
         return {group.group_id: staleness(self._policies.current.version, group.version) for group in batch}
 
     async def train(self, running: StageRun, groups: list[TrainingGroup]) -> StepReport | None:
-        """One optimiser step on top of the newest version. None if the batch gives no finite gradient and was dropped.
+        """One optimiser step on top of the newest version. None if the batch was dropped: it gives no finite gradient,
+        or new ranks find a sample of it damaged.
 
         Raises NothingTrainable.
         """
@@ -250,9 +245,9 @@ class Conductor:
         with self._observer.timed("train"):
             try:
                 report = await self._learner.train(groups, version)
-            except NonFiniteGradient as error:
-                dropped = Dropped(DropReason.NON_FINITE, f"step {version + 1}: {error}")
-                self._abandon(running, version + 1, groups, dropped)
+            except (NonFiniteGradient, BadSample) as error:
+                reason = DropReason.LOST if isinstance(error, BadSample) else DropReason.NON_FINITE
+                self._abandon(running, version + 1, groups, Dropped(reason, f"step {version + 1}: {error}"))
                 return None
         self._observer.clocks.lap(running.stage.name)
         self._ledger.stepped(version + 1, self._observer.clocks.seconds())
@@ -293,19 +288,20 @@ class Conductor:
 
     async def checkpoint(self) -> None:
         """Write a checkpoint, at a step boundary only; does nothing if this step has one."""
-        step = self.steps
-        if self._saved_at == step:
+        step, position = self.steps, self._ledger.next_ordinal()
+        path = self._checkpoints.path("step", step)
+        if step == 0 or path.exists():
             return
-        path, position = self._checkpoints.path("step", step), self._ledger.next_ordinal()
         await self._learner.save(path, {"step": step, "version": self._policies.current.version, "ordinal": position})
-        self._saved_at = step
         self._acknowledge(step)
         self._checkpoints.prune("step")
         self._observer.checkpointed(path)
 
     def _acknowledge(self, step: int) -> None:
-        """Record the groups of a checkpoint as trained, and delete their samples from disk."""
-        self._samples.forget(self._ledger.acknowledged(step))
+        """Record the groups of a checkpoint as trained. Their samples stay until as many checkpoints as are kept hold
+        them: with a damaged one their steps are repeated."""
+        self._ledger.acknowledged(step)
+        self._samples.forget_all_but(self._ledger.needed(self._checkpoints.secured()))
 
     async def _watch_clocks(self) -> None:
         while True:

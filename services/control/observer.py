@@ -149,6 +149,19 @@ class RunObserver:
     def non_finite(self, what: str, error: str, tries_left: int) -> None:
         self._telemetry.warning("non_finite", what=what, error=error, tries_left=tries_left)
 
+    def checkpoint_damaged(self, line: str, aside: Path) -> None:
+        self._warn("checkpoint_damaged", f"{line}; set aside as {aside.name}, going on from the one before", path=aside)
+
+    def sample_lost(self, group_id: str, line: str) -> None:
+        """The step of this group is repeated without it."""
+        self._warn("sample_lost", line, group=group_id)
+        self.dropped(group_id, DropReason.LOST, line)
+
+    def _warn(self, event: str, line: str, **fields: object) -> None:
+        """Into the log, and onto the run's own output."""
+        self._telemetry.warning(event, error=line, **fields)
+        print(f"warning: {line}", flush=True)
+
     def step_repeated(self, version: int, digest: str, first_digest: str | None) -> None:
         """New ranks repeated a step. Deterministic kernels give the same digest; another one is worth a warning."""
         same = first_digest in (None, digest)

@@ -84,9 +84,13 @@ class SampleStore(Protocol):
     async def preview(self, lr: NDArray[np.uint8], images: Any) -> NDArray[np.uint8] | None:
         """LR and candidates (an ObjectRef) side by side, small, uint8 [H, W, 3]; None if the candidates are lost."""
 
+    def holds(self, group_id: str) -> bool:
+        """There is a sample, damaged or not."""
+
     def forget(self, group_ids: Collection[str]) -> None: ...
 
-    def forget_all_but(self, group_ids: Collection[str]) -> None: ...
+    def forget_all_but(self, group_ids: Collection[str]) -> None:
+        """Delete what no group needs any more; a sample that is being written stays."""
 
 
 class Learner(Protocol):

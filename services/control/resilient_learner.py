@@ -1,9 +1,10 @@
 """The learner across the deaths of its ranks: the conductor calls it as if it never died.
 
-When a rank is lost, new ranks load the newest checkpoint and repeat, bit for bit, what was done since: cold-start steps
-from the inputs that their numbers name, RL steps with the very batches that the ledger leased to them, whose samples
-are on disk. Then the call that failed is made again. Invariants: one call at a time; a repeated step is no new step,
-so the version that workers know never falls and no group is trained twice.
+When a rank is lost, new ranks load the newest checkpoint that is whole and repeat, bit for bit, what was done since:
+cold-start steps from the inputs that their numbers name, RL steps with the very batches that the ledger leased to them,
+whose samples are on disk. A group whose sample is damaged leaves its step, dropped. Then the call that failed is made
+again. Invariants: one call at a time; a repeated step is no new step, so the version that workers know never falls and
+no group is trained twice.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from learner.checkpoint import DamagedCheckpoint
 from learner.errors import NonFiniteGradient
 from learner.ranks import LearnerLost
 from learner.report import StepReport
@@ -22,8 +24,8 @@ from oars.imaging.crops import Pair
 from services.control.batches import restored, training_groups
 from services.control.observer import RunObserver
 from services.control.protocols import SampleStore
-from services.run.checkpoints import Checkpoints
-from services.run.ledger import Ledger
+from services.run.checkpoints import Checkpoints, Phase
+from services.run.ledger import Ledger, TrainedBatch
 from services.run.watchdog import Watchdog
 
 # A gradient that is not finite twice, the second time on new ranks, is not a passing fault of a device.
@@ -137,7 +139,8 @@ class ResilientLearner:
     async def train(self, groups: Sequence[TrainingGroup], version: int) -> StepReport:
         """One step on the samples in the object store, or, for new ranks, on those on disk.
 
-        Raises NonFiniteGradient if the batch gives one on new ranks, too; the next call finds ranks without it.
+        Raises NonFiniteGradient if the batch gives one on new ranks, too, and BadSample; the next call finds ranks
+        without it.
         """
         first = self._ranks
 
@@ -214,30 +217,56 @@ class ResilientLearner:
     # The way back
 
     async def _enter_cold_start(self, ranks: Ranks) -> None:
-        path, done = self._checkpoints.newest("cold_start"), 0
-        if path:
-            done = int((await self._load(ranks, path))["step"])
+        done = await self._load_newest(ranks, "cold_start") or 0
         assert self._pairs is not None
         for step in sorted(set(range(done, self._cold_steps)) - self._left_out.steps):
             await self._repeat(f"cold-start step {step + 1} again", ranks.cold_start_step(await self._pairs(step)))
         self._cold_steps = max(done, self._cold_steps)
 
     async def _enter_rl(self, ranks: Ranks) -> None:
-        path, self._safe_steps = self._checkpoints.newest("step"), 0
-        if path is None:
+        step = await self._load_newest(ranks, "step")
+        if step is None:
             await self._repeat("the weights for RL", ranks.begin_rl())
             await self._repeat("version 0", ranks.publish(0))
-        else:
-            self._safe_steps = int((await self._load(ranks, path))["step"])
+        self._safe_steps = step or 0
         for batch in self._ledger.trained_after(self._safe_steps):
-            scored = await restored(batch.groups, self._samples)
-            groups = training_groups(scored, self._config.objective.optimality)
-            await self._repeat(f"step {batch.step} again", ranks.train(groups, batch.step - 1))
-            snapshot = await self._repeat(f"version {batch.step} again", ranks.publish(batch.step))
-            self._observer.step_repeated(batch.step, snapshot.digest, self._ledger.digest(batch.step))
+            await self._repeat_step(ranks, batch)
 
-    async def _load(self, ranks: Ranks, path: Path) -> dict[str, Any]:
-        return await self._repeat(f"checkpoint {path.name}", ranks.load(path))
+    async def _repeat_step(self, ranks: Ranks, batch: TrainedBatch) -> None:
+        """With what is left of its batch; a step of which nothing is left is a version like the one before."""
+        left = await restored(batch.groups, self._samples)
+        for group_id, line in left.lost.items():
+            self._ledger.lost(group_id, line)
+            self._observer.sample_lost(group_id, line)
+        if left.groups:
+            groups = training_groups(left.groups, self._config.objective.optimality)
+            await self._repeat(f"step {batch.step} again", ranks.train(groups, batch.step - 1))
+        snapshot = await self._repeat(f"version {batch.step} again", ranks.publish(batch.step))
+        self._observer.step_repeated(batch.step, snapshot.digest, self._ledger.digest(batch.step))
+
+    async def _load_newest(self, ranks: Ranks, phase: Phase) -> int | None:
+        """Load the newest checkpoint that is whole; its step, or None without one. Damaged ones are set aside.
+
+        Raises DamagedCheckpoint if nothing older leads to the same state.
+        """
+        while path := self._checkpoints.newest(phase):
+            try:
+                meta = await self._repeat(f"checkpoint {path.name}", ranks.load(path))
+            except DamagedCheckpoint as error:
+                if not self._dispensable(phase):
+                    raise DamagedCheckpoint(f"{error}; there is no older checkpoint to go on from") from error
+                self._observer.checkpoint_damaged(str(error), self._checkpoints.set_aside(path))
+            else:
+                return int(meta["step"])
+        return None
+
+    def _dispensable(self, phase: Phase) -> bool:
+        """True if the state of the newest checkpoint can be had without it: from an older one, from the inputs of the
+        cold start, or from the samples of all RL steps so far."""
+        if phase == "cold_start" or len(self._checkpoints.steps(phase)) > 1:
+            return True
+        trained = self._ledger.trained_after(0)
+        return all(self._samples.holds(group.group_id) for batch in trained for group in batch.groups)
 
     async def _repeat(self, what: str, answer: Awaitable[T]) -> T:
         return await self._watchdog.wait("learner", what, answer, self._config.control.step_deadline_s)

@@ -1,11 +1,12 @@
-"""Sampled groups on disk, from their sampling until a checkpoint holds the step that trained them.
+"""Sampled groups on disk, from their sampling until `control.keep_checkpoints` checkpoints hold the step that trained
+them.
 
 `RaySampleStore` keeps each group's TrainingSample as `experience/<group id>.safetensors` in the run directory, whole or
 not at all, so that a driver that starts again, or new learner ranks, find every group that is finished and not yet safe
-in a checkpoint. A sample weighs K latents, some 6 MB in the paper's setting; K (1 + T (1 + [KL > 0])), some 70 MB,
-where the rollout worker evaluates the old policy. So it never passes through the driver: Ray tasks on the node that
-holds it write and read it, and the driver sees refs, paths and errors. The run directory must be on storage that all
-nodes see.
+in the oldest checkpoint. A sample weighs K latents, some 6 MB in the paper's setting; K (1 + T (1 + [KL > 0])), some
+70 MB, where the rollout worker evaluates the old policy. So it never passes through the driver: Ray tasks on the node
+that holds it write and read it, and the driver sees refs, paths and errors. The run directory must be on storage that
+all nodes see.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from oars.alignment.messages import AttemptFailed, Conditioning, TrainingSample
-from oars.files import write_whole
+from oars.files import remove_partial, write_whole
 from oars.imaging.preview import side_by_side
 from services.control.protocols import BadSample
 from services.run.storage import storage_fault
@@ -41,6 +42,7 @@ class RaySampleStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory.absolute()
         self._directory.mkdir(exist_ok=True)
+        remove_partial(self._directory)
         # Ray sends a task to the node that holds its largest argument.
         self._write = ray.remote(**_TASK, name="oars.keep_sample")(write_sample)
         self._read = ray.remote(**_TASK, name="oars.restore_sample", num_returns=2)(_read_or_say)
@@ -70,14 +72,17 @@ class RaySampleStore:
             return None
         return shown
 
+    def holds(self, group_id: str) -> bool:
+        return self._path(group_id).exists()
+
     def forget(self, group_ids: Collection[str]) -> None:
         for group_id in group_ids:
             self._path(group_id).unlink(missing_ok=True)
 
     def forget_all_but(self, group_ids: Collection[str]) -> None:
-        """Delete what an earlier driver left behind and no group in flight needs."""
-        for path in self._directory.iterdir():
-            if path.name.removesuffix(_SUFFIX) not in group_ids:
+        needed = {self._path(group_id).name for group_id in group_ids}
+        for path in self._directory.glob(f"[!.]*{_SUFFIX}"):
+            if path.name not in needed:
                 path.unlink()
 
     def _path(self, group_id: str) -> Path:

@@ -4,12 +4,12 @@
                                                      any of these -> exactly one exit: dropped(reason)
 
 A lease gives a scored group to one optimiser step, for good unless the step turns out to be impossible (`abandoned`:
-its groups leave, dropped). It becomes the exit `trained` when a checkpoint holds that
-step (`acknowledged`); until then a step that was lost with its learner is repeated with the very same batch, so nothing
-is trained twice. Each fact has a primary key and its foreign keys, so the database itself refuses a second exit, a
-second lease, and whatever was never admitted; `services/run/ledger_rules.py` tests the rest. One connection, used by
-one thread; each call is one transaction, on disk when it returns, so a killed driver leaves whole facts.
-`services/run/ledger_file.py` opens the file.
+its groups leave, dropped) or the group cannot be trained again when its step has to be repeated (`lost`). It becomes
+the exit `trained` when a checkpoint holds that step (`acknowledged`); a step that was lost with its learner, or with a
+damaged checkpoint, is repeated with the very same batch, so nothing is trained twice. Each fact has a primary key and
+its foreign keys, so the database itself refuses a second exit, a second lease, and whatever was never admitted;
+`services/run/ledger_rules.py` tests the rest. One connection, used by one thread; each call is one transaction, on disk
+when it returns, so a killed driver leaves whole facts. `services/run/ledger_file.py` opens the file.
 """
 
 import json
@@ -173,8 +173,8 @@ class Ledger:
         """Once more after a resume, which changes nothing if the digest is the same."""
         self._db.execute("INSERT OR IGNORE INTO versions VALUES (?, ?, ?)", (version, digest, self._now()))
 
-    def acknowledged(self, step: int) -> list[str]:
-        """A checkpoint holds everything up to this step: its groups leave, trained. Returns their ids."""
+    def acknowledged(self, step: int) -> None:
+        """A checkpoint holds everything up to this step: its groups leave, trained."""
         query = (
             "SELECT group_id, step, staleness FROM leases WHERE step <= ? AND group_id NOT IN "
             "(SELECT group_id FROM exits) ORDER BY step, rowid"
@@ -184,7 +184,15 @@ class Ledger:
             leaving = self._db.execute(query, (step,)).fetchall()
             for group_id, at_step, behind in leaving:
                 self._insert("exits", group_id, None, None, at_step, behind, self._now())
-        return [row[0] for row in leaving]
+
+    def lost(self, group_id: str, detail: str) -> None:
+        """The step of this group has to be repeated and its sample is gone: it leaves the step, dropped, even if a
+        checkpoint that turned out to be damaged held it."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.execute("DELETE FROM leases WHERE group_id = ?", (group_id,))
+            self._db.execute("DELETE FROM exits WHERE group_id = ?", (group_id,))
+            self._insert("exits", group_id, str(DropReason.LOST), detail, None, None, self._now())
 
     def dropped(self, group_id: str, reason: DropReason, detail: str = "") -> None:
         self._insert("exits", group_id, str(reason), detail, None, None, self._now())
@@ -225,6 +233,12 @@ class Ledger:
         """The batches of the steps done after this one, in order."""
         return self._batches("done IS NOT NULL AND step > ?", step)
 
+    def needed(self, step: int) -> list[str]:
+        """Ids of the groups without which a run cannot go on from the state after this step: those in flight, and those
+        of later steps."""
+        query = f"{NO_EXIT} UNION SELECT group_id FROM leases WHERE step > ?"
+        return [row[0] for row in self._db.execute(query, (step,))]
+
     def digest(self, version: int) -> str | None:
         """Digest with which this version was last published; None if it was not."""
         query = "SELECT digest FROM versions WHERE version = ? ORDER BY rowid DESC"
@@ -245,10 +259,6 @@ class Ledger:
         return float(self._db.execute("SELECT MIN(at) FROM drivers").fetchone()[0])
 
     # Totals
-
-    def in_flight(self) -> list[str]:
-        """Ids of groups without an exit."""
-        return [row[0] for row in self._db.execute(NO_EXIT)]
 
     def counts(self) -> Counts:
         drops = self._tally("SELECT reason, COUNT(*) FROM exits WHERE reason IS NOT NULL GROUP BY reason")

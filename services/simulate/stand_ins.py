@@ -92,6 +92,9 @@ class Samples:
     async def preview(self, lr: NDArray[np.uint8], images: Any) -> NDArray[np.uint8]:
         return lr
 
+    def holds(self, group_id: str) -> bool:
+        return True
+
     def forget(self, group_ids: Collection[str]) -> None: ...
     def forget_all_but(self, group_ids: Collection[str]) -> None: ...
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from learner import checkpoint
-from learner.checkpoint import BadCheckpoint, verify
+from learner.checkpoint import BadCheckpoint, DamagedCheckpoint, read_manifest, verify
 from oars.files import begin_directory, publish_directory
 
 
@@ -20,7 +20,9 @@ def write(path: Path, content: str) -> None:
 
 def test_what_was_written_is_handed_back(tmp_path: Path) -> None:
     write(tmp_path / "step_3", "weights")
-    assert verify(tmp_path / "step_3") == {"phase": "rl", "state": {"steps": 3}}
+    verify(tmp_path / "step_3")
+    manifest = read_manifest(tmp_path / "step_3")
+    assert (manifest["phase"], manifest["state"]) == ("rl", {"steps": 3})
     assert [entry.name for entry in tmp_path.iterdir()] == ["step_3"]
 
 
@@ -29,13 +31,13 @@ def test_writing_again_replaces_the_whole_directory(tmp_path: Path) -> None:
     write(tmp_path / "step_3", "other weights")
     assert (tmp_path / "step_3" / "engine" / "state.pt").read_text() == "other weights"
     assert [entry.name for entry in tmp_path.iterdir()] == ["step_3"]
-    assert verify(tmp_path / "step_3")["phase"] == "rl"
+    verify(tmp_path / "step_3")
 
 
 def test_an_interrupted_write_leaves_the_old_one_and_is_cleared(tmp_path: Path) -> None:
     write(tmp_path / "step_3", "weights")
     (begin_directory(tmp_path / "step_3") / "half").write_text("written")
-    assert verify(tmp_path / "step_3")["phase"] == "rl"
+    verify(tmp_path / "step_3")
     write(tmp_path / "step_3", "weights")
     assert not (tmp_path / "step_3" / "half").exists()
 
@@ -60,10 +62,20 @@ def tear(path: Path, how: str) -> None:
 def test_a_torn_checkpoint_is_one_clear_line(tmp_path: Path, how: str) -> None:
     write(tmp_path / "step_3", "weights")
     tear(tmp_path / "step_3", how)
-    with pytest.raises(BadCheckpoint) as raised:
+    with pytest.raises(DamagedCheckpoint) as raised:
         verify(tmp_path / "step_3")
     assert str(tmp_path / "step_3") in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_flipped_bit_anywhere_in_the_manifest_is_noticed(tmp_path: Path) -> None:
+    write(tmp_path / "step_3", "weights")
+    manifest = tmp_path / "step_3" / checkpoint.MANIFEST
+    whole = manifest.read_bytes()
+    for place in range(len(whole)):
+        manifest.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(BadCheckpoint, match="manifest"):
+            verify(tmp_path / "step_3")
 
 
 def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:

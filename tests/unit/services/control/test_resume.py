@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 import torch
 from fake_roles import Judge, K, Rollouts, Samples, Silent, Source, scored, virtual_now
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from learner.checkpoint import DamagedCheckpoint
 from learner.errors import NonFiniteGradient
 from learner.ranks import LearnerLost
 from learner.report import StepReport
@@ -43,6 +44,7 @@ from services.align import rl_stage
 from services.control.conductor import NothingTrainable
 from services.control.policy_store import PolicyStore
 from services.control.roles import conductor_of, learner_of, observer_of
+from services.run.checkpoints import Checkpoints
 from services.run.errors import innermost
 from services.run.ledger import Ledger
 from services.run.run import Run
@@ -128,7 +130,10 @@ class Ranks:
 
     async def load(self, path: Path) -> dict[str, Any]:
         await self._answer()
-        self.history, self.version, meta = json.loads((path / "state.json").read_text())
+        try:
+            self.history, self.version, meta = json.loads((path / "state.json").read_text())
+        except ValueError as error:
+            raise DamagedCheckpoint(f"{path}: torn checkpoint") from error
         return dict(meta)
 
     async def ping(self) -> list[int]:
@@ -309,7 +314,8 @@ def test_every_group_leaves_once_and_is_trained_once(
     assert len(set(trained)) == len(trained) == wanted, "in the weights, too, each group is once"
     assert max(ledger.staleness()) <= disk.config.control.staleness_bound
     assert disk.published == sorted(disk.published), "the version that workers know never falls"
-    assert disk.samples.kept == {}
+    secured = Checkpoints(disk.directory / "checkpoints", disk.config.control.keep_checkpoints).secured()
+    assert set(disk.samples.kept) <= set(ledger.needed(secured)), "only what repeats the steps since the oldest"
     ledger.close()
 
 
@@ -372,23 +378,77 @@ def test_a_disk_that_is_full_at_any_write_ends_the_run_and_a_resume_goes_on(
     ledger.close()
 
 
-@settings(max_examples=15)
-@given(st.integers(20, 120), st.sampled_from([0, 2]), st.integers(0, 10**6))
-def test_groups_whose_samples_are_damaged_leave_and_the_run_goes_on(
-    tmp_path_factory: pytest.TempPathFactory, writes: int, max_staleness: int, seed: int
+def damage(disk: Disk, newest: int = 1) -> list[str]:
+    """Truncate the newest checkpoints; their names."""
+    found = sorted((disk.directory / "checkpoints").glob("step_*"), key=lambda path: int(path.name.split("_")[1]))
+    for path in found[-newest:]:
+        (path / "state.json").write_text("[")
+    return [path.name for path in found]
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(writes=st.integers(60, 160), losses=st.sampled_from([0.0, 0.05]), seed=st.integers(0, 10**6))
+def test_a_damaged_checkpoint_is_said_and_the_one_before_it_leads_to_the_same_weights(
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+    whole: list[Any],
+    writes: int,
+    losses: float,
+    seed: int,
 ) -> None:
-    # A checkpoint each step: nothing that is done would have to be repeated from a sample.
-    control = {"max_staleness": max_staleness, "checkpoint_every": 1, "heartbeat_s": 0.003}
+    control = {"max_staleness": 0, "checkpoint_every": 2, "heartbeat_s": 0.003, "learner_restarts": 1000}
     config = RunConfig.model_validate({"control": control, "stages": STAGES})
     disk, chance = Disk(tmp_path_factory.mktemp("run"), config), random.Random(seed)
+    if not drive(disk, writes, chance, 0.0, losses) and (there := damage(disk)):
+        capsys.readouterr()
+        assert drive(disk, NEVER, chance, 0.0, losses)
+        said = capsys.readouterr().out.splitlines()
+        assert [line for line in said if there[-1] in line and "torn checkpoint; set aside as" in line] == said
+    elif not disk.history:
+        assert drive(disk, NEVER, chance, 0.0, losses)
+    assert disk.history == whole
+    ledger = Ledger.drive(disk.ledger)
+    assert ledger.violations(final=True) == []
+    ledger.close()
+
+
+def test_a_run_without_a_checkpoint_that_can_be_read_says_so_each_time(tmp_path: Path) -> None:
+    config = RunConfig.model_validate({"control": {"checkpoint_every": 1, "heartbeat_s": 0.003}, "stages": STAGES})
+    disk = Disk(tmp_path, config)
+    assert drive(disk, NEVER, random.Random(0), 0.0, 0.0)
+    assert damage(disk, newest=2) == ["step_4", "step_5"]
+    for _ in range(2):
+        with pytest.raises(DamagedCheckpoint, match="step_4: torn checkpoint; there is no older checkpoint"):
+            try:
+                drive(disk, NEVER, random.Random(0), 0.0, 0.0)
+            except ExceptionGroup as error:
+                raise innermost(error) from None
+
+
+@settings(max_examples=25)
+@given(st.integers(20, 150), st.sampled_from([0, 2]), st.sampled_from([1, 2, 5]), st.integers(0, 10**6))
+def test_groups_whose_samples_are_damaged_leave_and_the_run_goes_on(
+    tmp_path_factory: pytest.TempPathFactory, writes: int, max_staleness: int, every: int, seed: int
+) -> None:
+    control = {"max_staleness": max_staleness, "checkpoint_every": every, "heartbeat_s": 0.003}
+    config = RunConfig.model_validate({"control": control, "stages": STAGES})
+    disk, chance = Disk(tmp_path_factory.mktemp("run"), config), random.Random(seed)
+    repeated: set[str] = set()
     if not drive(disk, writes, chance, 0.0, 0.0):
+        saved = [int(path.name.split("_")[1]) for path in (disk.directory / "checkpoints").glob("step_*")]
         ledger = Ledger.drive(disk.ledger)
-        done = {group.group_id for batch in ledger.trained_after(0) for group in batch.groups}
+        since = ledger.trained_after(max(saved, default=0))
+        repeated = {group.group_id for batch in since for group in batch.groups}
         ledger.close()
-        for group in set(disk.samples.kept) - done:
+        damaged = set(chance.sample(sorted(disk.samples.kept), k=len(disk.samples.kept) // 2))
+        repeated &= damaged
+        for group in damaged:
             del disk.samples.kept[group]
         assert drive(disk, NEVER, chance, 0.0, 0.0)
     ledger = Ledger.drive(disk.ledger)
+    wanted = sum(stage["steps"] * stage["groups"] for stage in STAGES.values())
     assert ledger.violations(final=True) == []
-    assert ledger.counts().trained == sum(stage["steps"] * stage["groups"] for stage in STAGES.values())
+    assert ledger.counts().trained == wanted - len(repeated), "a step that is repeated trains on what is left of it"
+    trained = [sample.split("@")[0] for batch in disk.history for sample, _ in batch]
+    assert len(set(trained)) == len(trained) == ledger.counts().trained
     ledger.close()

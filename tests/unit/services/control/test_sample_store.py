@@ -62,7 +62,11 @@ def test_only_what_somebody_may_ask_for_is_kept(tmp_path: Path) -> None:
     store = RaySampleStore(directory)
     for group in ("a", "b", "c"):
         write_sample(directory / f"{group}.safetensors", sample())
-    (directory / "torn.part").write_bytes(b"left by a driver that died")
+    writing = directory / ".d.safetensors.1f.partial"
+    writing.write_bytes(b"half a sample")
     store.forget(["b", "never kept"])
     store.forget_all_but(["c"])
-    assert [path.name for path in directory.iterdir()] == ["c.safetensors"]
+    assert [store.holds(group) for group in ("a", "b", "c")] == [False, False, True]
+    assert writing.exists(), "somebody may be at work on it"
+    RaySampleStore(directory)
+    assert [path.name for path in directory.iterdir()] == ["c.safetensors"], "what a driver that died left is gone"

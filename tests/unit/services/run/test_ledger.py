@@ -54,11 +54,24 @@ def test_a_step_counts_as_trained_only_once_a_checkpoint_holds_it(tmp_path: Path
     ledger.leased(2, "fr_rl", {"group-1": 1})
     ledger.stepped(2, {})
     assert ledger.unfinished_step("fr_rl") is None and ledger.counts().trained == 0
-    assert ledger.acknowledged(1) == ["group-0"] and ledger.acknowledged(1) == []
-    assert ledger.counts().trained == 1
+    for _ in range(2):
+        ledger.acknowledged(1)
+        assert ledger.counts().trained == 1
+    assert ledger.needed(0) == ["group-0", "group-1", "group-2"] and ledger.needed(1) == ["group-1", "group-2"]
     assert [[g.group_id for g in batch.groups] for batch in ledger.trained_after(1)] == [["group-1"]]
     assert [g.group_id for g in ledger.held("fr_rl")] == ["group-2"]
     assert ledger.violations() == []
+
+
+def test_a_group_whose_step_cannot_be_repeated_with_it_leaves_the_step(tmp_path: Path) -> None:
+    ledger = Ledger.drive(tmp_path / "ledger.sqlite")
+    for number in range(2):
+        live(ledger, f"group-{number}", [SCORE], number)
+    train(ledger, {"group-0": 0, "group-1": 0}, step=1)
+    ledger.lost("group-0", "its sample is damaged")
+    assert [[g.group_id for g in batch.groups] for batch in ledger.trained_after(0)] == [["group-1"]]
+    assert ledger.counts().trained == 1 and ledger.counts().dropped[DropReason.LOST] == 1
+    assert ledger.violations(final=True) == []
 
 
 def test_no_group_is_leased_twice(tmp_path: Path) -> None:
@@ -138,7 +151,7 @@ def test_another_driver_finds_everything_where_the_last_one_left_it(tmp_path: Pa
     first.stepped(1, {"train": 2.5})
     first.close()
     second = Ledger.drive(tmp_path / "ledger.sqlite", now=lambda: 900.0)
-    assert second.in_flight() == ["finished", "pending", "trained"]
+    assert second.needed(1) == ["finished", "pending", "trained"]
     assert second.pending("fr_rl") == [Pending(ordinal=1, input=1, attempts=1)]
     (held,) = second.held("fr_rl")
     assert (held.group_id, held.version) == ("finished", 0)
@@ -159,7 +172,7 @@ def test_counts_add_up(exits: list[str]) -> None:
     counts = ledger.counts()
     assert counts.admitted == len(exits)
     assert counts.trained == exits.count("trained")
-    assert counts.in_flight == exits.count("in flight") == len(ledger.in_flight())
+    assert counts.in_flight == exits.count("in flight") == len(ledger.needed(len(exits)))
     assert all(counts.dropped[reason] == exits.count(reason) for reason in DropReason)
     assert ledger.violations() == []
     ledger.close()
