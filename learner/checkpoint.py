@@ -47,14 +47,19 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return content
 
 
-def verify(path: Path) -> None:
-    """Read all of a checkpoint. Raises BadCheckpoint, DamagedCheckpoint if a file is missing, torn or changed."""
-    for name, (size, digest) in read_manifest(path)["files"].items():
+def verify(path: Path) -> dict[str, Any]:
+    """The manifest of a checkpoint of which every file was read.
+
+    Raises BadCheckpoint, DamagedCheckpoint if a file is missing, torn or changed.
+    """
+    manifest = read_manifest(path)
+    for name, (size, digest) in manifest["files"].items():
         file = path / name
         if not file.is_file():
             raise DamagedCheckpoint(f"{file}: torn checkpoint: the file is missing")
         if file.stat().st_size != size or sha256(file) != digest:
             raise DamagedCheckpoint(f"{file}: torn checkpoint: the file differs from its manifest")
+    return manifest
 
 
 def _digest(content: dict[str, Any]) -> str:

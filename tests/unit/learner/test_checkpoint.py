@@ -20,8 +20,8 @@ def write(path: Path, content: str) -> None:
 
 def test_what_was_written_is_handed_back(tmp_path: Path) -> None:
     write(tmp_path / "step_3", "weights")
-    verify(tmp_path / "step_3")
-    manifest = read_manifest(tmp_path / "step_3")
+    manifest = verify(tmp_path / "step_3")
+    assert manifest == read_manifest(tmp_path / "step_3")
     assert (manifest["phase"], manifest["state"]) == ("rl", {"steps": 3})
     assert [entry.name for entry in tmp_path.iterdir()] == ["step_3"]
 
