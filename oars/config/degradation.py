@@ -208,10 +208,16 @@ class DegradationConfig(Config):
 
 
 class LowQualityConfig(Config):
-    """Inputs of the reference-free stage, where a photo has no soft full-size pixels of its own (ours).
+    """Inputs of the reference-free stage; no ground truth exists for them.
 
-    The photo's own pixels, shrunk little or not at all, then one light order: no ground truth exists for them.
+    Real low-quality photos as they are, if there is a folder of them. Of `data.photos` one's soft full-size pixels, or,
+    where it has none, its pixels shrunk little or not at all, then one light order (ours).
     """
+
+    photos: str | None = Field(default=None, min_length=1)
+    """Folder of real low-quality photos, with shards or without; their pixels are inputs, untouched."""
+    share: Probability = 0.5
+    """Share of the inputs that are drawn from it; the others are of `data.photos`."""
 
     shrink: Interval = (1.0, 2.0)
     """Bounds of the factor by which the photo is reduced, antialiased."""

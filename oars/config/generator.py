@@ -36,7 +36,7 @@ class GeneratorConfig(Config):
 
 
 class SamplerConfig(Config):
-    """Sampling of candidates: no classifier-free guidance, deterministic given the initial noise."""
+    """Sampling, deterministic given the initial noise; candidates without classifier-free guidance."""
 
     solver: Literal["dpm2m", "euler"] = "dpm2m"
     """`dpm2m`: second-order multistep DPM-Solver on the flow schedule, with Euler at both ends and over long steps.
@@ -45,6 +45,14 @@ class SamplerConfig(Config):
     """Denoising steps in rollouts (paper: 6); at least 2, because the shifted schedule has two ends."""
     inference_steps: int = Field(default=40, ge=2)
     """Denoising steps in evaluation and `oars upscale` (paper: 40)."""
+    inference_cfg: float = Field(default=1.0, ge=1)
+    """Scale of true classifier-free guidance in evaluation and `oars upscale`; 1 is without, as the paper has it. More
+    than 1 costs a second pass a step."""
+    base_cfg: float = Field(default=1.0, ge=1)
+    """The same for `base` in the held-out table, so that it is compared as it is meant to be run: Qwen-Image-Edit with
+    4."""
+    negative_prompt: str = Field(default=" ", min_length=1)
+    """Instruction of the pass that guidance leads away from (Qwen-Image-Edit's: a space)."""
     batch: PositiveInt = 8
     """Candidates denoised at once; bounds memory, changes nothing else."""
     tile: PositiveInt = 512

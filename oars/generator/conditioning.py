@@ -53,12 +53,13 @@ class Conditioner:
         self._codec = codec
 
     @torch.no_grad()
-    def condition(self, lr: NDArray[np.uint8], height: int, width: int) -> Conditioning:
-        """`lr` uint8 [h, w, 3]; output of height x width pixels, multiples of a token."""
+    def condition(self, lr: NDArray[np.uint8], height: int, width: int, prompt: str | None = None) -> Conditioning:
+        """`lr` uint8 [h, w, 3]; output of height x width pixels, multiples of a token. `prompt` is the config's unless
+        given."""
         grid = self._codec.grid(height, width)
         resized = resize(lr, height, width)
         embeds, _ = self._pipeline.encode_prompt(
-            prompt=self._config.prompt,
+            prompt=self._config.prompt if prompt is None else prompt,
             image=[self._text_view(resized)],
             device=self._pipeline.text_encoder.device,
         )

@@ -45,6 +45,18 @@ def denoise(velocity: Velocity, noise: Tensor, times: Tensor, solver: Solver) ->
     return x
 
 
+def guided(velocity: Velocity, negative: Velocity, scale: float) -> Velocity:
+    """True classifier-free guidance as `QwenImageEditPlusPipeline` has it: away from `negative` by `scale`, each token
+    brought back to the length that it has without."""
+
+    def combined(x: Tensor, t: Tensor) -> Tensor:
+        v, away = velocity(x, t), negative(x, t)
+        led = away + scale * (v - away)
+        return led * (v.norm(dim=-1, keepdim=True) / led.norm(dim=-1, keepdim=True))
+
+    return combined
+
+
 def _extrapolates(before: Tensor, now: Tensor, then: Tensor) -> bool:
     """True if the last change of the data prediction reaches as far as the step, in lambda.
 

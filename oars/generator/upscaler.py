@@ -13,7 +13,7 @@ from oars.config import GeneratorConfig, SamplerConfig
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
 from oars.generator.policy import predict_velocity
-from oars.generator.sampler import denoise, flow_times
+from oars.generator.sampler import Velocity, denoise, flow_times, guided
 from oars.imaging.colour import keep_colour
 from oars.imaging.tiling import tile_count, upscale_tiled
 from oars.precision import compute_dtype
@@ -53,10 +53,14 @@ class Upscaler:
         shape = tuple(conditionings[0].image_latents.shape)
         noise = torch.stack([seeded_noise(shape, seed, "initial", 0) for seed in seeds]).to(self._transformer.device)
         times = flow_times(self._scheduler, self._sampler.inference_steps, shape[0])
-        latents = denoise(self._velocity(conditionings), noise, times, self._sampler.solver)
+        velocity = self._velocity(conditionings)
+        if self._sampler.inference_cfg > 1:
+            away = [self._conditioner.condition(lr, height, width, self._sampler.negative_prompt) for lr in lrs]
+            velocity = guided(velocity, self._velocity(away), self._sampler.inference_cfg)
+        latents = denoise(velocity, noise, times, self._sampler.solver)
         return list(self.codec.decode(latents, conditionings[0].grid))
 
-    def _velocity(self, conditionings: list[Conditioning]) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    def _velocity(self, conditionings: list[Conditioning]) -> Velocity:
         return lambda x, t: predict_velocity(self._transformer, x, t, conditionings, self._dtype)
 
     def upscale(self, lr: Pixels, scale: int, seed: int, progress: Callable[[int, int], None]) -> Pixels:

@@ -102,21 +102,32 @@ def evaluation_pairs(data: DataConfig, seed: int) -> list[Pair]:
     return [_evaluation_pair(photo, window, data, seed) for photo, window in chosen[: data.evaluation_crops]]
 
 
-def low_quality_input(photos: Sequence[Photo], data: DataConfig, seed: int, index: int) -> Pair:
+def low_quality_input(
+    photos: Sequence[Photo], data: DataConfig, seed: int, index: int, real: Sequence[Photo] = ()
+) -> Pair:
     """Input number `index` of the reference-free stage, `data.crop / data.scale` pixels square, without GT.
 
-    A photo with a reduction is soft and noisy at full size: its own full-size pixels are the input, untouched. Any
-    other photo is shrunk by `data.low_quality.shrink` and passes one light order of degradation. Photos that cannot be
-    used cost draws, as in `training_pair`.
+    The share `data.low_quality.share` is of `real`, untouched, if there are any. A photo with a reduction is soft and
+    noisy at full size: its own full-size pixels are the input, untouched. Any other photo is shrunk by
+    `data.low_quality.shrink` and passes one light order of degradation. Photos that cannot be used cost draws, as in
+    `training_pair`.
     """
-    return _first_readable(lambda draw: _low_quality_input(photos, data, seed, index, draw))
+    from_real = bool(real) and _is_real(data.low_quality.share, seed, index)
+    drawn_from = real if from_real else photos
+    return _first_readable(lambda draw: _low_quality_input(drawn_from, data, seed, index, draw, from_real))
 
 
-def _low_quality_input(photos: Sequence[Photo], data: DataConfig, seed: int, index: int, draw: tuple[int, ...]) -> Pair:
+def _is_real(share: float, seed: int, index: int) -> bool:
+    return np.random.default_rng(derive_seed("low_quality_source", seed, index)).random() < share
+
+
+def _low_quality_input(
+    photos: Sequence[Photo], data: DataConfig, seed: int, index: int, draw: tuple[int, ...], untouched: bool
+) -> Pair:
     rng = np.random.default_rng(derive_seed("low_quality", seed, index, *draw))
     photo = photos[int(rng.integers(len(photos)))]
     side = data.crop // data.scale
-    soft = photo.reduction > 1
+    soft = untouched or photo.reduction > 1
     pixels = photo_pixels(photo, soft)
     source = side if soft else round(side * rng.uniform(*data.low_quality.shrink))
     source = max(side, min(source, *pixels.shape[:2]))

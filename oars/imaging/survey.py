@@ -30,6 +30,8 @@ class Survey:
     """Drawn from those of the split that can be used."""
     evaluation_split: int
     """Number of these."""
+    low_quality: PhotoTable
+    """Of `data.low_quality.photos`; none without such a folder."""
     left_out: list[str]
     """A line for each photo that cannot be used: its name and why."""
 
@@ -37,7 +39,8 @@ class Survey:
     def line(self) -> str:
         """For people."""
         of = f" (drawn of {self.evaluation_split})" if self.evaluation_split > len(self.evaluation) else ""
-        counts = f"{len(self.train)} to train on, {len(self.evaluation)} to evaluate on{of}"
+        real = f", {len(self.low_quality)} of low quality" if self.low_quality else ""
+        counts = f"{len(self.train)} to train on{real}, {len(self.evaluation)} to evaluate on{of}"
         return f"{counts}; {named(self.left_out)}" if self.left_out else counts
 
 
@@ -48,7 +51,8 @@ def survey(data: DataConfig, seed: int) -> Survey:
     held_out, smaller = usable(found["evaluation"], data.evaluation_crop)
     evaluation, gone = _drawn(held_out, data, seed)
     train, known = not_held_out(train, evaluation)
-    result = Survey(train, evaluation, len(held_out), [*small, *smaller, *gone, *known])
+    low_quality, bad = _low_quality(data, evaluation)
+    result = Survey(train, evaluation, len(held_out), low_quality, [*small, *smaller, *gone, *known, *bad])
     for split, photos in (("train", train), ("evaluation", evaluation)):
         if not photos:
             raise NoPhotos(
@@ -56,6 +60,21 @@ def survey(data: DataConfig, seed: int) -> Survey:
                 "file's name puts about one photo in five into the evaluation; add photos, or rename one"
             )
     return result
+
+
+def _low_quality(data: DataConfig, evaluation: Sequence[Photo]) -> tuple[PhotoTable, list[str]]:
+    """Both splits of the folder: no input of it is held out. Raises NoPhotos for a folder without any."""
+    if (folder := data.low_quality.photos) is None:
+        return PhotoTable.joined([]), []
+    try:
+        found = photos_by_split(folder)
+    except NoPhotos as error:
+        raise NoPhotos(f"data.low_quality.photos: {error}") from error
+    photos, small = usable(PhotoTable.joined([found["train"], found["evaluation"]]), data.crop // data.scale, True)
+    photos, known = not_held_out(photos, evaluation)
+    if not photos:
+        raise NoPhotos(f"data.low_quality.photos: none in {folder!r} can be used ({named([*small, *known])})")
+    return photos, [*small, *known]
 
 
 def usable(photos: PhotoTable, side: int, full_size: bool = False) -> tuple[PhotoTable, list[str]]:

@@ -38,12 +38,15 @@ class InputSource:
 
     def __init__(self, config: RunConfig, run_id: str) -> None:
         self._config, self._run_id = config, run_id
-        self._photos = survey(config.data, config.seed).train
+        found = survey(config.data, config.seed)
+        self._photos, self._low_quality = found.train, found.low_quality
 
     def pair(self, stage: Stage, index: int) -> Pair:
         """Input `index` of a stage."""
-        make = training_pair if stage.has_ground_truth else low_quality_input
-        return make(self._photos, self._config.data, derive_seed(self._config.seed, stage.name), index)
+        data, seed = self._config.data, derive_seed(self._config.seed, stage.name)
+        if stage.has_ground_truth:
+            return training_pair(self._photos, data, seed, index)
+        return low_quality_input(self._photos, data, seed, index, self._low_quality)
 
     def pairs(self, stage: Stage, start: int, count: int) -> list[Pair]:
         return [self.pair(stage, index) for index in range(start, start + count)]

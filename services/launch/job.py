@@ -67,6 +67,8 @@ def _absolute_paths(config: RunConfig) -> RunConfig:
     data = config.data
     if (photos := Path(data.photos)).is_dir():
         data = data.model_copy(update={"photos": str(photos.absolute())})
+    if (low := data.low_quality).photos is not None and (photos := Path(low.photos)).is_dir():
+        data = data.model_copy(update={"low_quality": low.model_copy(update={"photos": str(photos.absolute())})})
     return config.model_copy(update={"runs": runs_folder(config.runs), "data": data})
 
 

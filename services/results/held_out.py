@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from oars.compass.outcome import CandidateOutcome, Scored
-from oars.config import RunConfig
+from oars.config import RunConfig, SamplerConfig
 from oars.evaluation.intervals import Interval, bootstrap_mean, paired_difference
 from oars.generator.conditioning import resize
 from oars.generator.policy import load_pipeline, load_transformer
@@ -63,9 +63,15 @@ def restore(config: RunConfig, weights: Path | None, pairs: list[Pair]) -> Itera
     """
     torch.set_num_threads(config.rollout.resources.threads)
     transformer = load_transformer(config.generator, weights)
-    upscaler = Upscaler(load_pipeline(config.generator), transformer, config.generator, config.sampler)
+    upscaler = Upscaler(load_pipeline(config.generator), transformer, config.generator, _sampler(config, weights))
     for pair in pairs:
         yield upscaler.sample(pair.lr, config.data.scale, derive_seed(config.seed, "held_out", pair.image_id))
+
+
+def _sampler(config: RunConfig, weights: Path | None) -> SamplerConfig:
+    """The base is guided as it is meant to be."""
+    cfg = config.sampler.inference_cfg if weights else config.sampler.base_cfg
+    return config.sampler.model_copy(update={"inference_cfg": cfg})
 
 
 def measure(images: list[Pixels], pairs: list[Pair], names: tuple[str, ...]) -> Iterator[dict[str, float]]:

@@ -10,12 +10,13 @@ from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus as edit_p
 from PIL import Image
 from tiny import SIDE, picture
 
+from oars.alignment.messages import Conditioning
 from oars.config import GeneratorConfig
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
 from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import predict_velocity
-from oars.generator.sampler import denoise, flow_times
+from oars.generator.sampler import Velocity, denoise, flow_times, guided
 from oars.seeds import seeded_noise
 
 PROMPT_AREA = 64 * 64
@@ -27,14 +28,18 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> QwenImageEditPlusPipel
     return QwenImageEditPlusPipeline.from_pretrained(directory)
 
 
-def test_euler_equals_the_pipeline(pipeline: QwenImageEditPlusPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("cfg", [1.0, 4.0])
+def test_euler_equals_the_pipeline(
+    pipeline: QwenImageEditPlusPipeline, monkeypatch: pytest.MonkeyPatch, cfg: float
+) -> None:
     # The pipeline fixes the condition's areas; the miniature's tokens are few, so they are set to ours.
     monkeypatch.setattr(edit_plus, "VAE_IMAGE_SIZE", SIDE * SIDE)
     monkeypatch.setattr(edit_plus, "CONDITION_IMAGE_SIZE", PROMPT_AREA)
     config, codec = GeneratorConfig(text_image_area=PROMPT_AREA), Codec(pipeline.vae)
     # Handed over at the output size, so that neither side resizes for the VAE.
     lr = picture(0, SIDE)
-    conditioning = Conditioner(pipeline, config, codec).condition(lr, SIDE, SIDE)
+    conditioner = Conditioner(pipeline, config, codec)
+    conditioning, away = (conditioner.condition(lr, SIDE, SIDE, prompt) for prompt in (None, " "))
     noise = seeded_noise((1, *conditioning.image_latents.shape), 7, "initial", 0)
     theirs = pipeline(
         image=[Image.fromarray(lr)],
@@ -43,18 +48,19 @@ def test_euler_equals_the_pipeline(pipeline: QwenImageEditPlusPipeline, monkeypa
         height=SIDE,
         width=SIDE,
         num_inference_steps=5,
-        true_cfg_scale=1.0,
+        true_cfg_scale=cfg,
+        negative_prompt=" " if cfg > 1 else None,
         latents=noise,
         output_type="latent",
     ).images
+
+    def velocity(of: Conditioning) -> Velocity:
+        return lambda x, t: predict_velocity(pipeline.transformer, x, t, [of], torch.float32)
+
     times = flow_times(pipeline.scheduler, 5, noise.shape[1])
+    led = guided(velocity(conditioning), velocity(away), cfg)
     with torch.no_grad():
-        ours = denoise(
-            lambda x, t: predict_velocity(pipeline.transformer, x, t, [conditioning], torch.float32),
-            noise,
-            times,
-            "euler",
-        )
+        ours = denoise(led, noise, times, "euler")
     assert (ours - noise).abs().max() > 0.1
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
 

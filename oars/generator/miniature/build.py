@@ -87,7 +87,7 @@ def _prompt_bank(
 ) -> torch.Tensor:
     conditioner, data = Conditioner(pipeline, config, codec), DataConfig(crop=64)
     lrs = [training_pair(photos, data, seed, index).lr for index in range(_PROMPTS)]
-    sides = [data.crop] * 2
+    sides = (data.crop, data.crop)
     return torch.stack([conditioner.condition(np.asarray(lr), *sides).prompt_embeds for lr in lrs])
 
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from oars.config.degradation import DegradationConfig
+from oars.config.degradation import DegradationConfig, LowQualityConfig
 from oars.config.run import DataConfig
 from oars.imaging.crops import Pair, PhotoTooSmall, evaluation_pairs, low_quality_input, texture, training_pair
 from oars.imaging.photo import Photo
@@ -78,6 +78,21 @@ def test_soft_full_size_pixels_are_used_untouched(tmp_path: Path) -> None:
     pair = low_quality_input([Photo("soft.png", tmp_path / "soft.png", 2)], DATA, 0, 0)
     left, top = map(int, pair.image_id.split("@")[1].split("+")[0].split(","))
     np.testing.assert_array_equal(pair.lr, pixels[top : top + 16, left : left + 16])
+
+
+def test_real_low_quality_photos_are_untouched_and_have_their_share(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (80, 90, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "real.png")
+    real = [Photo("real.png", tmp_path / "real.png")]
+    data = DATA.model_copy(update={"low_quality": LowQualityConfig(photos=str(tmp_path), share=0.25)})
+    drawn = [low_quality_input(PHOTOS, data, 0, index, real) for index in range(40)]
+    own = [pair for pair in drawn if pair.image_id.startswith("real.png@")]
+    assert 4 <= len(own) <= 16
+    for pair in own:
+        left, top = map(int, pair.image_id.split("@")[1].split("+")[0].split(","))
+        np.testing.assert_array_equal(pair.lr, pixels[top : top + 16, left : left + 16])
+    others = [low_quality_input(PHOTOS, DATA, 0, index).image_id for index in range(40)]
+    assert {pair.image_id for pair in drawn} - {pair.image_id for pair in own} <= set(others)
 
 
 def test_photo_too_small_is_named(tmp_path: Path) -> None:

@@ -132,3 +132,18 @@ def test_a_folder_that_cannot_be_one_is_one_line() -> None:
 def test_held_out_crops_come_from_what_can_be_used(folder: Path) -> None:
     save(folder / name_for("evaluation", ".png", start=300), side=SIDE // 2)
     assert {pair.image_id.split("@")[0] for pair in evaluation_pairs(data(folder), 0)} == {name_for("evaluation")}
+
+
+def test_low_quality_photos_are_counted_and_none_of_them_is_an_evaluation_photo(folder: Path, tmp_path: Path) -> None:
+    real = tmp_path.parent / f"{tmp_path.name}-real"
+    save(real / "phone.jpg", seed=9, side=SIDE)
+    shutil.copy(folder / name_for("evaluation"), real / "copy.jpg")
+    settings = data(folder, low_quality={"photos": str(real)})
+    found = survey(settings, 0)
+    assert [photo.name for photo in found.low_quality] == ["phone.jpg"]
+    assert "1 of low quality" in found.line and len(found.left_out) == 1
+    (real / "phone.jpg").unlink()
+    with pytest.raises(NoPhotos, match=r"data\.low_quality\.photos: none in .*the same photo as"):
+        survey(settings, 0)
+    with pytest.raises(NoPhotos, match=r"data\.low_quality\.photos: no photos in '/nowhere'"):
+        survey(data(folder, low_quality={"photos": "/nowhere"}), 0)
