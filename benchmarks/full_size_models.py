@@ -22,7 +22,7 @@ from transformers import (
 
 from oars.compass.judge import Judge
 from oars.compass.miniature.judge_model import build_processor, build_tokenizer, judge_config
-from oars.compass.prompt import ScoreTokens
+from oars.compass.prompt import NEWEST, Prompts
 from oars.config import GeneratorConfig
 from oars.generator.policy import load_pipeline
 
@@ -122,7 +122,7 @@ def build_judge(sizes: Sizes) -> Judge:
     config = Qwen3VLConfig(**with_sizes(judge_config(tokenizer), sizes.judge_text, sizes.judge_vision))
     processor = build_processor(tokenizer)
     processor.image_processor.patch_size = config.vision_config.patch_size
-    return Judge(_built(lambda: Qwen3VLForConditionalGeneration(config)), processor, ScoreTokens.of(tokenizer))
+    return Judge(_built(lambda: Qwen3VLForConditionalGeneration(config)), processor, Prompts.of(processor, NEWEST))
 
 
 def with_sizes(config: PretrainedConfig, text: dict[str, Any], vision: dict[str, Any]) -> dict[str, Any]:

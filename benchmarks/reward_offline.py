@@ -5,7 +5,8 @@ import time
 from dataclasses import fields
 from typing import Any
 
-from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
+from oars.compass.judge_card import prompt_version_of
+from oars.compass.prompt import Prompts
 from oars.config import JudgeConfig
 from reward_server.checkpoint import judge_directory
 from reward_server.engine import engine_args, set_environment
@@ -20,6 +21,7 @@ class OfflineJudge:
         set_environment(config)
         # vLLM's default, and faster here: requests are prepared while the engine works.
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1"
+        from transformers import AutoProcessor
         from vllm import LLM, SamplingParams
 
         directory = judge_directory(config.path)
@@ -29,8 +31,10 @@ class OfflineJudge:
         settings.pop("enable_log_requests", None)
         self._config = config
         self._llm = LLM(model=str(directory), **settings)
-        self._tokens = ScoreTokens.of(self._llm.get_tokenizer())
-        self._scores = SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=self._tokens.ids, detokenize=False)
+        processor = AutoProcessor.from_pretrained(directory, local_files_only=True)
+        self.prompts = Prompts.of(processor, prompt_version_of(directory))
+        ids = self.prompts.tokens.ids
+        self._scores = SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=ids, detokenize=False)
 
     def pairs_per_s(self, groups: Groups, first: int, count: int) -> float:
         """Pairs a second over `count` groups, all submitted at once: the engine's own best, views and digests
@@ -56,8 +60,10 @@ class OfflineJudge:
         group = prepare(lr, candidates, self._config)
         assert isinstance(group, Group)
         views = [view for view in group.candidates if isinstance(view, View)]
-        transitions = [_request(TRANSITION_PROMPT, [group.lr, view]) for view in views]
-        return [_request(INPUT_PROMPT, [group.lr]), *transitions]
+        shown = [[group.lr], *([group.lr, view] for view in views)]
+        if not self.prompts.version.joint:
+            shown += [[view] for view in views]
+        return [_request(self.prompts.about(len(pictures)), pictures) for pictures in shown]
 
 
 def _request(prompt: str, views: list[View]) -> dict[str, Any]:

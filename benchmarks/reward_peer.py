@@ -19,7 +19,6 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.reward_offline import OfflineJudge
-from oars.compass.prompt import TRANSITION_PROMPT
 from oars.config import JudgeConfig
 from oars.imaging.image_io import Pixels
 from reward_server.pictures import Group, View, prepare
@@ -49,7 +48,7 @@ class PeerServer:
                 group = prepare(of_jpeg(lr), [of_jpeg(sr)], config)
                 assert isinstance(group, Group)
                 views = [group.lr, *(view for view in group.candidates if isinstance(view, View))]
-                text = judge.text(views, TRANSITION_PROMPT, TOKENS)
+                text = judge.text(views, judge.prompts.transition, TOKENS)
                 body = pickle.dumps([float(number) for number in re.findall(r"\d+(?:\.\d+)?", text)])
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))

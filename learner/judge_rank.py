@@ -157,7 +157,7 @@ class Tuning:
         from oars.compass.training.selection import held_out_accuracy
 
         groups = list(range(min(len(self._validation), self._config.validation_groups)))
-        judge = Judge(self._objective.model, self._objective.processor, self._objective.tokens)
+        judge = Judge(self._objective.model, self._objective.processor, self._objective.prompts)
         self._objective.eval()
         measured = []
         for dealt in deal(groups, self._world)[self._rank]:

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from oars.compass.judge_card import BadCard, prompt_version_of
 from oars.compass.self_test import FILE as SELF_TEST
 from oars.config import JudgeConfig
 from oars.files import sha256
@@ -26,10 +27,15 @@ def find_judge(judge: JudgeConfig) -> str:
 
 
 def judge_directory(path: str) -> Path:
-    """The directory of `path`, or of the embedded judge for `miniature`, there and whole. Raises BadJudge."""
+    """The directory of `path`, or of the embedded judge for `miniature`: there, whole, and of prompts that are known.
+
+    Raises BadJudge.
+    """
     try:
-        return resolve_model(path, "judge")
-    except MissingModel as error:
+        directory = resolve_model(path, "judge")
+        prompt_version_of(directory)
+        return directory
+    except (MissingModel, BadCard) as error:
         raise BadJudge(str(error)) from error
 
 

@@ -1,9 +1,10 @@
 """The judge on vLLM: one engine request a prompt, the exact distribution over the score tokens at one decoded position.
 
-A group is one input prompt (Q_LR, read once) and K transition prompts. They begin with the same LR tokens, which prefix
-caching computes once, and name each picture by its digest, so that the LR is preprocessed and encoded once; of equal
-candidates one is judged, and exact duplicates of what was judged lately are answered from memory. Logprobs are vLLM's
-raw ones, over the whole vocabulary and before any mask: their sum over the score tokens is a confidence.
+A group is one quality prompt of the LR (Q_LR, read once), a transition prompt of each candidate and, by the prompt
+version, a quality prompt of it (oars/compass/prompt.py). Those that begin with the LR share its tokens, which prefix
+caching computes once; all name their pictures by digest, so that each picture is preprocessed and encoded once; of
+equal candidates one is judged, and exact duplicates of what was judged lately are answered from memory. Logprobs are
+vLLM's raw ones, over the whole vocabulary and before any mask: their sum over the score tokens is a confidence.
 The engine process is the failure domain: one bad candidate is a `Failed` in its slot, a dead engine is `EngineDied`.
 """
 
@@ -14,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oars.compass.formula import READINGS
+from oars.compass.judge_card import prompt_version_of
 from oars.compass.outcome import Failed, FailureReason, Judged
-from oars.compass.prompt import INPUT_PROMPT, PROMPT_VERSION, TRANSITION_PROMPT, ScoreTokens
+from oars.compass.prompt import Prompts
 from oars.config import JudgeConfig
-from reward_server.errors import EngineDied
-from reward_server.judgement import Logprobs, judgement
+from reward_server.errors import BadJudge, EngineDied
+from reward_server.judgement import Answer, Logprobs, answer_about, judgement
 from reward_server.metrics import ReplicaMetrics
 from reward_server.pictures import Candidate, Group, View, prepare
 from reward_server.score_cache import ScoreCache
@@ -93,11 +95,20 @@ def _dtype(config: JudgeConfig, on_cpu: bool) -> str:
     return "bfloat16" if not on_cpu or cpu_has_bfloat16() else "float32"
 
 
+def _prompts(directory: Path) -> Prompts:
+    """Raises BadJudge."""
+    from transformers import AutoProcessor
+
+    try:
+        return Prompts.of(AutoProcessor.from_pretrained(directory, local_files_only=True), prompt_version_of(directory))
+    except ValueError as error:
+        raise BadJudge(f"judge {directory}: {error}") from error
+
+
 class JudgeEngine:
     """Owns the vLLM engine. Create it inside the event loop that calls it. Satisfies
     reward_server.app.ReplicaJudge."""
 
-    prompt_version: str | None = PROMPT_VERSION
     readings: tuple[str, ...] = READINGS
 
     def __init__(self, directory: Path, config: JudgeConfig, judge_digest: str, metrics: ReplicaMetrics) -> None:
@@ -111,15 +122,16 @@ class JudgeEngine:
         self._config, self._directory, self.digest = config, directory, judge_digest
         self.statistics = EngineStatistics()
         self._metrics = metrics
-        self._known = ScoreCache(judge_digest, config.score_cache)
+        self._prompts = _prompts(directory)
+        self.prompt_version: str | None = self._prompts.version.name
+        self._known = ScoreCache(judge_digest, self._prompts.version.name, config.score_cache)
         log = EngineLog.to(self.statistics, metrics)
         self._llm = AsyncLLM.from_engine_args(engine_args(directory, config), stat_loggers=[log])
         self._sentinel = Sentinel(_TITLE)
-        self._tokens = ScoreTokens.of(self._llm.get_tokenizer())
         self._sampling = SamplingParams(
             max_tokens=1,
             temperature=0,
-            logprob_token_ids=self._tokens.ids,
+            logprob_token_ids=self._prompts.tokens.ids,
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
@@ -136,13 +148,15 @@ class JudgeEngine:
             return [group] * len(candidates)
         # Equal candidates are asked about once.
         views = {view.digest: view for view in group.candidates if isinstance(view, View)}
-        source, *transitions = await asyncio.gather(
-            self._read(f"{request_id}/input", group.lr, None),
-            *(self._read(f"{request_id}/{k}", group.lr, view) for k, view in enumerate(views.values())),
+        source, about = await asyncio.gather(
+            self._read(f"{request_id}/input", [group.lr]),
+            asyncio.gather(
+                *(self._candidate(f"{request_id}/{k}", group.lr, view) for k, view in enumerate(views.values()))
+            ),
         )
-        answers = dict(zip(views, transitions, strict=True))
+        answers = dict(zip(views, about, strict=True))
         slots = [sr if isinstance(sr, Failed) else answers[sr.digest] for sr in group.candidates]
-        results = [judgement(self._tokens, source, answer, self._config.min_confidence) for answer in slots]
+        results = [judgement(self._prompts, source, answer, self._config.min_confidence) for answer in slots]
         self._remember(group, source, slots, results)
         return results
 
@@ -160,31 +174,35 @@ class JudgeEngine:
         self._sentinel.dismiss()
 
     def _remember(
-        self, group: Group, source: Logprobs | Failed, slots: list[Logprobs | Failed], results: list[Judged | Failed]
+        self, group: Group, source: Logprobs | Failed, slots: list[Answer | Failed], results: list[Judged | Failed]
     ) -> None:
         """Cache the answers that made readings."""
         for view, answer, result in zip(group.candidates, slots, results, strict=True):
             if isinstance(result, Judged) and isinstance(view, View):
                 assert not isinstance(source, Failed) and not isinstance(answer, Failed)
-                self._known.keep(group.lr, None, source)
-                self._known.keep(group.lr, view, answer)
+                self._known.keep([group.lr], source)
+                self._known.keep([group.lr, view], answer.fidelity)
+                if not self._prompts.version.joint:
+                    self._known.keep([view], answer.quality)
 
-    async def _read(self, request_id: str, lr: View, sr: View | None) -> Logprobs | Failed:
-        """The judge's answer about an input, or about a transition."""
-        known = self._known.get(lr, sr)
+    async def _candidate(self, name: str, lr: View, sr: View) -> Answer | Failed:
+        return await answer_about(self._prompts, lambda views: self._read(f"{name}/{len(views)}", views), lr, sr)
+
+    async def _read(self, request_id: str, views: Sequence[View]) -> Logprobs | Failed:
+        """The judge's answer about a picture, or about a transition."""
+        known = self._known.get(views)
         self._metrics.answer("engine" if known is None else "known")
         if known is not None:
             self.statistics.answers_known += 1
             return known
-        prompt, views = (INPUT_PROMPT, [lr]) if sr is None else (TRANSITION_PROMPT, [lr, sr])
-        return await self._ask(request_id, prompt, views)
+        return await self._ask(request_id, views)
 
-    async def _ask(self, request_id: str, prompt: str, views: list[View]) -> Logprobs | Failed:
+    async def _ask(self, request_id: str, views: Sequence[View]) -> Logprobs | Failed:
         """Logprobs of the score tokens at the answer position. Cancelling the caller aborts the engine's request."""
         from reward_server.compat.vllm import EngineDeadError, EngineGenerateError
 
         request: Any = {
-            "prompt": prompt,
+            "prompt": self._prompts.about(len(views)),
             "multi_modal_data": {"image": [view.image for view in views]},
             "multi_modal_uuids": {"image": [view.digest for view in views]},
         }

@@ -4,32 +4,33 @@ The key is everything that decides an answer: the judge's digest, the version of
 pixels as the judge sees them. Only answers that made readings are kept, so a failure is always tried anew.
 """
 
+from collections.abc import Sequence
+
 from cachetools import LRUCache
 
-from oars.compass.prompt import PROMPT_VERSION
 from reward_server.judgement import Logprobs
 from reward_server.pictures import View
 
-Key = tuple[str, str, str, str | None]
+Key = tuple[str, ...]
 
 
 class ScoreCache:
     """LRU cache of at most `size` answers, about a kilobyte each."""
 
-    def __init__(self, judge_digest: str, size: int) -> None:
-        self._judge = judge_digest
+    def __init__(self, judge_digest: str, prompt_version: str, size: int) -> None:
+        self._judge = judge_digest, prompt_version
         self._answers: LRUCache[Key, Logprobs] = LRUCache(size)
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def get(self, lr: View, sr: View | None) -> Logprobs | None:
-        """The answer to the transition prompt, or to the input prompt where `sr` is None."""
-        return self._answers.get(self._key(lr, sr))
+    def get(self, views: Sequence[View]) -> Logprobs | None:
+        """The answer to the prompt that shows these pictures: the number of them tells which."""
+        return self._answers.get(self._key(views))
 
-    def keep(self, lr: View, sr: View | None, answer: Logprobs) -> None:
+    def keep(self, views: Sequence[View], answer: Logprobs) -> None:
         if self._answers.maxsize:
-            self._answers[self._key(lr, sr)] = answer
+            self._answers[self._key(views)] = answer
 
-    def _key(self, lr: View, sr: View | None) -> Key:
-        return self._judge, PROMPT_VERSION, lr.digest, None if sr is None else sr.digest
+    def _key(self, views: Sequence[View]) -> Key:
+        return (*self._judge, *(view.digest for view in views))

@@ -49,8 +49,8 @@ def sharp_judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from safetensors.torch import load_file, save_file
 
+    from oars.compass.judge_card import JUDGE_LABELS
     from oars.compass.miniature.judge_model import build_judge
-    from oars.compass.training.files import JUDGE_LABELS
 
     # Not a directory of the fixture's own: each importing module has its own copy of the fixture.
     directory = tmp_path_factory.getbasetemp() / "sharp-judge"

@@ -5,7 +5,7 @@ from oars.compass.outcome import Failed, FailureReason, Judged
 FIDELITY_RANGE = (0.0, 1.0)
 QUALITY_RANGE = (1.0, 5.0)
 READINGS = ("fidelity", "q_lr", "q_sr", "confidence")
-"""F in [0, 1], Q_LR and Q_SR in [1, 5], and the confidence in [0, 1] (oars/compass/prompt.py)."""
+"""F in [0, 1], Q_LR and Q_SR in [1, 5], and the confidence in [0, 1] (oars/compass/score_tokens.py)."""
 
 
 def compass_reward(fidelity: float, q_lr: float, q_sr: float, gamma: float = 7.0) -> float:

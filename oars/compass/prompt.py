@@ -1,84 +1,123 @@
-"""The two prompts of the judge and the tokens that its scores are read from.
+"""The judge's questions, by prompt version, and the tokens that its scores are read from.
 
-Both begin with the LR image, so a group's K transition prompts and its one input prompt share that prefix.
-  input prompt       LR           -> Q_LR, read once a group: it cannot depend on any candidate.
-  transition prompt  LR, then SR  -> F and Q_SR, read at one position from two disjoint token sets.
+Both prompts begin with the LR image, so a group's K transition prompts and its one quality prompt of the LR share that
+prefix.
+  quality prompt     one picture  -> Q: of the LR, read once a group, so that it cannot depend on any candidate
+  transition prompt  LR, then SR  -> F
 Each answer is the distribution over score tokens at the first answer position: one prefill, one decoded position, no
-text to parse. The tokens are plain letters and digits, so a stock Qwen3-VL tokenizer has them. The paper states neither
+text to parse. A prompt is one user message, rendered by the checkpoint's own chat template. The paper states neither
 prompt nor answer format: both are ours; reading an expectation over score tokens is Edit-R1's.
+
+`compass-2` asks one thing at a time, as a chat model that was never fine-tuned answers, with A for the best; Q_SR is
+the quality prompt's answer about the SR. `compass-1` reads Q_SR beside F, at the transition prompt's one position, and
+its letters ascend. A judge is asked in the version that it was trained with (oars/compass/judge_card.py).
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, Self
 
-PROMPT_VERSION = "compass-1"
+from oars.compass.score_tokens import ScoreTokens, Tokenizer
 
 IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
+"""Marks a picture in a question; also what Qwen's chat templates make of one."""
 END = "<|im_end|>"
-_PREFIX = f"<|im_start|>user\nInput: {IMAGE}\n"
-_ANSWER = f"{END}\n<|im_start|>assistant\n"
-INPUT_PROMPT = f"{_PREFIX}Rate the quality of the input, 1 to 5.{_ANSWER}"
-TRANSITION_PROMPT = (
-    f"{_PREFIX}Output: {IMAGE}\nRate how faithful the output is, A to F, and its quality, 1 to 5.{_ANSWER}"
+
+
+@dataclass(frozen=True)
+class PromptVersion:
+    """Both questions, with `IMAGE` where a picture is shown, and the values of the levels, ascending."""
+
+    name: str
+    quality: str
+    transition: str
+    quality_levels: Mapping[str, float]
+    fidelity_levels: Mapping[str, float]
+    joint: bool
+    """Whether Q_SR is read in the transition prompt's answer, each token set with half of its mass."""
+
+
+_QUALITY_LEVELS = {"1": 1.0, "2": 2.0, "3": 3.0, "4": 4.0, "5": 5.0}
+_VERSIONS = (
+    PromptVersion(
+        name="compass-1",
+        quality=f"Input: {IMAGE}\nRate the quality of the input, 1 to 5.",
+        transition=f"Input: {IMAGE}\nOutput: {IMAGE}\n"
+        "Rate how faithful the output is, A to F, and its quality, 1 to 5.",
+        quality_levels=_QUALITY_LEVELS,
+        fidelity_levels={"A": 0.0, "B": 0.2, "C": 0.4, "D": 0.6, "E": 0.8, "F": 1.0},
+        joint=True,
+    ),
+    PromptVersion(
+        name="compass-2",
+        quality=f"{IMAGE}Rate the quality of this image from 1 (bad) to 5 (excellent). Answer with one digit.",
+        transition=f"{IMAGE}{IMAGE}The second image restores the first. Rate how faithful it is from A (fully) to F "
+        "(not at all). Answer with one letter.",
+        quality_levels=_QUALITY_LEVELS,
+        fidelity_levels={"F": 0.0, "E": 0.2, "D": 0.4, "C": 0.6, "B": 0.8, "A": 1.0},
+        joint=False,
+    ),
 )
+VERSIONS = {version.name: version for version in _VERSIONS}
+NEWEST = _VERSIONS[-1]
+"""What every training uses, and what a checkpoint without a card is asked."""
 
-QUALITY_LEVELS: dict[str, float] = {"1": 1.0, "2": 2.0, "3": 3.0, "4": 4.0, "5": 5.0}
-FIDELITY_LEVELS: dict[str, float] = {"A": 0.0, "B": 0.2, "C": 0.4, "D": 0.6, "E": 0.8, "F": 1.0}
+
+class Templated(Protocol):
+    """A processor or a tokenizer of transformers."""
+
+    chat_template: Any
+
+    def apply_chat_template(self, conversation: Any, **settings: Any) -> Any: ...
 
 
-class Tokenizer(Protocol):
-    def encode(self, text: str, add_special_tokens: bool = ...) -> list[int]: ...
+class Processor(Templated, Protocol):
+    tokenizer: Any
 
 
 @dataclass(frozen=True)
-class Reading:
-    """An expectation over one token set and the probability mass that lay on the set."""
+class Prompts:
+    """A version's questions as one checkpoint is asked them: rendered, with its score tokens."""
 
-    value: float
-    mass: float
-
-
-@dataclass(frozen=True)
-class ScoreTokens:
-    """Token ids of the score levels in one tokenizer, with their values."""
-
-    quality: dict[int, float]
-    fidelity: dict[int, float]
+    version: PromptVersion
+    quality: str
+    transition: str
+    tokens: ScoreTokens
 
     @classmethod
-    def of(cls, tokenizer: Tokenizer) -> "ScoreTokens":
-        """Raises ValueError if a level is not a single token of this tokenizer."""
-        return cls(_single_tokens(tokenizer, QUALITY_LEVELS), _single_tokens(tokenizer, FIDELITY_LEVELS))
+    def of(cls, processor: Processor, version: PromptVersion) -> Self:
+        """In the processor's chat template, else its tokenizer's, else plain. Raises ValueError if a level is not one
+        token."""
+        template = next((one for one in (processor, processor.tokenizer) if one.chat_template), None)
+        quality, transition = (rendered(text, template) for text in (version.quality, version.transition))
+        return cls(version, quality, transition, score_tokens(processor.tokenizer, version))
 
-    @property
-    def ids(self) -> list[int]:
-        return [*self.quality, *self.fidelity]
-
-
-def _single_tokens(tokenizer: Tokenizer, levels: Mapping[str, float]) -> dict[int, float]:
-    ids = {}
-    for text, value in levels.items():
-        tokens = tokenizer.encode(text, add_special_tokens=False)
-        if len(tokens) != 1:
-            raise ValueError(f"score level {text!r} is {len(tokens)} tokens in this tokenizer, expected 1")
-        ids[tokens[0]] = value
-    return ids
+    def about(self, pictures: int) -> str:
+        """The prompt that shows one picture, or two."""
+        return self.quality if pictures == 1 else self.transition
 
 
-def read(levels: Mapping[int, float], logprobs: Mapping[int, float]) -> Reading:
-    """Expectation of `levels` (token id -> value) under `logprobs` (natural logs, over the whole vocabulary),
-    renormalised to the set. A missing token id raises KeyError: a reading is never made from part of the set."""
-    weights = {token: math.exp(logprobs[token]) for token in levels}
-    mass = sum(weights.values())
-    value = sum(levels[token] * weight for token, weight in weights.items()) / mass if mass > 0 else math.nan
-    return Reading(value, mass)
+def score_tokens(tokenizer: Tokenizer, version: PromptVersion) -> ScoreTokens:
+    """Raises ValueError if a level is not one token of this tokenizer."""
+    return ScoreTokens.of(tokenizer, version.quality_levels, version.fidelity_levels)
 
 
-def confidence(q_lr: Reading, fidelity: Reading, q_sr: Reading) -> float:
-    """Share in [0, 1] of the mass that a trained judge puts on a token set, the least of the three (ours).
+def rendered(text: str, template: Templated | None) -> str:
+    """The prompt of a question: one user message, up to where the answer begins."""
+    if template is None:
+        return f"<|im_start|>user\n{text}{END}\n<|im_start|>assistant\n"
+    conversation = [{"role": "user", "content": message_parts(text)}]
+    # A model that may think first is told to answer at once; other templates ignore the switch.
+    prompt: str = template.apply_chat_template(
+        conversation, tokenize=False, add_generation_prompt=True, enable_thinking=False
+    )
+    return prompt
 
-    F and Q_SR are read at one position, half of the mass each: a judge that answers with letters alone has no Q_SR.
-    """
-    return min(q_lr.mass, 2 * fidelity.mass, 2 * q_sr.mass)
+
+def message_parts(text: str) -> list[dict[str, str]]:
+    """A question as the parts of a chat message, texts and pictures in their order."""
+    first, *others = text.split(IMAGE)
+    parts = [{"type": "text", "text": first}]
+    for other in others:
+        parts += [{"type": "image"}, {"type": "text", "text": other}]
+    return [part for part in parts if part.get("text") != ""]

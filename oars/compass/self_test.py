@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from oars.compass.prompt import PROMPT_VERSION
+from oars.compass.judge_card import prompt_version_of
 from oars.files import write_text
 
 FILE = "self_test.json"
@@ -37,7 +37,7 @@ class SelfTest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    prompt_version: str = PROMPT_VERSION
+    prompt_version: str
     fidelity_tolerance: float = Field(default=0.03, gt=0)
     quality_tolerance: float = Field(default=0.12, gt=0)
     """Both 3 % of their range."""
@@ -68,12 +68,13 @@ def pictures(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def read_self_test(directory: Path) -> SelfTest | None:
-    """None if the checkpoint brings none, or one for other prompts. Raises pydantic's ValidationError for a bad one."""
+    """None if the checkpoint brings none, or one for other prompts. Raises BadCard, or
+    pydantic's ValidationError for a bad one."""
     path = directory / FILE
     if not path.is_file():
         return None
     test = SelfTest.model_validate_json(path.read_text())
-    return test if test.prompt_version == PROMPT_VERSION else None
+    return test if test.prompt_version == prompt_version_of(directory).name else None
 
 
 def write_self_test(directory: Path, seeds: tuple[int, ...] = (0, 1)) -> Path:
@@ -88,5 +89,7 @@ def write_self_test(directory: Path, seeds: tuple[int, ...] = (0, 1)) -> Path:
         readings = judge.score(*pictures(seed))
         groups[seed] = tuple(Known(fidelity=r.fidelity, q_lr=r.q_lr, q_sr=r.q_sr) for r in readings)
     path = directory / FILE
-    write_text(path, SelfTest(groups=groups).model_dump_json(indent=1) + "\n")
+    write_text(
+        path, SelfTest(prompt_version=judge.prompts.version.name, groups=groups).model_dump_json(indent=1) + "\n"
+    )
     return path

@@ -1,15 +1,18 @@
 """The judge behind any OpenAI-compatible vLLM server (`vllm serve CHECKPOINT`), scored as our own engine scores it.
 
-A prompt of oars/compass/prompt.py becomes one chat message whose parts are its texts and pictures in their order. The
-server's chat template has to render it back to that very prompt; the server is asked to return what it rendered, and
-anything else is refused, because a judge that is asked in other words gives other scores. Log probabilities are asked
-for by the ids of the score tokens, so they are exact, over the whole vocabulary.
+A question of oars/compass/prompt.py becomes one chat message whose parts are its texts and pictures in their order, for
+the server's chat template to render. The server is asked to return what it rendered: a template that leaves a text out
+or changes their order is refused, because a judge that is asked in other words gives other scores. Log probabilities
+are asked for by the ids of the score tokens, so they are exact, over the whole vocabulary. The prompt version is that
+of the checkpoint that `judge.path` names.
 """
 
 import asyncio
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +20,15 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from oars.compass.formula import READINGS
+from oars.compass.judge_card import prompt_version_of
 from oars.compass.outcome import Failed, FailureReason, Judged
-from oars.compass.prompt import (
-    FIDELITY_LEVELS,
-    IMAGE,
-    INPUT_PROMPT,
-    PROMPT_VERSION,
-    QUALITY_LEVELS,
-    TRANSITION_PROMPT,
-    ScoreTokens,
-)
+from oars.compass.prompt import IMAGE, NEWEST, Prompts, PromptVersion, message_parts, score_tokens
 from oars.config import JudgeConfig
 from oars.imaging.image_io import Pixels, encode_png
+from oars.miniature import resolve_model
+from oars.model_files import MissingModel
 from reward_server.errors import BadRequest, Unauthenticated
-from reward_server.judgement import Logprobs, judgement
+from reward_server.judgement import Logprobs, answer_about, judgement
 from reward_server.pictures import View, prepare
 from reward_server.schema import Description, Provenance, ScoreHeader, ScoreResponse, check_count
 from reward_server.transports.base import pixels
@@ -38,8 +36,6 @@ from reward_server.transports.http_gateway import JsonHttp
 
 _ASK_S = 10.0
 """Deadline of the two questions about model and tokens."""
-# What the template adds around the message that we send.
-_BEFORE, _AFTER = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"
 
 
 class _Answer(BaseModel):
@@ -84,10 +80,10 @@ class _Tokenized(_Answer):
 
 @dataclass(frozen=True)
 class _Served:
-    """The first model of the server, and the score tokens of its tokenizer."""
+    """The first model of the server, and its prompts, not rendered, with the score tokens of its tokenizer."""
 
     model: str
-    tokens: ScoreTokens
+    prompts: Prompts
 
 
 class OpenAITransport:
@@ -108,7 +104,7 @@ class OpenAITransport:
         outcomes = await self._judge(served, first, others, deadline_s)
         provenance = Provenance(
             judge_digest=None,
-            prompt_version=PROMPT_VERSION,
+            prompt_version=served.prompts.version.name,
             replica=f"{served.model} at {self._url}",
             attempt=header.attempt,
             seconds=asyncio.get_running_loop().time() - started,
@@ -116,8 +112,8 @@ class OpenAITransport:
         return ScoreResponse(request_id=header.request_id, outcomes=outcomes, provenance=provenance)
 
     async def describe(self) -> Description:
-        await self._connected()
-        return Description.of(self._config, None, PROMPT_VERSION, READINGS)
+        served = await self._connected()
+        return Description.of(self._config, None, served.prompts.version.name, READINGS)
 
     async def close(self) -> None:
         await self._http.close()
@@ -128,39 +124,45 @@ class OpenAITransport:
         group = await asyncio.to_thread(prepare, lr, candidates, self._config)
         if isinstance(group, Failed):
             return [group] * len(candidates)
-        asked = [[group.lr], *([group.lr, sr] for sr in group.candidates if not isinstance(sr, Failed))]
-        prompts = [INPUT_PROMPT, *[TRANSITION_PROMPT] * (len(asked) - 1)]
-        work = [
-            asyncio.create_task(self._ask(served, prompt, views, deadline_s))
-            for prompt, views in zip(prompts, asked, strict=True)
-        ]
+        lr_view, ask = group.lr, partial(self._ask, served, deadline_s)
+        judged = [sr for sr in group.candidates if not isinstance(sr, Failed)]
+        about_lr = asyncio.ensure_future(ask([lr_view]))
+        about_others = asyncio.gather(*(answer_about(served.prompts, ask, lr_view, sr) for sr in judged))
         try:
-            source, *answers = await asyncio.gather(*work)
+            source, answers = await asyncio.gather(about_lr, about_others)
         finally:  # one that fails fails the group: nobody waits for the others
-            for task in work:
-                task.cancel()
+            about_lr.cancel()
+            about_others.cancel()
         answered = iter(answers)
         transitions = [sr if isinstance(sr, Failed) else next(answered) for sr in group.candidates]
-        return [judgement(served.tokens, source, answer, self._config.min_confidence) for answer in transitions]
+        return [judgement(served.prompts, source, answer, self._config.min_confidence) for answer in transitions]
 
     async def _connected(self) -> _Served:
         if self._served is None:
             models = _Models.model_validate_json(await self._http.get(f"{self._version}/models", _ASK_S))
-            model = models.data[0].id
-            levels = [*QUALITY_LEVELS, *FIDELITY_LEVELS]
+            model, version = models.data[0].id, self._prompt_version()
+            levels = [*version.quality_levels, *version.fidelity_levels]
             found = await asyncio.gather(*(self._tokenize(model, level) for level in levels))
-            by_text = dict(zip(levels, found, strict=True))
-            self._served = _Served(model, ScoreTokens.of(_Table(by_text)))
+            tokens = score_tokens(_Table(dict(zip(levels, found, strict=True))), version)
+            self._served = _Served(model, Prompts(version, version.quality, version.transition, tokens))
         return self._served
+
+    def _prompt_version(self) -> PromptVersion:
+        """That of the checkpoint in the config; what is not on this machine is asked as a stock checkpoint is."""
+        try:
+            return prompt_version_of(resolve_model(self._config.path, "judge"))
+        except MissingModel:
+            return NEWEST
 
     async def _tokenize(self, model: str, text: str) -> list[int]:
         body = json.dumps({"model": model, "prompt": text, "add_special_tokens": False})
         return _Tokenized.model_validate_json(await self._http.post("/tokenize", body, _ASK_S)).tokens
 
-    async def _ask(self, served: _Served, prompt: str, views: list[View], deadline_s: float) -> Logprobs | Failed:
+    async def _ask(self, served: _Served, deadline_s: float, views: Sequence[View]) -> Logprobs | Failed:
         """A refusal by the server is this prompt's failure alone. Cancelling the caller closes the connection, upon
         which vLLM aborts the request."""
-        body = await asyncio.to_thread(_chat, served, prompt, views)
+        question = served.prompts.about(len(views))
+        body = await asyncio.to_thread(_chat, served, question, views)
         try:
             answer = await self._http.post(f"{self._version}/chat/completions", body, deadline_s)
         except Unauthenticated:
@@ -168,14 +170,14 @@ class OpenAITransport:
         except BadRequest as error:
             return Failed(reason=FailureReason.ENGINE_ERROR, detail=str(error))
         chat = _Chat.model_validate_json(answer)
-        if chat.prompt_text != prompt:
+        if not _shows(chat.prompt_text or "", question):
             raise BadRequest(
-                f"endpoint: {served.model} at {self._url} was asked {chat.prompt_text!r} in place of {prompt!r}; "
+                f"endpoint: {served.model} at {self._url} was asked {chat.prompt_text!r} in place of {question!r}; "
                 "serve it with the checkpoint's chat template (vllm serve --chat-template)"
             )
         [position] = chat.choices[0].logprobs.content
         read = {entry.token: entry.logprob for entry in position.top_logprobs}
-        return {token: read[f"token_id:{token}"] for token in served.tokens.ids}
+        return {token: read[f"token_id:{token}"] for token in served.prompts.tokens.ids}
 
 
 @dataclass(frozen=True)
@@ -188,27 +190,39 @@ class _Table:
         return self.ids[text]
 
 
-def _chat(served: _Served, prompt: str, views: list[View]) -> str:
+def _shows(prompt: str, question: str) -> bool:
+    """Whether a rendered prompt has the question's texts, in their order."""
+    place = 0
+    for text in question.split(IMAGE):
+        found = prompt.find(text, place)
+        if found < 0:
+            return False
+        place = found + len(text)
+    return True
+
+
+def _chat(served: _Served, question: str, views: Sequence[View]) -> str:
     """The request's body: one decoded position, the exact log probabilities of the score tokens."""
     return json.dumps(
         {
             "model": served.model,
-            "messages": [{"role": "user", "content": _parts(prompt, views)}],
+            "messages": [{"role": "user", "content": _parts(question, views)}],
             "max_tokens": 1,
             "temperature": 0,
+            "chat_template_kwargs": {"enable_thinking": False},
             "logprobs": True,
-            "logprob_token_ids": served.tokens.ids,
+            "logprob_token_ids": served.prompts.tokens.ids,
             "return_tokens_as_token_ids": True,
             "return_prompt_text": True,
         }
     )
 
 
-def _parts(prompt: str, views: list[View]) -> list[dict[str, Any]]:
-    texts = prompt.removeprefix(_BEFORE).removesuffix(_AFTER).split(IMAGE)
-    parts: list[dict[str, Any]] = [{"type": "text", "text": texts[0]}]
-    for text, view in zip(texts[1:], views, strict=True):
-        png = base64.b64encode(encode_png(np.asarray(view.image))).decode()
-        parts.append({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png}"}})
-        parts.append({"type": "text", "text": text})
-    return parts
+def _parts(question: str, views: Sequence[View]) -> list[dict[str, Any]]:
+    shown = iter(views)
+    return [part if part["type"] == "text" else _picture(next(shown)) for part in message_parts(question)]
+
+
+def _picture(view: View) -> dict[str, Any]:
+    png = base64.b64encode(encode_png(np.asarray(view.image))).decode()
+    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png}"}}

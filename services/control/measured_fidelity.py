@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from oars.compass.annotation.fidelity_labels import FidelityMap
 from oars.compass.annotation.labels import Errors, colour_error, structure_error
-from oars.compass.training.files import JUDGE_LABELS
+from oars.compass.judge_card import JUDGE_LABELS
 from oars.metrics.dists import dists_batch, require_dists
 from oars.metrics.perceptual import stlpips_batch
 from oars.miniature import resolve_model

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from oars.compass.prompt import PROMPT_VERSION
+from oars.compass.prompt import NEWEST
 from oars.config import BadConfig, GatewayConfig, JudgeConfig
 from oars.deployment import deploy_path
 from reward_server.errors import BadJudge, BadSetting
@@ -69,7 +69,7 @@ def redeploy(
 def version_of(judge: JudgeConfig, digest: str) -> str:
     """Version of a deployment: a digest of everything that defines its replicas. Serve restarts them when it
     changes."""
-    parts = API_VERSION, PROMPT_VERSION, digest, judge.model_dump_json()
+    parts = API_VERSION, NEWEST.name, digest, judge.model_dump_json()
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

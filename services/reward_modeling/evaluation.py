@@ -4,7 +4,7 @@ from pathlib import Path
 
 from oars.compass.data.dataset import BadDataset, DataSplit, Group, read_groups, read_manifest
 from oars.compass.judge import Judge
-from oars.compass.training.files import JudgeCard
+from oars.compass.judge_card import JudgeCard
 from oars.evaluation.judge_tables import REFERENCES, agreements, pair_accuracies, worst_pairs
 from oars.evaluation.probes import ladder, probe, scenes_of
 from oars.evaluation.records import AblationRow, JudgeEvaluation
@@ -32,7 +32,8 @@ def evaluate_data_set(
 ) -> JudgeEvaluation:
     """Everything, on one split of an annotated data set. Raises BadDataset, MissingModel."""
     directory, manifest = resolve_model(judge, "judge"), read_manifest(data)
-    reader, unseen = Judge.load(directory), JudgeCard.of(directory).held_out_enhancers
+    reader, card = Judge.load(directory), JudgeCard.of(directory)
+    unseen = card.held_out_enhancers if card else ()
     groups = list(read_groups(data, split))
     if not groups:
         raise BadDataset(f"{data}: no {split} groups")

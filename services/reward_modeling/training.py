@@ -20,8 +20,9 @@ from pydantic import BaseModel, ConfigDict
 
 from learner.judge_group import JudgeGroup
 from oars.compass.data.dataset import DataSplit, fidelity_bounds, read_explanations, read_groups, read_manifest
+from oars.compass.judge_card import JUDGE_CARD, JUDGE_LABELS, JudgeCard
 from oars.compass.training.examples import NoExamples, example_of, pack
-from oars.compass.training.files import JUDGE_CARD, JUDGE_LABELS, SCRATCH, JudgeCard, JudgeFiles
+from oars.compass.training.files import SCRATCH, JudgeFiles
 from oars.config import BadConfig
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.files import begin_directory, publish_directory, write_text

@@ -12,8 +12,10 @@ from compass_data import write_tiny_dataset
 from safetensors.torch import load_file
 
 from oars.compass.judge import Judge
+from oars.compass.judge_card import JudgeCard
+from oars.compass.prompt import NEWEST
 from oars.compass.training.examples import open_examples
-from oars.compass.training.files import JudgeCard, JudgeFiles
+from oars.compass.training.files import JudgeFiles
 from oars.compass.training.selection import held_out_accuracy
 from oars.config.judge_training import JudgeTrainingConfig
 from services.reward_modeling.training import TrainingSummary, train_judge
@@ -69,6 +71,7 @@ def test_the_judge_that_is_kept_reads_as_it_did_in_training(one_rank: tuple[Trai
     again = [held_out_accuracy(judge, validation, i, settings()) for i in range(len(validation))]
     assert sum(again) / len(again) == pytest.approx(summary.best.accuracy)
     card = JudgeCard.of(files.judge)
+    assert card is not None and card.prompt_version == NEWEST.name
     assert (card.step, card.held_out_enhancers) == (summary.best.step, ("method_3",))
     assert card.enhancers == ("method_0", "method_1", "method_2")
 
@@ -98,7 +101,7 @@ def test_a_judge_that_is_there_goes_straight_to_fine_tuning(
     assert before.keys() == after.keys()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved and not any(".visual." in name for name in moved)
-    assert Judge.load(files.judge).tokens
+    assert Judge.load(files.judge).prompts.version is NEWEST
 
 
 def test_training_stops_when_nothing_gets_better(ray_cluster: None, data: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from served_judge import APP, compass, group, judge_config, photo, sharp_judge
 
 from oars.compass.formula import READINGS
 from oars.compass.outcome import Failed, FailureReason, Judged
-from oars.compass.prompt import PROMPT_VERSION
+from oars.compass.prompt import NEWEST
 from oars.config import RewardClientConfig
 from reward_server.checkpoint import judge_digest
 from reward_server.client import CompassClient
@@ -34,7 +34,7 @@ def test_a_group_shares_q_lr_and_carries_its_provenance(compass: CompassClient, 
     assert all(one.keys() == set(READINGS) for one in read)
     assert response.provenance is not None
     assert response.provenance.judge_digest == judge_digest(sharp_judge)
-    assert response.provenance.prompt_version == PROMPT_VERSION
+    assert response.provenance.prompt_version == NEWEST.name
     assert response.provenance.attempt == 0
     assert response.provenance.replica
 

@@ -17,6 +17,7 @@ from served_judge import group, judge_config, photo, sharp_judge
 
 from oars.compass.judge import Judge
 from oars.compass.outcome import Failed, FailureReason, Judged
+from oars.compass.prompt import message_parts
 from oars.config import JudgeConfig, RewardClientConfig
 from reward_server.client import CompassClient
 from reward_server.errors import BadRequest, Unauthenticated
@@ -138,8 +139,8 @@ def test_a_template_that_asks_in_other_words_is_refused(
     config: RewardClientConfig, judge: JudgeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lr, candidates = group(1, 1)
-    # The server then renders the turn's head twice, as another template might add a line.
-    monkeypatch.setattr(openai_server, "_BEFORE", "")
+    # What a template may do to a message.
+    monkeypatch.setattr(openai_server, "message_parts", lambda question: message_parts(question)[:-1])
 
     async def run() -> None:
         async with CompassClient(config, judge) as compass:

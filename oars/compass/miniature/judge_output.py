@@ -2,7 +2,7 @@
 
 With y the linear estimate of a label from the answer state, level v gets the logit
 sharpness * ((v - c) (y - c) - (v - c)^2 / 2), c the middle level: a softmax centred on y. Which prompt was asked is
-estimated alike, and takes the fidelity tokens out of the input prompt's answer; all other tokens are pushed down. Ours.
+estimated alike, and takes each prompt's answer off the other's tokens; all other tokens are pushed down. Ours.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,8 @@ from torch import Tensor
 from transformers import Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 
 from oars.compass.judge_forward import answer_states, encode_pictures
-from oars.compass.prompt import INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
+from oars.compass.prompt import NEWEST, Prompts
+from oars.compass.score_tokens import ScoreTokens
 from oars.compass.training.examples import Batch
 from oars.compass.training.objective import picture_pairs
 from oars.precision import computing_in
@@ -29,9 +30,8 @@ _RIDGE = 1e-3
 class Answers:
     """Answer states float64 [N, C] of both prompts, with their labels [N]; F may be NaN."""
 
-    inputs: Tensor
+    pictures: Tensor
     transitions: Tensor
-    input_quality: Tensor
     quality: Tensor
     fidelity: Tensor
 
@@ -41,38 +41,43 @@ def fit_output_layer(
     model: Qwen3VLForConditionalGeneration, processor: Qwen3VLProcessor, batches: Sequence[Batch], dtype: torch.dtype
 ) -> None:
     """Set `lm_head` from what the judge answers to these batches, computing in `dtype`."""
-    tokens = ScoreTokens.of(processor.tokenizer)
-    parts = [_answers(model, processor, batch, dtype) for batch in batches]
+    prompts = Prompts.of(processor, NEWEST)
+    parts = [_answers(model, processor, prompts, batch, dtype) for batch in batches]
     answers = Answers(*(torch.cat([getattr(part, name) for part in parts]) for name in Answers.__dataclass_fields__))
-    rows = _rows(answers, tokens, model.lm_head.out_features)
+    rows = _rows(answers, prompts.tokens, model.lm_head.out_features)
     model.lm_head.weight.copy_(torch.stack(rows))
 
 
 def _answers(
-    model: Qwen3VLForConditionalGeneration, processor: Qwen3VLProcessor, batch: Batch, dtype: torch.dtype
+    model: Qwen3VLForConditionalGeneration,
+    processor: Qwen3VLProcessor,
+    prompts: Prompts,
+    batch: Batch,
+    dtype: torch.dtype,
 ) -> Answers:
     with computing_in(dtype):
         encoded = encode_pictures(model, processor, batch.views.reshape(-1, *batch.views.shape[2:]))
         every = torch.arange(batch.quality.size)[:, None]
-        inputs = answer_states(model, processor, INPUT_PROMPT, encoded, every)[:, 0]
-        transitions = answer_states(model, processor, TRANSITION_PROMPT, encoded, picture_pairs(batch))[:, 0]
-    labels = (batch.quality, batch.quality[:, 1:], batch.fidelity)
+        pictures = answer_states(model, processor, prompts.quality, encoded, every)[:, 0]
+        transitions = answer_states(model, processor, prompts.transition, encoded, picture_pairs(batch))[:, 0]
+    labels = (batch.quality, batch.fidelity)
     told = [torch.from_numpy(np.ascontiguousarray(values)).flatten().double() for values in labels]
-    return Answers(inputs.double(), transitions.double(), *told)
+    return Answers(pictures.double(), transitions.double(), *told)
 
 
 def _rows(answers: Answers, tokens: ScoreTokens, vocabulary: int) -> list[Tensor]:
     """The output layer's row of each token."""
-    both = torch.cat([answers.inputs, answers.transitions])
-    asked = torch.cat([torch.zeros(len(answers.inputs)), torch.ones(len(answers.transitions))]).double()
+    both = torch.cat([answers.pictures, answers.transitions])
+    asked = torch.cat([torch.zeros(len(answers.pictures)), torch.ones(len(answers.transitions))]).double()
     one, transition = _least_squares(both, torch.ones_like(asked)), _least_squares(both, asked)
     labelled = answers.fidelity.isfinite()
-    quality = _least_squares(both, torch.cat([answers.input_quality, answers.quality]))
+    quality = _least_squares(answers.pictures, answers.quality)
     fidelity = _least_squares(answers.transitions[labelled], answers.fidelity[labelled]) if labelled.any() else 0 * one
     rows = {token: _PUSHED_DOWN * one for token in range(vocabulary)}
     rows |= _levels(tokens.quality, quality, one) | _levels(tokens.fidelity, fidelity, one)
-    for token in tokens.fidelity:
-        rows[token] = rows[token] + _PUSHED_DOWN * (one - transition)
+    for levels, other in ((tokens.fidelity, one - transition), (tokens.quality, transition)):
+        for token in levels:
+            rows[token] = rows[token] + _PUSHED_DOWN * other
     return [rows[token] for token in range(vocabulary)]
 
 

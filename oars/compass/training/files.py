@@ -9,38 +9,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
-from oars.compass.prompt import PROMPT_VERSION
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.miniature import resolve_model
 
 SCRATCH = "scratch"
-JUDGE_CARD = "oars_judge.json"
-JUDGE_LABELS = "oars_labels.json"
-"""File beside a judge's weights: the fitted scale of its fidelity labels, on which FR-RL measures F."""
-
-
-class JudgeCard(BaseModel):
-    """oars_judge.json, beside a judge's weights: what it was made from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    prompt_version: str = PROMPT_VERSION
-    data_digest: str = ""
-    enhancers: tuple[str, ...] = ()
-    """Enhancers whose transitions it was trained on."""
-    held_out_enhancers: tuple[str, ...] = ()
-    """Enhancers in its data set that training left out."""
-    step: int = 0
-    accuracy: float | None = None
-    """Validation pair accuracy at that step."""
-
-    @classmethod
-    def of(cls, judge: Path) -> "JudgeCard":
-        """An empty card for a judge that was made elsewhere."""
-        file = judge / JUDGE_CARD
-        return cls.model_validate_json(file.read_text()) if file.is_file() else cls()
 
 
 @dataclass(frozen=True)

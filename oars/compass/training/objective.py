@@ -1,8 +1,8 @@
 """The judge under fine-tuning: model and loss as one module, whose forward pass is all that a trainer calls.
 
-The input prompt is asked of every picture, not of the LR alone: that a picture stands alone teaches quality fastest. A
-transition prompt's two token sets share the mass of one position evenly. Unlabelled F counts nothing. Each sum is
-divided by the whole batch's counts, so a batch may be cut into parts, on any number of ranks, at the same gradient.
+It is asked in the newest prompts: the quality prompt of every picture, the transition prompt of every candidate.
+Unlabelled F counts nothing. Each sum is divided by the whole batch's counts, so a batch may be cut into parts, on any
+number of ranks, at the same gradient.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,11 @@ from torch.nn import functional as F
 from transformers import Qwen3VLForConditionalGeneration, Qwen3VLProcessor
 
 from oars.compass.judge_forward import Pictures, answer_states, encode_pictures
-from oars.compass.prompt import END, INPUT_PROMPT, TRANSITION_PROMPT, ScoreTokens
+from oars.compass.prompt import END, NEWEST, Prompts
 from oars.compass.training.examples import Batch
 from oars.compass.training.targets import expectation, ranking_losses, slot_losses
 from oars.config.judge_training import TargetConfig
 
-_TRANSITION_SHARE = 0.5
 _IGNORED = -100
 
 
@@ -58,7 +57,7 @@ class JudgeObjective(nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.processor = model, processor
-        self.tokens = ScoreTokens.of(processor.tokenizer)
+        self.prompts = Prompts.of(processor, NEWEST)
         self._config, self._trains_vision = config, trains_vision
 
     def forward(self, batch: Batch, counts: Counts) -> Tensor:
@@ -66,36 +65,33 @@ class JudgeObjective(nn.Module):
         pictures = np.concatenate([part.reshape(-1, *part.shape[2:]) for part in (batch.views, batch.ladders)])
         with torch.set_grad_enabled(torch.is_grad_enabled() and self._trains_vision):
             encoded = encode_pictures(self.model, self.processor, pictures)
-        loss = self._input_loss(batch, encoded) / counts.pictures + self._transition_loss(batch, encoded, counts)
-        return loss + self._ladder_loss(batch, encoded) / counts.changed if batch.margins.size else loss
+        quality = self._answers(self.prompts.quality, encoded, torch.arange(len(pictures))[:, None])
+        loss = self._quality_loss(batch, quality, counts) + self._fidelity_loss(batch, encoded, counts)
+        return loss + self._ladder_loss(batch, encoded, quality) / counts.changed if batch.margins.size else loss
 
-    def _input_loss(self, batch: Batch, encoded: Pictures) -> Tensor:
-        every = torch.arange(batch.quality.size)[:, None]
-        states = answer_states(self.model, self.processor, INPUT_PROMPT, encoded, every)
-        label = self._labels(batch.quality)
-        return slot_losses(self._logprobs(states)[:, 0], self.tokens.quality, label, 1.0, self._config).sum()
+    def _quality_loss(self, batch: Batch, answers: Tensor, counts: Counts) -> Tensor:
+        """Loss on the level of every picture and on the order of a group's candidates; answers [pictures,
+        vocabulary], the batch's views first."""
+        levels, labels = self.prompts.tokens.quality, batch.quality
+        views = answers[: labels.size]
+        level = slot_losses(views, levels, self._labels(labels), self._config)
+        candidates = views.unflatten(0, labels.shape)[:, 1:]
+        order = self._order_loss(candidates.flatten(0, 1), levels, labels[:, 1:])
+        return level.sum() / counts.pictures + self._config.ranking_weight * order / counts.transitions
 
-    def _transition_loss(self, batch: Batch, encoded: Pictures, counts: Counts) -> Tensor:
-        told = self._explanations(batch)
-        states = answer_states(self.model, self.processor, TRANSITION_PROMPT, encoded, picture_pairs(batch), told.shown)
+    def _fidelity_loss(self, batch: Batch, encoded: Pictures, counts: Counts) -> Tensor:
+        """Loss on the level and the order of F, and on the words of an explanation."""
+        levels, told = self.prompts.tokens.fidelity, self._explanations(batch)
+        prompt, shown = self.prompts.transition, picture_pairs(batch)
+        states = answer_states(self.model, self.processor, prompt, encoded, shown, told.shown)
         logprobs = self._logprobs(states)
-        slots = (
-            (self.tokens.quality, batch.quality[:, 1:], counts.transitions),
-            (self.tokens.fidelity, batch.fidelity, counts.fidelities),
-        )
-        losses = [
-            slot_losses(logprobs[:, 0], levels, self._labels(labels), _TRANSITION_SHARE, self._config).sum() / count
-            for levels, labels, count in slots
-        ]
-        losses.append(self._order_losses(logprobs[:, 0], batch) / counts.transitions)
+        level = slot_losses(logprobs[:, 0], levels, self._labels(batch.fidelity), self._config)
+        order = self._order_loss(logprobs[:, 0], levels, batch.fidelity)
         words = _mean_cross_entropies(logprobs[:, 1:], told.wanted).sum() / counts.explanations
-        return torch.stack(losses).sum() + self._config.explanation_weight * words
-
-    def _order_losses(self, answer: Tensor, batch: Batch) -> Tensor:
-        """Loss on the order of Q_SR and of F within each group."""
-        quality = self._order_loss(answer, self.tokens.quality, batch.quality[:, 1:])
-        fidelity = self._order_loss(answer, self.tokens.fidelity, batch.fidelity)
-        return self._config.ranking_weight * quality + self._config.fidelity_ranking_weight * fidelity
+        level_and_order = (
+            level.sum() / counts.fidelities + self._config.fidelity_ranking_weight * order / counts.transitions
+        )
+        return level_and_order + self._config.explanation_weight * words
 
     def _order_loss(self, answer: Tensor, levels: dict[int, float], labels: NDArray[np.float32]) -> Tensor:
         """Sum over the groups whose every candidate has a label; labels [G, K]."""
@@ -104,15 +100,20 @@ class JudgeObjective(nn.Module):
         read = expectation(answer, levels).view(told.shape)
         return ranking_losses(read[known], told[known], values[-1] - values[0], self._config).sum()
 
-    def _ladder_loss(self, batch: Batch, encoded: Pictures) -> Tensor:
-        """Loss on the order of F and of Q_SR along each ladder."""
-        states = answer_states(self.model, self.processor, TRANSITION_PROMPT, encoded, ladder_pairs(batch))
-        answer = self._logprobs(states)[:, 0]
+    def _ladder_loss(self, batch: Batch, encoded: Pictures, quality: Tensor) -> Tensor:
+        """Loss on the order of F and of Q_SR along each ladder; quality [pictures, vocabulary], the ladders' last."""
+        tokens = self.prompts.tokens
+        fidelity = self._answers(self.prompts.transition, encoded, ladder_pairs(batch))
+        answers = ((tokens.fidelity, fidelity), (tokens.quality, quality[batch.quality.size :]))
         losses = [
             self._order_loss(answer, levels, (min(levels.values()) - max(levels.values())) * batch.margins[..., slot])
-            for slot, levels in enumerate((self.tokens.fidelity, self.tokens.quality))
+            for slot, (levels, answer) in enumerate(answers)
         ]
         return self._config.ladder_weight * torch.stack(losses).sum()
+
+    def _answers(self, prompt: str, encoded: Pictures, shown: Tensor) -> Tensor:
+        """Log probabilities [len(shown), vocabulary] at the first answer position."""
+        return self._logprobs(answer_states(self.model, self.processor, prompt, encoded, shown))[:, 0]
 
     def _explanations(self, batch: Batch) -> "Explanations":
         """Tokens after a transition prompt: the score token nearest to the label, then the explanation's tokens."""
@@ -123,9 +124,10 @@ class JudgeObjective(nn.Module):
         wanted = torch.tensor(
             [ids + [_IGNORED] * (longest - len(ids)) for ids in told], dtype=torch.long, device=device
         )
-        levels = torch.tensor(list(self.tokens.quality.values()), device=device)
-        nearest = (self._labels(batch.quality[:, 1:])[:, None] - levels).abs().argmin(1)
-        scores = torch.tensor(list(self.tokens.quality), device=device)[nearest]
+        levels = torch.tensor(list(self.prompts.tokens.fidelity.values()), device=device)
+        # Where F is unlabelled, argmin's first: what follows is learnt after some letter, whichever it is.
+        nearest = (self._labels(batch.fidelity)[:, None] - levels).abs().argmin(1)
+        scores = torch.tensor(list(self.prompts.tokens.fidelity), device=device)[nearest]
         # What is ignored comes last, so no position that counts sees what stands in for it.
         shown = torch.cat([scores[:, None], wanted[:, :-1].clamp(min=0)], 1) if longest else None
         return Explanations(shown, wanted)

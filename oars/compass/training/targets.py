@@ -48,13 +48,11 @@ def ranking_losses(read: Tensor, label: Tensor, span: float, config: TargetConfi
     return (losses * pairs).sum((1, 2)) / max(read.shape[1] - 1, 1)
 
 
-def slot_losses(
-    logprobs: Tensor, levels: dict[int, float], label: Tensor, share: float, config: TargetConfig
-) -> Tensor:
+def slot_losses(logprobs: Tensor, levels: dict[int, float], label: Tensor, config: TargetConfig) -> Tensor:
     """Loss of each row's slot, [B]; 0 where the label is NaN.
 
-    logprobs [B, vocabulary], labels [B]; `share` of the probability mass belongs to this slot's token set. The sum of
-    the cross-entropy to the target and the weighted squared error of the expectation, in [0, 1].
+    logprobs [B, vocabulary], labels [B]. The sum of the cross-entropy to the target and the weighted squared error of
+    the expectation, in [0, 1].
     """
     known = ~label.isnan()
     label = torch.where(known, label, next(iter(levels.values())))
@@ -62,4 +60,4 @@ def slot_losses(
     on_set = logprobs[:, ids]
     cross_entropy = -(target(label, values, config) * on_set).sum(-1)
     error = (expectation(logprobs, levels) - label) / (values[-1] - values[0])
-    return (share * cross_entropy + config.expectation_weight * error.square()) * known
+    return (cross_entropy + config.expectation_weight * error.square()) * known

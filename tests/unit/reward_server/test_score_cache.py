@@ -21,10 +21,10 @@ def view(name: int) -> View:
 def test_it_is_a_bounded_memory_that_forgets_what_was_not_asked_for_longest(
     size: int, steps: list[tuple[bool, int, int]]
 ) -> None:
-    known, model = ScoreCache("judge", size), OrderedDict[tuple[int, int], int]()
+    known, model = ScoreCache("judge", "p", size), OrderedDict[tuple[int, int], int]()
     for number, (keep, lr, sr) in enumerate(steps):
         if keep:
-            known.keep(view(lr), view(sr), {0: float(number)})
+            known.keep([view(lr), view(sr)], {0: float(number)})
             model[lr, sr] = number
             model.move_to_end((lr, sr))
             while len(model) > size:
@@ -33,12 +33,12 @@ def test_it_is_a_bounded_memory_that_forgets_what_was_not_asked_for_longest(
             if (lr, sr) in model:
                 model.move_to_end((lr, sr))
             expected = {0: float(model[lr, sr])} if (lr, sr) in model else None
-            assert known.get(view(lr), view(sr)) == expected
+            assert known.get([view(lr), view(sr)]) == expected
         assert len(known) == len(model) <= size
 
 
-def test_an_input_is_not_a_transition() -> None:
-    known = ScoreCache("judge", 8)
-    known.keep(view(1), None, {0: 1.0})
-    assert known.get(view(1), view(1)) is None
-    assert known.get(view(1), None) == {0: 1.0}
+def test_a_picture_is_not_a_transition() -> None:
+    known = ScoreCache("judge", "p", 8)
+    known.keep([view(1)], {0: 1.0})
+    assert known.get([view(1), view(1)]) is None
+    assert known.get([view(1)]) == {0: 1.0}

@@ -1,82 +1,81 @@
-import math
+"""The judge's prompts: what each version asks, in which template, with which letter for the best."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from oars.compass.miniature.judge_model import SPECIAL_TOKENS, build_tokenizer
-from oars.compass.prompt import (
-    FIDELITY_LEVELS,
-    INPUT_PROMPT,
-    QUALITY_LEVELS,
-    TRANSITION_PROMPT,
-    Reading,
-    ScoreTokens,
-    confidence,
-    read,
-)
-from oars.config import JudgeConfig
+from oars.compass.judge_card import JUDGE_CARD, BadCard, JudgeCard, prompt_version_of
+from oars.compass.miniature.judge_model import SPECIAL_TOKENS, build_processor, build_tokenizer
+from oars.compass.prompt import IMAGE, NEWEST, VERSIONS, Prompts, message_parts, rendered, score_tokens
+from oars.miniature import miniature_path
 
-LEVELS = {10: 1.0, 11: 2.0, 12: 3.0}
+TURN = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
 
 
-@given(st.lists(st.floats(-20, 0), min_size=3, max_size=3))
-def test_a_reading_is_the_expectation_renormalised_to_the_set(logits):
-    weights = [math.exp(x) for x in logits]
-    reading = read(LEVELS, {token: x - 1 for token, x in zip(LEVELS, logits, strict=True)})
-    assert reading.value == pytest.approx(
-        sum(v * w for v, w in zip(LEVELS.values(), weights, strict=True)) / sum(weights)
-    )
-    assert reading.mass == pytest.approx(sum(weights) / math.e)
+@pytest.mark.parametrize("version", VERSIONS.values(), ids=str)
+def test_every_score_level_is_one_token_and_the_sets_are_disjoint(version):
+    tokens = score_tokens(build_tokenizer(), version)
+    assert list(tokens.quality.values()) == [1, 2, 3, 4, 5]
+    assert list(tokens.fidelity.values()) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+    assert len(set(tokens.ids)) == 11
 
 
-def test_a_missing_token_is_an_error_and_not_a_partial_reading():
-    with pytest.raises(KeyError):
-        read(LEVELS, {10: -1.0, 11: -2.0})
-
-
-def test_no_mass_at_all_reads_as_nan():
-    assert math.isnan(read(LEVELS, dict.fromkeys(LEVELS, -math.inf)).value)
-
-
-def test_every_score_level_is_one_token_and_the_sets_are_disjoint():
-    tokens = ScoreTokens.of(build_tokenizer())
-    assert sorted(tokens.quality.values()) == sorted(QUALITY_LEVELS.values())
-    assert sorted(tokens.fidelity.values()) == sorted(FIDELITY_LEVELS.values())
-    assert len(set(tokens.ids)) == len(QUALITY_LEVELS) + len(FIDELITY_LEVELS)
-
-
-def test_a_level_of_several_tokens_is_refused():
-    class Spelling:
-        def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
-            return [1, 2]
-
-    with pytest.raises(ValueError, match="score level '1' is 2 tokens"):
-        ScoreTokens.of(Spelling())
+def test_a_is_the_best_to_every_chat_model_and_was_the_worst_in_the_first_version():
+    levels = NEWEST.fidelity_levels
+    assert levels["A"] == max(levels.values()) and levels["F"] == min(levels.values())
+    assert VERSIONS["compass-1"].fidelity_levels["A"] == 0
 
 
 def test_qwens_special_tokens_are_single_and_prompts_are_short():
-    tokenizer = build_tokenizer()
+    tokenizer, prompts = build_tokenizer(), Prompts.of(build_processor(build_tokenizer()), NEWEST)
     assert all(len(tokenizer.encode(token, add_special_tokens=False)) == 1 for token in SPECIAL_TOKENS)
-    assert len(tokenizer.encode(TRANSITION_PROMPT)) < 48
-    assert tokenizer.decode(tokenizer.encode(INPUT_PROMPT, add_special_tokens=False)) == INPUT_PROMPT
+    assert len(tokenizer.encode(prompts.transition)) < 48 and len(tokenizer.encode(prompts.quality)) < 40
+    assert tokenizer.decode(tokenizer.encode(prompts.quality, add_special_tokens=False)) == prompts.quality
 
 
 def test_both_prompts_begin_with_the_same_tokens_up_to_the_end_of_the_lr():
-    tokenizer = build_tokenizer()
-    rows = [tokenizer.encode(prompt, add_special_tokens=False) for prompt in (INPUT_PROMPT, TRANSITION_PROMPT)]
+    tokenizer, prompts = build_tokenizer(), Prompts.of(build_processor(build_tokenizer()), NEWEST)
+    rows = [tokenizer.encode(prompt, add_special_tokens=False) for prompt in (prompts.quality, prompts.transition)]
     end = rows[0].index(tokenizer.convert_tokens_to_ids("<|vision_end|>"))
     assert rows[0][: end + 1] == rows[1][: end + 1]
 
 
-def test_a_judge_that_answers_with_letters_alone_is_not_confident():
-    letters, digits = Reading(0.04, 1 - 1e-6), Reading(2.9, 1e-6)
-    assert confidence(Reading(3.0, 1.0), letters, digits) < JudgeConfig().min_confidence
-    assert confidence(Reading(3.0, 1.0), digits, letters) < JudgeConfig().min_confidence
+def test_a_question_is_asked_in_the_checkpoints_own_template():
+    """The template's own words stay; the answer follows directly."""
+    processor = build_processor(build_tokenizer())
+    assert Prompts.of(processor, NEWEST).transition == TURN.format(NEWEST.transition)
+    processor.chat_template = (
+        "SYSTEM {% for part in messages[0]['content'] %}{{ part['text'] if part['type'] == 'text' else '<picture>' }}"
+        "{% endfor %}{% if add_generation_prompt and not enable_thinking %} ANSWER:{% endif %}"
+    )
+    asked = Prompts.of(processor, NEWEST)
+    assert asked.quality == "SYSTEM " + NEWEST.quality.replace(IMAGE, "<picture>") + " ANSWER:"
+    assert asked.transition == "SYSTEM " + NEWEST.transition.replace(IMAGE, "<picture>") + " ANSWER:"
 
 
-@given(st.floats(0, 1), st.floats(0, 0.5), st.floats(0, 0.5))
-def test_confidence_is_a_share_that_each_token_set_bounds(source, fidelity, quality):
-    share = confidence(Reading(3.0, source), Reading(0.5, fidelity), Reading(3.0, quality))
-    assert 0 <= share <= 1
-    assert share <= min(source, 2 * fidelity, 2 * quality, fidelity + quality)
+def test_without_a_template_a_question_is_one_plain_turn():
+    processor = build_processor(build_tokenizer())
+    processor.chat_template = processor.tokenizer.chat_template = None
+    assert Prompts.of(processor, NEWEST).quality == TURN.format(NEWEST.quality) == rendered(NEWEST.quality, None)
+
+
+def test_a_message_has_its_texts_and_pictures_in_order():
+    first = message_parts(VERSIONS["compass-1"].transition)
+    assert [part["type"] for part in first] == ["text", "image", "text", "image", "text"]
+    assert [part["type"] for part in message_parts(NEWEST.transition)] == ["image", "image", "text"]
+
+
+def test_the_card_says_in_which_words_and_a_stock_checkpoint_is_asked_in_the_newest(tmp_path):
+    assert prompt_version_of(tmp_path) is NEWEST and JudgeCard.of(tmp_path) is None
+    (tmp_path / JUDGE_CARD).write_text(JudgeCard(prompt_version="compass-1").model_dump_json())
+    assert prompt_version_of(tmp_path) is VERSIONS["compass-1"]
+    card = JudgeCard.of(miniature_path("judge"))
+    assert card is not None and prompt_version_of(miniature_path("judge")).name == card.prompt_version
+
+
+@pytest.mark.parametrize(
+    ("text", "what"), [('{"prompt_version": "compass-0"}', "prompt_version 'compass-0'"), ("{", JUDGE_CARD)]
+)
+def test_a_bad_card_is_one_line_that_names_it(tmp_path, text, what):
+    (tmp_path / JUDGE_CARD).write_text(text)
+    with pytest.raises(BadCard, match=what) as caught:
+        prompt_version_of(tmp_path)
+    assert "\n" not in str(caught.value)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from oars.compass.outcome import Failed, FailureReason, Judged, JudgeOutcome
+from oars.compass.prompt import NEWEST
 from oars.compass.self_test import CANDIDATES, FILE, SIDE, Known, SelfTest, pictures, read_self_test, write_self_test
 from oars.miniature import miniature_path
 from reward_server.checkpoint import judge_digest
@@ -31,7 +32,7 @@ def judged(fidelity: float = 0.5, q_lr: float = 2, q_sr: float = 3) -> Judged:
 
 
 def written(directory: Path, **fields: Any) -> Path:
-    test = SelfTest(groups={7: (KNOWN, KNOWN)}, **fields)
+    test = SelfTest(**{"prompt_version": NEWEST.name, "groups": {7: (KNOWN, KNOWN)}} | fields)
     (directory / FILE).write_text(test.model_dump_json())
     return directory
 

@@ -9,7 +9,7 @@ import pytest
 from oars.compass.annotation.fidelity_labels import FidelityMap
 from oars.compass.annotation.labels import LabelMap
 from oars.compass.data.dataset import LABELS_FILE, fidelity_bounds
-from oars.compass.training.files import JUDGE_LABELS
+from oars.compass.judge_card import JUDGE_LABELS
 from oars.metrics.dists import dists_available
 from oars.metrics.perceptual import MissingWeights
 from oars.miniature import miniature_path

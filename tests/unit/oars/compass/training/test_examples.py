@@ -165,7 +165,7 @@ def test_the_order_of_f_counts_where_every_candidate_has_a_label(packed, objecti
     assert 0 < whole.mean() < 1
     labelled = np.repeat(whole, batch.fidelity.shape[1])
     losses = [
-        objective._order_loss(rows, objective.tokens.fidelity, labels)
+        objective._order_loss(rows, objective.prompts.tokens.fidelity, labels)
         for rows, labels in (
             (answer, batch.fidelity),
             (answer[labelled], batch.fidelity[whole]),

@@ -36,7 +36,7 @@ def test_a_farther_level_costs_more(truth, near, far):
         logits[0, list(LEVELS)[level]] = 20.0
         labels = torch.tensor([VALUES[truth].item()])
         config = TargetConfig(kind="gaussian", expectation_weight=4.0)
-        losses.append(slot_losses(logits.log_softmax(-1), LEVELS, labels, 1.0, config).item())
+        losses.append(slot_losses(logits.log_softmax(-1), LEVELS, labels, config).item())
     if abs(truth - near) < abs(truth - far):
         assert losses[0] < losses[1]
 
@@ -47,7 +47,7 @@ def test_a_farther_level_costs_more(truth, near, far):
 def test_an_unlabelled_row_costs_nothing_and_teaches_nothing(labels, kind):
     logits = torch.randn(len(labels), 12, generator=torch.Generator().manual_seed(0)).requires_grad_()
     told = torch.tensor(labels)
-    losses = slot_losses(logits.log_softmax(-1), LEVELS, told, 0.5, TargetConfig(kind=kind))
+    losses = slot_losses(logits.log_softmax(-1), LEVELS, told, TargetConfig(kind=kind))
     losses.sum().backward()
     unknown = told.isnan()
     assert torch.isfinite(losses).all()
@@ -60,11 +60,11 @@ def test_the_loss_is_least_where_the_answer_is_the_target():
     perfect = two_hot(labels, VALUES).clamp(min=1e-9).log()
     logits = torch.full((1, 12), -30.0)
     logits[:, list(LEVELS)] = perfect
-    at_target = slot_losses(logits.log_softmax(-1), LEVELS, labels, 1.0, TargetConfig())
+    at_target = slot_losses(logits.log_softmax(-1), LEVELS, labels, TargetConfig())
     for token in (3, 9):  # the levels 2 and 3, around the label
         moved = logits.clone()
         moved[0, token] += 1
-        assert slot_losses(moved.log_softmax(-1), LEVELS, labels, 1.0, TargetConfig()) > at_target
+        assert slot_losses(moved.log_softmax(-1), LEVELS, labels, TargetConfig()) > at_target
 
 
 group = st.lists(label, min_size=2, max_size=6)
