@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _GIB = 1 << 30
 # Of the engine's processes.
 _TITLE = "oars:compass"
-# Preprocessed pictures are kept for the LR alone, which K + 1 prompts of a group share; every candidate is new.
+# Preprocessed pictures are kept for the prompts of one group, which share them; the next group's are new.
 _PICTURE_CACHE_GIB = 0.5
 # vLLM's two halves may disagree on which pictures the engine holds, after an abort; the second time they are sent.
 _SENDS = 2
