@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 PERIODS = tuple(range(2, 33))
 """Pixels. A patch grid, an upsampling or a latent cell of the models in use is within these."""
 _BLOCK = 64
-"""Side of a block, pixels: twice the longest period, so that each phase is averaged over four places or more."""
+"""Least side of a block, pixels: twice the longest period, so that each phase is averaged over four places or more."""
 _QUIET = 64.0
 """Squared grey levels added to a block's own variance in its weight, so that flat blocks do not decide alone. The
 weights halve what a single photo reads at periods above 16, where each block has few periods to average."""
@@ -88,7 +88,7 @@ def _blocks(picture: Pixels, period: int) -> Iterator[tuple[Floats, float]]:
         raise ValueError(f"{width}x{height} px: a lattice of period {period} needs {2 * period} px a side")
     grey = picture.astype(np.float32) @ _LUMA
     fine = grey - uniform_filter(grey, period)
-    tall, wide = min(_BLOCK, height), min(_BLOCK, width)
+    tall, wide = (side // max(1, side // _BLOCK) for side in (height, width))
     for top in range(0, height - tall + 1, tall):
         for left in range(0, width - wide + 1, wide):
             yield _pattern(fine[top : top + tall, left : left + wide], top, left, period)
