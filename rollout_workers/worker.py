@@ -23,10 +23,12 @@ from oars.alignment.messages import Conditioning, PolicySnapshot, RolloutReceipt
 from oars.alignment.old_policy import old_is_current
 from oars.alignment.training_points import training_point, training_times
 from oars.config import RunConfig
+from oars.config.alarms import LEAST_WATCHED_LR
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
 from oars.generator.policy import Policy, Role, load_pipeline
 from oars.generator.sampler import denoise, flow_times
+from oars.metrics.place import place
 from oars.precision import compute_repeatably
 from oars.seeds import seeded_noise
 from rollout_workers.metrics import WorkerMetrics
@@ -171,9 +173,14 @@ def _tokens(conditioning: Conditioning) -> int:
 
 
 def _drift(lr: NDArray[np.uint8], images: NDArray[np.uint8], x0: Tensor) -> dict[str, float]:
-    """Root mean square of the latents; colour shift in grey levels (0..255)."""
+    """Root mean square of the latents; colour shift in grey levels (0..255); place of the candidates' mean on the LR,
+    unless that is too small to have one."""
     shift = images.mean((1, 2), dtype=np.float64) - lr.mean((0, 1), dtype=np.float64)
-    return {"x0_norm": x0.square().mean().sqrt().item(), "colour_shift": float(np.abs(shift).mean())}
+    norms = {"x0_norm": x0.square().mean().sqrt().item(), "colour_shift": float(np.abs(shift).mean())}
+    if min(lr.shape[:2]) < LEAST_WATCHED_LR:
+        return norms
+    where = place(images.mean(0), lr)
+    return norms | {"output_shift": where.shift, "output_zoom": where.zoom}
 
 
 class _Clock:

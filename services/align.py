@@ -36,10 +36,10 @@ async def align(run: Run) -> Results | None:
             for stage in RL_STAGES:
                 steps = await rl_stage(conductor, stage)
                 run.stage_ended(stage.name, steps)
-            await conductor.checkpoint()
             if run.stop.requested:
+                await conductor.checkpoint()
                 return None
-            adapter = await roles.learner.snapshot(conductor.steps)
+            adapter = await conductor.result()
     results = await run.stop.unless_requested(finish(run, roles.judge, sft, adapter))
     if results:
         roles.samples.forget_all_but([])

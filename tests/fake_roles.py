@@ -2,13 +2,24 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from oars.alignment.messages import AttemptFailed, Published, RolloutReceipt, RolloutRequest, Sampled
+from learner.report import StepReport
+from oars.alignment.messages import (
+    AttemptFailed,
+    PolicySnapshot,
+    Published,
+    RolloutReceipt,
+    RolloutRequest,
+    Sampled,
+    TrainingGroup,
+)
 from oars.compass.outcome import CandidateOutcome, Scored
 from oars.imaging.crops import Pair
 from services.control.protocols import BadSample, Judgement
@@ -55,11 +66,50 @@ class Rollouts:
         self.sampling -= 1
         self._free.put_nowait(worker)
         receipt = RolloutReceipt(
-            request.group_id, request.attempt, worker, policy.version, policy.digest, policy.tensors
+            request.group_id,
+            request.attempt,
+            worker,
+            policy.version,
+            policy.digest,
+            policy.tensors,
+            drift={"x0_norm": 1.0, "velocity_norm": 1.0},
         )
         images = asyncio.get_running_loop().create_future()
         images.set_result(np.zeros((K, 16, 16, 3), np.uint8))
         return self.fate(request, Sampled(receipt, images, request.group_id, 0.0))
+
+
+@dataclass
+class Learner:
+    """Remembers what it trained on."""
+
+    rollouts: Rollouts
+    batches: list[list[str]] = field(default_factory=list)
+    optimality: list[tuple[float | None, ...]] = field(default_factory=list)
+    saved: list[Path] = field(default_factory=list)
+    sampled_while_training: list[int] = field(default_factory=list)
+    on_step: Callable[[int], None] = lambda step: None
+
+    async def begin_rl(self) -> int:
+        return 0
+
+    async def train(self, groups: Sequence[TrainingGroup], version: int) -> StepReport:
+        self.batches.append([group.group_id for group in groups])
+        self.optimality += [group.optimality for group in groups]
+        await asyncio.sleep(0.002)
+        self.sampled_while_training.append(self.rollouts.sampling)
+        self.on_step(len(self.batches))
+        return StepReport(len(self.batches), len(self.batches) - 1, {"total": 1.0}, 0.5, {}, 0.1)
+
+    async def publish(self, version: int) -> PolicySnapshot:
+        return PolicySnapshot(version, f"digest-{version}", {"a": torch.zeros(1)})
+
+    async def snapshot(self, version: int) -> PolicySnapshot:
+        return PolicySnapshot(version, f"average-{version}", {"a": torch.full((1,), float(version))})
+
+    async def save(self, path: Path, meta: dict[str, Any]) -> None:
+        path.mkdir(parents=True)
+        self.saved.append(path)
 
 
 @dataclass

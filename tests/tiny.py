@@ -30,6 +30,7 @@ def tiny_config(directory: Path, **changes: object) -> RunConfig:
         "optimiser": {"micro_batch": 4, "lr": 1e-2},
         "stages": {"cold_start": {"optimiser": {"micro_batch": 2}}},
         "rollout": {"candidates": K},
+        "alarms": {"every": 0},
     }
     return RunConfig.model_validate(tree | changes)
 

@@ -20,3 +20,5 @@ class DropReason(StrEnum):
     """Its batch gave a gradient that is not finite, each time that it was tried."""
     LOST = "lost"
     """Its sample on disk is missing or damaged, so that it cannot be trained any more."""
+    ENDED = "ended"
+    """An alarm ended RL before the group was trained."""

@@ -43,7 +43,8 @@ class RolloutReceipt:
     """Seconds by phase: encode, denoise, decode, and old_velocity where the worker evaluates v_old or v_ref."""
     drift: dict[str, float] = field(default_factory=dict)
     """Drift monitors: x0_norm and velocity_norm (root mean squares of the latents and of the velocities that led to
-    them), colour_shift (mean absolute difference of channel means to the LR, in grey levels)."""
+    them), colour_shift (mean absolute difference of channel means to the LR, in grey levels), output_shift and
+    output_zoom (oars/metrics/place.py)."""
 
 
 @dataclass(frozen=True)

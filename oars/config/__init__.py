@@ -1,5 +1,6 @@
 """One frozen pydantic tree: what a run depends on, and nothing else. Importable without torch."""
 
+from oars.config.alarms import AlarmsConfig
 from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StagesConfig
 from oars.config.base import BadConfig
 from oars.config.cluster import ControlConfig, LearnerConfig, ResourcesConfig, RolloutConfig
@@ -9,6 +10,7 @@ from oars.config.generator import GeneratorConfig, LoraConfig, SamplerConfig
 from oars.config.run import DataConfig, RunConfig, load_profile
 
 __all__ = [
+    "AlarmsConfig",
     "BadConfig",
     "ControlConfig",
     "DataConfig",

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from oars.config.alarms import LEAST_WATCHED, LEAST_WATCHED_LR, AlarmsConfig
 from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StagesConfig
 from oars.config.base import Config
 from oars.config.cluster import ControlConfig, LearnerConfig, RolloutConfig
@@ -57,6 +58,7 @@ class RunConfig(Config):
     rollout: RolloutConfig = RolloutConfig()
     learner: LearnerConfig = LearnerConfig()
     control: ControlConfig = ControlConfig()
+    alarms: AlarmsConfig = AlarmsConfig()
     metrics: tuple[str, ...] = ()
     """Metrics of pyiqa, by its names (`liqe`, `musiq`, ...), measured on held-out crops beside the offline panel."""
     labels: dict[str, str] = Field(default_factory=dict)
@@ -66,6 +68,13 @@ class RunConfig(Config):
     def _groups_can_be_trained(self) -> Self:
         if self.reward.min_scored > (candidates := self.rollout.candidates):
             raise ValueError(f"reward.min_scored: {self.reward.min_scored} of rollout.candidates {candidates}")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_watched(self) -> Self:
+        least = max(LEAST_WATCHED, LEAST_WATCHED_LR * self.data.scale)
+        if self.alarms.every and self.data.crop < least:
+            raise ValueError(f"alarms: watched crops need data.crop >= {least}, got {self.data.crop}; or every=0")
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from skimage.registration import phase_cross_correlation
 
+from oars.config.alarms import LEAST_WATCHED_LR
+
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
@@ -37,15 +39,15 @@ class Place(NamedTuple):
         return float(np.hypot(self.down, self.right))
 
 
-def place(sr: Pixels, lr: Pixels) -> Place:
-    """Place of `sr` uint8 [H, W, 3] on `lr` uint8 [h, w, 3], H and W the same whole multiple of h and w of at least 16.
+def place(sr: Pixels | Floats, lr: Pixels) -> Place:
+    """Place of `sr` [H, W, 3] in 0..255 on `lr` uint8 [h, w, 3]; H and W are one whole multiple of h and w, 16 or more.
 
     A picture without detail has none: it reads as (0, 0, 1). A single crop errs by some tenths of a pixel: take the
     median of several. Raises ValueError for other sizes.
     """
     height, width = lr.shape[:2]
     scale = sr.shape[0] // height
-    if sr.shape[:2] != (height * scale, width * scale) or min(height, width) < 16:
+    if sr.shape[:2] != (height * scale, width * scale) or min(height, width) < LEAST_WATCHED_LR:
         raise ValueError(f"SR of {sr.shape[1]}x{sr.shape[0]} px has no place on LR of {width}x{height} px")
     ours = (sr @ _LUMA).reshape(height, scale, width, scale).mean((1, 3))
     theirs = lr @ _LUMA

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from oars.alignment.drops import DropReason
 from oars.compass.outcome import FailureReason
+from oars.config.alarms import Action, AlarmName
 from oars.errors import UserError
 from oars.evaluation.intervals import Interval
 from oars.files import write_text
@@ -79,6 +80,22 @@ class HeldOut(_Part):
     """Crops that COMPASS could not score; in no COMPASS mean."""
 
 
+class Alarm(_Part):
+    """An alarm that was raised while the run trained."""
+
+    step: int
+    """RL optimiser steps done."""
+    name: AlarmName
+    level: float
+    limit: float
+    action: Action
+
+    @property
+    def line(self) -> str:
+        """For people."""
+        return f"alarm {self.name} at step {self.step}: {self.level:.3g}, above {self.limit:g}"
+
+
 class Summary(_Part):
     """Everything that one looks for first after a run."""
 
@@ -90,6 +107,10 @@ class Summary(_Part):
     """Reason why the run stopped or failed; empty otherwise."""
     warnings: list[str] = Field(default_factory=list)
     """Reasons to doubt the result although nothing failed; one line each."""
+    alarms: list[Alarm] = Field(default_factory=list)
+    """Alarms in the order in which they were raised (docs/alignment.md)."""
+    rolled_back_to: int | None = None
+    """RL step whose weights were evaluated, after an alarm that rolls back."""
     labels: dict[str, str] = Field(default_factory=dict)
     started_at: str
     """ISO 8601, UTC."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from learner.errors import NonFiniteGradient
 from learner.report import StepReport
 from oars.alignment.drops import DropReason
-from oars.alignment.messages import TrainingGroup
+from oars.alignment.messages import PolicySnapshot, TrainingGroup
 from oars.alignment.stage import Stage
 from oars.config import RunConfig
 from oars.config.alignment import RLStageConfig
@@ -32,6 +32,7 @@ from services.control.observer import RunObserver
 from services.control.policy_store import PolicyStore
 from services.control.protocols import BadSample, Learner, Rollouts, SampleStore, Source
 from services.control.source import AdmittedGroup
+from services.control.watch import Watch
 from services.run.checkpoints import Checkpoints
 from services.run.ledger import Finished, Ledger
 from services.run.stopping import StopRequest
@@ -66,6 +67,8 @@ class StageRun:
     step_began: float = 0.0
     drops_in_a_row: Counter[DropReason] = field(default_factory=Counter)
     lives: set[asyncio.Task[None]] = field(default_factory=set)
+    look: asyncio.Task[None] | None = None
+    """The look at the watched crops that began last."""
     room: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when something happened that may let a group in."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -90,8 +93,10 @@ class Conductor:
         samples: SampleStore,
         groups: GroupRunner,
         now: Callable[[], float],
+        watch: Watch | None = None,
     ) -> None:
-        self.config = config
+        """Without a watch there are no alarms."""
+        self.config, self._watch = config, watch
         self._ledger, self._observer, self._watchdog, self._stop = ledger, observer, watchdog, stop
         self._checkpoints, self._source, self._rollouts, self._learner = checkpoints, source, rollouts, learner
         self._policies, self._samples, self._groups, self._now = policies, samples, groups, now
@@ -100,6 +105,15 @@ class Conductor:
     def steps(self) -> int:
         """Optimiser steps of RL so far, which is also the newest version."""
         return self._ledger.steps()
+
+    @property
+    def ended(self) -> bool:
+        """An alarm ended RL."""
+        return self._watch is not None and self._watch.ended is not None
+
+    @property
+    def _over(self) -> bool:
+        return self._stop.requested or self.ended
 
     async def begin(self) -> None:
         """Bring the learner to where the ledger says that the run is, and publish that version."""
@@ -112,6 +126,8 @@ class Conductor:
         ledger keeps them for the next driver."""
         ledger, bound = self._ledger, self.config.control.staleness_bound
         self._observer.stage_began(stage.name)
+        if self._watch and not self._watch.begun:
+            await self._watch.look(self.steps, await self._learner.snapshot(self.steps))
         async with asyncio.TaskGroup() as tasks:
             rule, buffer = Admission(bound, config.groups), ExperienceBuffer(config.groups, bound)
             begun = (ledger.steps(stage.name), ledger.admitted(stage.name))
@@ -119,7 +135,9 @@ class Conductor:
             await self._restore(running)
             watching = [tasks.create_task(self._watch_clocks()), tasks.create_task(self._admit(running))]
             yield running
-            for task in [*watching, *running.lives]:
+            if running.look and not self._stop.requested:
+                await running.look
+            for task in [*watching, *running.lives, *([running.look] if running.look else [])]:
                 task.cancel()
 
     # Admission and the life of groups
@@ -145,7 +163,7 @@ class Conductor:
             running.rule.capacity(running.in_flight, running.config.steps - running.step) > 0
             and self._groups.room(len(running.lives), now) >= 1
             and self._groups.breaker.tick(now) is not BreakerState.OPEN
-            and not self._stop.requested
+            and not self._over
         )
 
     def _start(self, running: StageRun, group: AdmittedGroup, attempts: int) -> None:
@@ -208,7 +226,7 @@ class Conductor:
 
     async def next_batch(self, running: StageRun) -> list[ScoredGroup]:
         """Wait for a whole batch and lease it to the next step; empty once the stage has all its steps, or when a stop
-        was requested."""
+        was requested or an alarm ended RL."""
         if running.step >= running.config.steps:
             return []
         if running.leased:
@@ -216,7 +234,7 @@ class Conductor:
             return leased
         waiting = self._watchdog.waiting("learner", f"{running.config.groups} scored groups")
         with self._observer.timed("learner_idle"), waiting:
-            while not self._stop.requested:
+            while not self._over:
                 if batch := self._full_batch(running):
                     self._ledger.leased(self.steps + 1, running.stage.name, self._staleness(batch))
                     return batch
@@ -285,6 +303,25 @@ class Conductor:
         self._observer.trained(running.stage.name, step, batch, groups, behind, report, version, seconds)
         if self.steps % self.config.control.checkpoint_every == 0:
             await self.checkpoint()
+        await self._look(running)
+
+    async def _look(self, running: StageRun) -> None:
+        """Begin a look that is due, unless the last one is not over."""
+        watch, idle = self._watch, running.look is None or running.look.done()
+        if watch and idle and watch.due(self.steps):
+            policy = await self._learner.snapshot(self.steps)
+            running.look = running.tasks.create_task(watch.look(self.steps, policy))
+
+    async def result(self) -> PolicySnapshot:
+        """The weights to evaluate: the evaluation average, or that of the last good look after a roll-back. Ends what
+        an alarm left in flight."""
+        await self.checkpoint()
+        for group_id in self._ledger.in_flight():  # none unless an alarm ended RL
+            self._ledger.dropped(group_id, DropReason.ENDED)
+            self._observer.dropped(group_id, DropReason.ENDED, "")
+            self._samples.forget([group_id])
+        kept = self._watch.kept() if self._watch else None
+        return kept or await self._learner.snapshot(self.steps)
 
     async def checkpoint(self) -> None:
         """Write a checkpoint, at a step boundary only; does nothing if this step has one."""

@@ -16,6 +16,8 @@ from oars.alignment.drops import DropReason
 from oars.alignment.messages import Published, RolloutReceipt, TrainingGroup
 from oars.alignment.optimality import signal
 from oars.compass.outcome import Scored
+from oars.config.alarms import AlarmName
+from oars.report.summary import Alarm
 from services.control.batches import batch_numbers
 from services.control.experience import ScoredGroup
 from services.control.protocols import Judgement
@@ -137,6 +139,20 @@ class RunObserver:
         self._telemetry.gauge("event_loop_lag_seconds", loop_lag_s)
         self._telemetry.gauge("reward_unavailable_seconds", reward_unavailable_s)
         self._telemetry.gauge("learner_idle_seconds", self.clocks["learner_idle"])
+
+    # The watched crops
+
+    def looked(self, step: int, levels: Mapping[AlarmName, float], alarms: Sequence[Alarm]) -> None:
+        """A look at RL step `step`; it has no levels if it is the first."""
+        self._telemetry.event("looked", step=step, levels=levels)
+        self._telemetry.look(step, levels, {alarm.name for alarm in alarms})
+        for alarm in alarms:
+            said = {"step": step, "level": alarm.level, "limit": alarm.limit, "action": alarm.action}
+            self._telemetry.warning("alarm", alarm=alarm.name, **said)
+            print(f"{alarm.line}: {alarm.action.replace('_', ' ')}", flush=True)
+
+    def look_failed(self, step: int, error: str) -> None:
+        self._telemetry.warning("look_failed", step=step, error=error)
 
     # The learner
 

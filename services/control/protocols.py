@@ -104,4 +104,7 @@ class Learner(Protocol):
 
     async def publish(self, version: int) -> PolicySnapshot: ...
 
+    async def snapshot(self, version: int) -> PolicySnapshot:
+        """The evaluation average."""
+
     async def save(self, path: Path, meta: dict[str, Any]) -> None: ...

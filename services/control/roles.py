@@ -1,23 +1,28 @@
 """The roles of a run, started and stopped in order: the learner for the whole run, rollout workers for RL."""
 
+import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 import ray
 
 from learner.group import LearnerGroup
+from oars.alignment.stage import RL_STAGES
+from oars.imaging.crops import Pair
 from rollout_workers.pool import RolloutPool
 from services.control.compass import connect_compass
 from services.control.conductor import Conductor
 from services.control.group_runner import AfterFailure, GroupRunner, retry_policy
+from services.control.measured_look import RayMeasure
 from services.control.observer import RunObserver
 from services.control.policy_store import PolicyStore
 from services.control.protocols import Judge, Learner, Rollouts, SampleStore, Source
 from services.control.resilient_learner import Ranks, ResilientLearner
 from services.control.sample_store import RaySampleStore
 from services.control.source import InputSource
+from services.control.watch import Measure, Watch
 from services.run.run import Run
 
 
@@ -51,8 +56,9 @@ async def conducting(run: Run, roles: Roles) -> AsyncIterator[Conductor]:
     """Start the rollout workers, bring the learner into RL, publish; the workers end with the block. Raises
     WorkersUnavailable."""
     rollouts, policies = RolloutPool.create(run.config, run.rl_weights), PolicyStore(ray.put)
+    watch = await _watch(run, roles, rollouts, policies)
     conductor = conductor_of(
-        run, roles.observer, roles.source, rollouts, roles.judge, roles.learner, policies, roles.samples
+        run, roles.observer, roles.source, rollouts, roles.judge, roles.learner, policies, roles.samples, watch=watch
     )
     try:
         await conductor.begin()
@@ -62,6 +68,16 @@ async def conducting(run: Run, roles: Roles) -> AsyncIterator[Conductor]:
         yield conductor
     finally:
         await rollouts.stop()
+
+
+async def _watch(run: Run, roles: Roles, rollouts: Rollouts, policies: PolicyStore) -> Watch | None:
+    """None for a run that is too short for a second look."""
+    config, steps = run.config.alarms, sum(run.config.stages.rl(stage.name).steps for stage in RL_STAGES)
+    if not config.every or steps < config.every:
+        return None
+    pairs = await asyncio.to_thread(roles.source.watched, config.crops)
+    measure = RayMeasure(run.config.control.group_deadline_s)
+    return watch_of(run, roles.observer, pairs, rollouts, roles.judge, roles.learner, policies, measure)
 
 
 # Each role is handed the parts of the run that it needs, here and nowhere else.
@@ -79,6 +95,19 @@ def learner_of(
     return learner.running()
 
 
+def watch_of(
+    run: Run,
+    observer: RunObserver,
+    pairs: Sequence[Pair],
+    rollouts: Rollouts,
+    judge: Judge,
+    learner: Learner,
+    policies: PolicyStore,
+    measure: Measure,
+) -> Watch:
+    return Watch(run.config, pairs, run.looks, observer, run.stop, rollouts, judge, policies, measure, learner.snapshot)
+
+
 def conductor_of(
     run: Run,
     observer: RunObserver,
@@ -89,6 +118,7 @@ def conductor_of(
     policies: PolicyStore,
     samples: SampleStore,
     after_failure: AfterFailure | None = None,
+    watch: Watch | None = None,
 ) -> Conductor:
     """`after_failure` decides about failed attempts in place of the config's policy."""
     config, ledger, watchdog = run.config, run.ledger, run.watchdog
@@ -118,4 +148,5 @@ def conductor_of(
         samples,
         groups,
         run.now,
+        watch,
     )

@@ -51,6 +51,11 @@ class InputSource:
     def pairs(self, stage: Stage, start: int, count: int) -> list[Pair]:
         return [self.pair(stage, index) for index in range(start, start + count)]
 
+    def watched(self, count: int) -> list[Pair]:
+        """Pairs of training photos for the alarms, the same at every look."""
+        seed = derive_seed(self._config.seed, "watch")
+        return [training_pair(self._photos, self._config.data, seed, index) for index in range(count)]
+
     async def group(self, stage: Stage, index: int, ordinal: int) -> AdmittedGroup:
         """Group number `ordinal` of the run, about input `index` of its stage.
 

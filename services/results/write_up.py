@@ -8,6 +8,7 @@ from oars.metrics.by_name import lower_is_better
 from oars.report.page import write_report
 from oars.report.summary import Candidates, Groups, Seconds, Staleness, Status, Summary, write_summary
 from services.results.held_out import Results
+from services.run.looks import ending
 from services.run.run import Run
 
 # What of a score's provenance is the same for the whole run.
@@ -21,7 +22,8 @@ def summarise(run: Run, status: Status, reason: str, results: Results | None, pe
     """Counts come from the ledger, which is the truth; times from the run's clocks."""
     counts, behind, clocks = run.ledger.counts(), run.ledger.staleness(), run.clocks
     started, provenance = run.ledger.started(), run.ledger.provenance()
-    workers = run.config.rollout.workers
+    workers, entries = run.config.rollout.workers, run.looks.entries()
+    ended = ending(entries)
     idle = {"rollout": max(0.0, workers * clocks.rl - clocks["rollout"]), "learner": clocks["learner_idle"]}
     return Summary(
         run_id=run.id,
@@ -29,6 +31,8 @@ def summarise(run: Run, status: Status, reason: str, results: Results | None, pe
         status=status,
         reason=reason,
         warnings=_warnings(run.ledger.alike(), len(behind)),
+        alarms=[alarm for entry in entries for alarm in entry.alarms],
+        rolled_back_to=run.looks.good_version if ended and ended.action == "roll_back" else None,
         labels=run.config.labels,
         started_at=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         seconds_total=max(0.0, time.time() - started),  # unless the clock was put back

@@ -11,6 +11,7 @@ from ray.util.metrics import Counter, Gauge, Histogram
 from oars.alignment.drops import DropReason
 from oars.alignment.stage import STAGES
 from oars.compass.outcome import FailureReason
+from oars.config.alarms import ALARMS, AlarmName
 from oars.series import Series
 from reward_server.compat.ray import count
 
@@ -36,6 +37,8 @@ GAUGES = {
     "x0_norm": "Drift: RMS of the sampled latents",
     "velocity_norm": "Drift: RMS of the sampled velocities",
     "colour_shift": "Drift: mean absolute difference of channel means, candidate to LR",
+    "output_shift": "Place: pixels between the candidates and their LR",
+    "output_zoom": "Place: enlargement of the candidates against their LR; 1 is none",
     "judge_divergence": "Mean absolute difference of judged and measured fidelity",
     "last_step_timestamp_seconds": "Unix time of the last optimiser step",
     "event_loop_lag_seconds": "How late the conductor's event loop runs its timers",
@@ -59,6 +62,8 @@ HISTOGRAMS = {
 }
 # Series with a label, whose values are all known.
 LABELLED = {
+    "alarm": Series("gauge", "1 while the last look at the watched crops raised the alarm", {"alarm": ALARMS}),
+    "alarm_level": Series("gauge", "What the alarm goes by, at the last look (config: alarms)", {"alarm": ALARMS}),
     "phase": Series("gauge", "1 for the phase that the run is in", {"phase": PHASES}),
     "loss": Series("gauge", "Loss of the last optimiser step, by part", {"part": LOSS_PARTS}),
     "groups": Series("counter", "Groups that left, by exit", {"exit": ("trained", *DropReason)}),
@@ -83,6 +88,7 @@ class Prometheus:
         self._phase, self._loss = _labelled(Gauge, "phase"), _labelled(Gauge, "loss")
         self._groups, self._candidates = _labelled(Counter, "groups"), _labelled(Counter, "candidates")
         self._retries = _labelled(Counter, "retries")
+        self._alarm, self._level = _labelled(Gauge, "alarm"), _labelled(Gauge, "alarm_level")
         self._seed()
 
     def _seed(self) -> None:
@@ -91,6 +97,8 @@ class Prometheus:
         self.phase("starting")
         for part in LOSS_PARTS:
             self._loss.set(0.0, {"part": part})
+        for alarm in ALARMS:
+            self.level(alarm, 0.0, raised=False)
         for exit_ in LABELLED["groups"].labels["exit"]:
             self.group_left(str(exit_), 0)
         for outcome in LABELLED["candidates"].labels["outcome"]:
@@ -110,6 +118,10 @@ class Prometheus:
 
     def loss(self, part: str, value: float) -> None:
         self._loss.set(value, {"part": part})
+
+    def level(self, alarm: AlarmName, level: float, raised: bool) -> None:
+        self._level.set(level, {"alarm": alarm})
+        self._alarm.set(float(raised), {"alarm": alarm})
 
     def group_left(self, exit_: str, number: int = 1) -> None:
         count(self._groups, number, {"exit": exit_})

@@ -10,6 +10,7 @@ from oars.report.summary import Stage
 from services.run.checkpoints import Checkpoints
 from services.run.clocks import Clocks
 from services.run.ledger import Ledger
+from services.run.looks import Looks
 from services.run.progress import Progress
 from services.run.stopping import StopRequest
 from services.run.telemetry import Telemetry
@@ -45,6 +46,10 @@ class Run:
     def rl_weights(self) -> Path | None:
         """The weights under RL's LoRA; None: the base."""
         return self.sft if self.config.stages.rl_on == "sft" else None
+
+    @property
+    def looks(self) -> Looks:
+        return Looks(self.directory)
 
     @property
     def checkpoints(self) -> Checkpoints:

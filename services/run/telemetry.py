@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import time
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from learner.report import StepReport
+from oars.config.alarms import AlarmName
 from services.run.prometheus import GAUGES, LOSS_PARTS, Prometheus
 
 _LOGGER = "oars"
@@ -85,6 +87,13 @@ class Telemetry:
             if self._prometheus and (name := _loss_name(part)) in scalars:
                 self._prometheus.loss(part, scalars[name])
         self.gauge("last_step_timestamp_seconds", time.time())
+
+    def look(self, step: int, levels: Mapping[AlarmName, float], alarms: Collection[AlarmName]) -> None:
+        """Levels of a look at RL step `step` of the run, and the alarms that it raised."""
+        for name, level in levels.items():
+            self._board.add_scalar(f"alarms/{name}", level, step)
+            if self._prometheus:
+                self._prometheus.level(name, level, name in alarms)
 
     def gauge(self, name: str, value: float) -> None:
         if self._prometheus:

@@ -1,21 +1,17 @@
 """The conductor against fakes of the other roles: what is admitted leaves once, in time, with the right policy."""
 
-import asyncio
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from fake_roles import Judge, K, Rollouts, Samples, Silent, Source, scored, virtual_now
+from fake_roles import Judge, K, Learner, Rollouts, Samples, Silent, Source, scored, virtual_now
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learner.report import StepReport
 from oars.alignment.drops import DropReason
-from oars.alignment.messages import AttemptFailed, PolicySnapshot, TrainingGroup
+from oars.alignment.messages import AttemptFailed
 from oars.alignment.stage import FR_RL
 from oars.compass.outcome import CandidateOutcome, Failed, FailureReason
 from oars.config import RunConfig
@@ -37,34 +33,6 @@ from services.run.stopping import StopRequest
 from services.run.telemetry import Telemetry
 from services.run.watchdog import Watchdog
 from services.simulate.virtual_time import run_virtual
-
-
-@dataclass
-class Learner:
-    rollouts: Rollouts
-    batches: list[list[str]] = field(default_factory=list)
-    optimality: list[tuple[float | None, ...]] = field(default_factory=list)
-    saved: list[Path] = field(default_factory=list)
-    sampled_while_training: list[int] = field(default_factory=list)
-    on_step: Callable[[int], None] = lambda step: None
-
-    async def begin_rl(self) -> int:
-        return 0
-
-    async def train(self, groups: Sequence[TrainingGroup], version: int) -> StepReport:
-        self.batches.append([group.group_id for group in groups])
-        self.optimality += [group.optimality for group in groups]
-        await asyncio.sleep(0.002)
-        self.sampled_while_training.append(self.rollouts.sampling)
-        self.on_step(len(self.batches))
-        return StepReport(len(self.batches), len(self.batches) - 1, {"total": 1.0}, 0.5, {}, 0.1)
-
-    async def publish(self, version: int) -> PolicySnapshot:
-        return PolicySnapshot(version, f"digest-{version}", {"a": torch.zeros(1)})
-
-    async def save(self, path: Path, meta: dict[str, Any]) -> None:
-        path.mkdir(parents=True)
-        self.saved.append(path)
 
 
 @dataclass
