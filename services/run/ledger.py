@@ -239,6 +239,10 @@ class Ledger:
         query = f"{NO_EXIT} UNION SELECT group_id FROM leases WHERE step > ?"
         return [row[0] for row in self._db.execute(query, (step,))]
 
+    def in_flight(self) -> list[str]:
+        """Ids of groups without an exit."""
+        return [row[0] for row in self._db.execute(NO_EXIT)]
+
     def digest(self, version: int) -> str | None:
         """Digest with which this version was last published; None if it was not."""
         query = "SELECT digest FROM versions WHERE version = ? ORDER BY rowid DESC"
