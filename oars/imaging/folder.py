@@ -19,7 +19,7 @@ from oars.names import printable
 
 # Folders that file servers, archives and file systems keep beside a user's own: thumbnails, bins, snapshots.
 _NOT_THE_USERS = {"@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "__macosx", "lost+found"}
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 
 
 class NoPhotos(UserError, ValueError):
@@ -34,7 +34,7 @@ def folder_photos(folder: Path) -> Iterator[Found]:
             continue
         if path.suffix.lower() in SHARD_SUFFIXES:
             yield from _members(name, path)
-        elif path.suffix.lower() in _SUFFIXES:
+        elif path.suffix.lower() in SUFFIXES:
             yield Found(Photo(name, path), folder_split(name))
 
 
@@ -74,7 +74,7 @@ def _is_the_users(entry: "os.DirEntry[str]") -> bool:
 def _members(name: str, shard: Path) -> Iterator[Found]:
     """The pictures of a shard, and after them what is wrong with it."""
     try:
-        for member, place in members(shard, _SUFFIXES):
+        for member, place in members(shard, SUFFIXES):
             inner = f"{name}/{printable(member)}"
             yield Found(Photo(inner, shard, place=place), folder_split(inner))
     except BadShard as error:

@@ -28,9 +28,13 @@ def check_metrics(names: Sequence[str]) -> None:
         _metric(name)
 
 
-def measured_by_name(names: Sequence[str], sr: Pixels, gt: Pixels) -> dict[str, float]:
-    """Value of each metric of `sr`, against `gt` where it takes a reference; both uint8 [H, W, 3]. Raises NoMetric."""
-    return {name: _value(_metric(name), sr, gt) for name in names}
+def measured_by_name(names: Sequence[str], sr: Pixels, gt: Pixels | None) -> dict[str, float]:
+    """Value of each metric of `sr`, against `gt` where it takes a reference; both uint8 [H, W, 3].
+
+    Without `gt` those that take one are left out. Raises NoMetric.
+    """
+    metrics = {name: _metric(name) for name in names}
+    return {name: _value(m, sr, gt) for name, m in metrics.items() if gt is not None or m.metric_mode != "FR"}
 
 
 def lower_is_better(names: Sequence[str]) -> list[str]:
@@ -56,7 +60,7 @@ def _metric(name: str) -> Any:
         raise NoMetric(f"metrics: {name!r} cannot be loaded: {' '.join(str(error).split())}") from error
 
 
-def _value(metric: Any, sr: Pixels, gt: Pixels) -> float:
-    images = (sr, gt) if metric.metric_mode == "FR" else (sr,)
+def _value(metric: Any, sr: Pixels, gt: Pixels | None) -> float:
+    images = (sr,) if gt is None or metric.metric_mode != "FR" else (sr, gt)
     with torch.no_grad():
         return float(metric(*(torch.tensor(image).permute(2, 0, 1)[None] / 255 for image in images)))

@@ -25,6 +25,8 @@ _METRICS = {
     "ssim": "SSIM",
     "stlpips": "ST-LPIPS",
     "cvvdp": "ColorVideoVDP (JOD)",
+    "dists": "DISTS",
+    "speckle": "Speckle (levels)",
     "niqe32": "NIQE32",
     "brisque": "BRISQUE",
 }

@@ -7,7 +7,20 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from services.cli import align, bench, compass, doctor, export, miniature, runs, score, serve, simulate, upscale
+from services.cli import (
+    align,
+    bench,
+    compass,
+    doctor,
+    evaluate,
+    export,
+    miniature,
+    runs,
+    score,
+    serve,
+    simulate,
+    upscale,
+)
 from services.run.errors import BAD_INPUT, one_line
 from services.run.quiet import quiet_libraries
 
@@ -38,6 +51,7 @@ app.command()(align.align)
 app.command()(upscale.upscale)
 app.command()(score.score)
 app.command()(export.export)
+app.command("eval")(evaluate.evaluate)
 app.command()(simulate.simulate)
 app.command()(runs.report)
 app.command()(doctor.doctor)

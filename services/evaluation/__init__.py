@@ -1,0 +1,1 @@
+"""Evaluations of models on benchmark folders, and studies with people."""

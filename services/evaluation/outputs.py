@@ -1,0 +1,74 @@
+"""One output of an evaluation: enlarged, measured and judged, each once."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+
+from oars.evaluation.contestants import Contestant, Enlarge
+from oars.imaging.crops import Pair
+from oars.imaging.image_io import Pixels, read_image
+from oars.metrics.measured import measured
+from services.evaluation.workplace import Answers, Cell, Workplace
+from services.results.transition import Scorer, Verdict, verdict
+
+# Readings that say nothing of a model's output.
+_NOT_OF_THE_OUTPUT = ("q_lr", "confidence")
+Values = dict[str, float]
+
+
+def finish(
+    place: Workplace,
+    model: Contestant,
+    load: Callable[[], Enlarge],
+    benchmark: str,
+    pair: Pair,
+    metrics: tuple[str, ...],
+    scorer: Scorer | None,
+) -> None:
+    """Do what is not done of one output."""
+    at = (benchmark, model.name, pair.image_id)
+    made = digest([model.identity(benchmark, pair.image_id), hashlib.sha256(pair.lr.tobytes()).hexdigest()])
+    cell = place.cell(*at)
+    if cell is None or cell.made != made:
+        enlarge, start = load(), time.monotonic()
+        output = enlarge(benchmark, pair.image_id, pair.lr)
+        cell = Cell(made=made, seconds=time.monotonic() - start)
+        place.keep_output(*at, output, cell)
+    answered = _answered(cell, pair, lambda: read_image(place.output(*at)), metrics, scorer)
+    if answered != cell:
+        place.keep_cell(*at, answered)
+
+
+def _answered(
+    cell: Cell, pair: Pair, output: Callable[[], Pixels], metrics: tuple[str, ...], scorer: Scorer | None
+) -> Cell:
+    """The cell with all that is asked of it now; readings of an earlier judge go if none is asked."""
+    asked = digest([metrics, pair.gt is not None])
+    found = cell.metrics
+    if found is None or found.asked != asked:
+        found = Answers(asked=asked, values=measured(output(), pair.gt, metrics))
+    said = cell.readings if scorer is not None else None
+    if scorer is not None and (said is None or said.asked != scorer.judge):
+        said = Answers(asked=scorer.judge, values=_readings(pair.lr, output(), scorer))
+    return cell.model_copy(update={"metrics": found, "readings": said})
+
+
+def _readings(lr: Pixels, output: Pixels, scorer: Scorer) -> Values:
+    """Reward and readings of the output; empty where the judge gave none."""
+    said = verdict(lr, output, scorer)
+    if not isinstance(said, Verdict):
+        return {}
+    told = {name: value for name, value in said.readings.items() if name not in _NOT_OF_THE_OUTPUT}
+    return {"reward": said.reward, **told}
+
+
+def values_of(place: Workplace, at: tuple[str, str, str]) -> Values:
+    """Metrics, readings and seconds of a finished output."""
+    cell = place.cell(*at)
+    assert cell is not None and cell.metrics is not None
+    return cell.metrics.values | (cell.readings.values if cell.readings else {}) | {"seconds": cell.seconds}
+
+
+def digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
