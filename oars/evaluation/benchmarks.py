@@ -17,8 +17,8 @@ from oars.config.degradation import DegradationConfig
 from oars.errors import UserError
 from oars.imaging.crops import Pair
 from oars.imaging.degradation import degrade
-from oars.imaging.image_io import Pixels, read_image
 from oars.imaging.folder import SUFFIXES
+from oars.imaging.image_io import Pixels, read_image
 from oars.names import printable
 from oars.seeds import derive_seed
 

@@ -1,4 +1,4 @@
-"""Everything that can be measured of one output: panel, coloured speckle, DISTS where its weights are, metrics by name."""
+"""All that can be measured of one output: the panel, speckle, DISTS where its weights are here, metrics by name."""
 
 import math
 from collections.abc import Sequence
