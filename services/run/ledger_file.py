@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from services.run.ledger_seals import first_damage, seal
 from services.run.run_directory import BadRun
 
 # As /proc/self/mountinfo names them. What is not known to be local (nfs, lustre, cifs, fuse, 9p ...) counts as shared.
@@ -58,11 +59,10 @@ def open_to_write(path: Path, schema: str) -> sqlite3.Connection:
         ledger.execute(f"PRAGMA journal_mode={mode}")
         ledger.executescript("PRAGMA locking_mode=NORMAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;" + schema)
         ledger.execute(_NEWEST)
-        damage = ledger.execute("PRAGMA quick_check(1)").fetchone()[0]
+        _check_whole(path, ledger)
+        seal(ledger)
     except sqlite3.DatabaseError as error:
-        raise BadRun(f"{path}: no ledger that can be written: {error}") from error
-    if damage != "ok":
-        raise BadRun(f"{path}: damaged: {' '.join(damage.split())}")
+        raise BadRun(f"{path}: no ledger that can be written: {_line(error)}") from error
     return ledger
 
 
@@ -74,9 +74,22 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         held.callback(ledger.close)
         try:
             ledger.execute(_NEWEST)
+            _check_whole(path, ledger)
             yield ledger
         except sqlite3.DatabaseError as error:
-            raise BadRun(f"{path}: no ledger that can be read: {error}") from error
+            raise BadRun(f"{path}: no ledger that can be read: {_line(error)}") from error
+
+
+def _check_whole(path: Path, ledger: sqlite3.Connection) -> None:
+    """Raises BadRun, naming the first row that is damaged."""
+    damage = ledger.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if line := first_damage(ledger) if damage == "ok" else damage:
+        raise BadRun(f"{path}: damaged: {_line(line)}")
+
+
+def _line(text: object) -> str:
+    """SQLite quotes a schema with its line breaks."""
+    return " ".join(str(text).split())
 
 
 def _in_place(path: Path) -> sqlite3.Connection | None:
@@ -91,7 +104,7 @@ def _in_place(path: Path) -> sqlite3.Connection | None:
         return None
     except sqlite3.DatabaseError as error:
         ledger.close()
-        raise BadRun(f"{path}: no ledger that can be read: {error}") from error
+        raise BadRun(f"{path}: no ledger that can be read: {_line(error)}") from error
     return ledger
 
 

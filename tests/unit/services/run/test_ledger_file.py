@@ -14,6 +14,7 @@ from services.run import ledger_file
 from services.run.beginning import begin_run
 from services.run.ledger import Ledger
 from services.run.ledger_file import file_system, journal_mode, reading
+from services.run.ledger_seals import seal
 from services.run.run_directory import BadRun
 
 MOUNTS = """\
@@ -105,6 +106,7 @@ def test_half_a_transaction_is_never_read(
     monkeypatch.setattr(ledger_file, "_READER_BUSY_S", 0.0)
     vfs = "unix" if locks == "held" else "unix-none"
     writer = sqlite3.connect(f"file:{path}?vfs={vfs}", uri=True, isolation_level=None)
+    seal(writer)
     writer.executescript("PRAGMA cache_size=1; PRAGMA cache_spill=1; BEGIN EXCLUSIVE;")
     for ordinal in range(200):  # more than the cache: what is not committed is in the file already
         row = (f"group-{ordinal}", ordinal, "fr_rl", ordinal, "photo" * 50, 1, 0, 0.0)
