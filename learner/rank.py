@@ -15,6 +15,7 @@ from learner.rank_process import RankProcess
 from learner.report import StepReport
 from oars.alignment.messages import PolicySnapshot, TrainingGroup, TrainingSample
 from oars.config import RunConfig
+from oars.device import cap_device_memory
 from oars.files import write_directory
 from oars.generator.policy import Role
 from oars.miniature import resolve_model
@@ -61,6 +62,7 @@ class LearnerRank(RankProcess):
         from learner.reinforcement import Reinforcement
 
         self._leave_phase()
+        cap_device_memory(self._config.learner.gpu_memory_utilization)
         self._rl = Reinforcement(self._config, self._rank, self._world, self._rl_weights)
 
     def train(self, batch: Sequence[TrainingGroup], version: int) -> StepReport:
@@ -112,6 +114,7 @@ class LearnerRank(RankProcess):
         if self._rl is not None:
             raise WrongPhase("the cold start is over: RL has begun")
         if self._cold_start is None:
+            cap_device_memory(self._config.stages.cold_start.gpu_memory_utilization)
             self._cold_start = ColdStart(self._config, self._rank, self._world)
         return self._cold_start
 

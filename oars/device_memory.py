@@ -1,4 +1,5 @@
-"""Device memory that each role takes, from the sizes of the models, in GB (1e9 bytes). Pure.
+"""Memory that each role takes, on its device and of the host while it loads, from the sizes of the models, in GB (1e9
+bytes). Pure.
 
 What depends on the picture's size was measured at 512 x 512 with random full-size weights (docs/results/full-size.md)
 and is taken to grow with the area. Ours.
@@ -43,16 +44,35 @@ class Need:
     parts: dict[str, float]
     gpus: float
     """Share of a device that it reserves."""
+    processes: int
+    loading: float
+    """GB of host memory while one process loads; without a GPU they stay there."""
+    share: float
+    """Largest share of its device that it may take."""
+    share_field: str
+    """The config's field of `share`."""
+    remedy: str
+    """What to change where it does not fit."""
 
     @property
     def total(self) -> float:
         return sum(self.parts.values())
 
 
+Phases = dict[str, list[Need]]
+"""What is there at a time, by phase."""
+
+
 def needs(config: RunConfig, sizes: Sizes) -> list[Need]:
     """Every role, each in the phase or phases that it has."""
-    cold = [] if _no_cold_start(config) else [_cold_start(config, sizes)]
-    return [*cold, _reinforcement(config, sizes), _worker(config, sizes), _judge(config, sizes)]
+    return list({need.role: need for phase in phases(config, sizes).values() for need in phase}.values())
+
+
+def phases(config: RunConfig, sizes: Sizes) -> Phases:
+    """Roles that hold memory at the same time. A judge elsewhere holds none of this cluster's."""
+    judge = [] if config.reward.endpoint else [_judge(config, sizes)]
+    rl = {"RL": [_reinforcement(config, sizes), _worker(config, sizes), *judge]}
+    return rl if _no_cold_start(config) else {"cold start": [_cold_start(config, sizes), *judge]} | rl
 
 
 def _no_cold_start(config: RunConfig) -> bool:
@@ -70,6 +90,11 @@ def _worker(config: RunConfig, sizes: Sizes) -> Need:
             "activations": min(config.sampler.batch, config.rollout.candidates) * _DECODED * _area(config),
         },
         config.rollout.resources.num_gpus,
+        config.rollout.workers,
+        (_HALF * (sizes.transformer + sizes.text_encoder) + _FULL * sizes.vae) / 1e9,
+        config.rollout.gpu_memory_utilization,
+        "rollout.gpu_memory_utilization",
+        "lower sampler.batch or data.crop",
     )
 
 
@@ -84,6 +109,12 @@ def _reinforcement(config: RunConfig, sizes: Sizes) -> Need:
             "activations": _points(config, config.optimiser.micro_batch),
         },
         config.learner.resources.num_gpus,
+        ranks,
+        _HALF * sizes.transformer / (ranks if stage == 3 else 1) / 1e9,
+        config.learner.gpu_memory_utilization,
+        "learner.gpu_memory_utilization",
+        "lower optimiser.micro_batch or data.crop, or set learner.gradient_checkpointing or learner.zero_stage: 3 with "
+        "more ranks",
     )
 
 
@@ -101,7 +132,17 @@ def _cold_start(config: RunConfig, sizes: Sizes) -> Need:
         "buckets": _buckets(stage),
         "activations": _points(config, cold.optimiser.micro_batch),
     }
-    return Need("learner, cold start", weights | beside, config.learner.resources.num_gpus)
+    rest = (_FULL if cold.trained == "all" else _HALF) * sizes.transformer / (ranks if stage == 3 else 1)
+    return Need(
+        "learner, cold start",
+        weights | beside,
+        config.learner.resources.num_gpus,
+        ranks,
+        rest / 1e9 + beside["text encoder"] + beside["VAE"],
+        cold.gpu_memory_utilization,
+        "stages.cold_start.gpu_memory_utilization",
+        "set stages.cold_start.trained: lora, .zero_stage: 3 with more ranks, or .optimiser.micro_batch: 1",
+    )
 
 
 def _judge(config: RunConfig, sizes: Sizes) -> Need:
@@ -113,7 +154,12 @@ def _judge(config: RunConfig, sizes: Sizes) -> Need:
             "profiling": _PROFILING,
             "KV cache, one prompt": sizes.kv_bytes * judge.max_model_len / judge.tensor_parallel / 1e9,
         },
-        judge.resources.num_gpus,
+        judge.resources.num_gpus or float(bool(judge.placement_group_bundles)),
+        judge.tensor_parallel,
+        _HALF * sizes.judge / judge.tensor_parallel / 1e9,
+        judge.gpu_memory_utilization,
+        "judge.gpu_memory_utilization",
+        "lower judge.max_model_len, raise judge.tensor_parallel, or take a smaller judge",
     )
 
 

@@ -24,6 +24,7 @@ from oars.alignment.old_policy import old_is_current
 from oars.alignment.training_points import training_point, training_times
 from oars.config import RunConfig
 from oars.config.alarms import LEAST_WATCHED_LR
+from oars.device import cap_device_memory
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
 from oars.generator.policy import Policy, Role, load_pipeline
@@ -55,6 +56,7 @@ class RolloutWorker:
     def __init__(self, config: RunConfig, name: str, weights: Path | None = None) -> None:
         """`weights`: a transformer directory in place of the base's (`stages.rl_on`)."""
         compute_repeatably(config.rollout.resources.threads)
+        cap_device_memory(config.rollout.gpu_memory_utilization)
         self._config, self._name = config, name
         self._device = torch.device("cuda" if config.rollout.resources.num_gpus > 0 else "cpu")
         pipeline = load_pipeline(config.generator, weights)

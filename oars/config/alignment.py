@@ -103,6 +103,8 @@ class ColdStartConfig(Config):
     """The adapter of `lora` (ours)."""
     zero_stage: Literal[0, 1, 2, 3] | None = None
     """DeepSpeed ZeRO stage of the cold start. None: `learner.zero_stage`, which is that of RL."""
+    gpu_memory_utilization: float = Field(default=1.0, gt=0, le=1)
+    """As `learner.gpu_memory_utilization`, for the cold start, when no rollout worker is there."""
     steps: NonNegativeInt = 1000
     """Optimiser steps; 0 skips the stage."""
     batch: PositiveInt = 16

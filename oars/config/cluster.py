@@ -29,6 +29,9 @@ class RolloutConfig(Config):
     candidates: int = Field(default=24, ge=2)
     """K, candidates per LR image (paper: 24)."""
     resources: ResourcesConfig = ResourcesConfig()
+    gpu_memory_utilization: float = Field(default=1.0, gt=0, le=1)
+    """Largest share of its GPU that a worker may take, its CUDA context of half a GB aside. Below 1 where roles share a
+    device: who needs more fails, and not its neighbour."""
     max_restarts: NonNegativeInt = 3
     """Times that Ray restarts a worker that died."""
 
@@ -43,6 +46,8 @@ class LearnerConfig(Config):
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third more time."""
     resources: ResourcesConfig = ResourcesConfig()
+    gpu_memory_utilization: float = Field(default=1.0, gt=0, le=1)
+    """The same of a rank, in RL."""
 
 
 class ControlConfig(Config):

@@ -38,6 +38,11 @@ Resume = Annotated[
 Runs = Annotated[Path, typer.Option(help="Folder that holds the run directories, for --resume.")]
 
 
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything, print the plan, start nothing; exit code 0 or 2.")
+]
+
+
 def align(
     profile: Profile = None,
     set_: Set = None,
@@ -46,6 +51,7 @@ def align(
     fresh: Fresh = False,
     resume: Resume = None,
     runs: Runs = Path("runs"),
+    dry_run: DryRun = False,
 ) -> None:
     """Run cold start, FR-RL, NR-RL and the held-out evaluation as a Ray job."""
     if resume and (profile or run_id):
@@ -59,6 +65,9 @@ def align(
         if not run and succeeded(there):
             typer.echo(f"run {run_id} has succeeded already: {there}")
             return
+    if dry_run:
+        _show_plan(config, there, here=fresh or address is None)
+        return
     if fresh or address is None:  # the cluster is this machine's: so are the files
         _check_files(config)
 
@@ -76,10 +85,32 @@ def align(
     raise typer.Exit(code)
 
 
+def _show_plan(config: RunConfig, there: Path | None, here: bool) -> None:
+    """Roles, memory, photos, steps, time. `here`: the cluster would be this machine's, so the run must fit on it.
+    Raises the user's errors of a run's files, CannotFit, CannotPlace."""
+    from services.launch.checks import this_machine
+    from services.launch.placement import Node, check_node, run_needs
+    from services.launch.plan import check_fits, plan_lines
+    from services.launch.preflight import check_run
+
+    for line in plan_lines(config, check_run(config), there):
+        typer.echo(line)
+    if here:
+        machine = this_machine()
+        labels = {key: value for need in run_needs(config).values() for key, value in need.labels.items()}
+        check_node(run_needs(config), Node(machine.gpus, labels))
+        check_fits(config, machine)
+
+
 def _check_files(config: RunConfig) -> None:
-    """Say which photos are left out. Raises the user's errors of a run's files."""
+    """Say which photos are left out. Raises the user's errors of a run's files, and CannotFit."""
     from oars.imaging.survey import named
+    from services.launch.checks import this_machine
+    from services.launch.placement import run_needs
+    from services.launch.plan import check_fits
     from services.launch.preflight import check_run
 
     if left_out := check_run(config).left_out:
         typer.echo(f"data.photos: {named(left_out)}", err=True)
+    if any(need.gpus for need in run_needs(config).values()):
+        check_fits(config, this_machine())

@@ -5,12 +5,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 import psutil
 
 from oars.config import RunConfig
 from oars.errors import UserError
 from services.run.errors import one_line
+
+if TYPE_CHECKING:
+    from services.launch.fit import Machine
 
 _PACKAGES = ("torch", "diffusers", "transformers", "peft", "ray", "deepspeed", "stlpips-pytorch", "cvvdp")
 # The judge needs one of them; both give the module `vllm`.
@@ -29,7 +33,7 @@ class Finding:
 def check_all(config: RunConfig) -> list[Finding]:
     """Every finding, in the order in which a run would need it."""
     packages = [_package(name) for name in _PACKAGES]
-    machine = [_memory(), _gpus(config), *_device_memory(config), _auth()]
+    machine = [_memory(), _gpus(config), *_memory_of_roles(config), _auth()]
     return [_python(), *packages, _engine(), _photos(config), *_models(config), *machine]
 
 
@@ -92,33 +96,38 @@ def _gpus(config: RunConfig) -> Finding:
     return Finding("GPUs", f"{found}, profile {'wants some' if wanted else 'wants none'}", found > 0 or not wanted)
 
 
-def _device_memory(config: RunConfig) -> list[Finding]:
-    """Memory that each process takes of a GPU, compared with this machine's if it has one; none for a CPU profile."""
-    from oars.device_memory import needs
+def _memory_of_roles(config: RunConfig) -> list[Finding]:
+    """Memory that each process takes of a GPU, what does not fit here, and the time that the run would take."""
+    from oars.device_memory import needs, phases
+    from oars.expected_time import expected
     from oars.model_sizes import model_sizes
+    from services.launch.fit import misfits
 
     try:
-        roles = [need for need in needs(config, model_sizes(config)) if need.gpus]
+        sizes = model_sizes(config)
     except UserError:
         return []  # the finding of the models says what is missing
-    room = gpu_gb()
-    return [
+    roles = [
         Finding(
             f"memory, {need.role}",
             f"{need.total:.1f} GB: {', '.join(f'{what} {gb:.1f}' for what, gb in need.parts.items() if gb >= 0.05)}"
-            + (f"; the GPU has {room:.1f}" if room else ""),
-            room is None or need.total <= room,
+            f"; host memory while loading {need.loading:.1f} GB x {need.processes}",
         )
-        for need in roles
+        for need in needs(config, sizes)
+        if need.gpus
     ]
+    wrong = [Finding("does not fit", line, ok=False) for line in misfits(phases(config, sizes), this_machine())]
+    times = [Finding(f"time, {one.what}", f"about {one.seconds / 3600:.1f} h") for one in expected(config, sizes)]
+    return [*roles, *wrong, *times]
 
 
-def gpu_gb() -> float | None:
-    """Memory of the least GPU here; None without one."""
+def this_machine() -> "Machine":
     import torch
 
+    from services.launch.fit import Machine
+
     sizes = [torch.cuda.get_device_properties(i).total_memory / 1e9 for i in range(torch.cuda.device_count())]
-    return min(sizes, default=None)
+    return Machine(len(sizes), min(sizes, default=0.0), psutil.virtual_memory().total / 1e9)
 
 
 def _auth() -> Finding:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from oars.compass.outcome import CandidateOutcome, Scored
 from oars.config import RunConfig, SamplerConfig
+from oars.device import cap_device_memory
 from oars.evaluation.intervals import Interval, bootstrap_mean, paired_difference
 from oars.generator.conditioning import resize
 from oars.generator.policy import load_pipeline, load_transformer
@@ -62,6 +63,7 @@ def restore(config: RunConfig, weights: Path | None, pairs: list[Pair]) -> Itera
     `weights` is a transformer directory; None is the base.
     """
     torch.set_num_threads(config.rollout.resources.threads)
+    cap_device_memory(config.rollout.gpu_memory_utilization)
     transformer = load_transformer(config.generator, weights)
     upscaler = Upscaler(load_pipeline(config.generator), transformer, config.generator, _sampler(config, weights))
     for pair in pairs:

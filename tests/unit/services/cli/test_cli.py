@@ -226,6 +226,14 @@ def test_a_folder_that_cannot_be_evaluated_on_is_said_before_a_cluster_starts(tm
     assert doctor.exit_code == 1 and "1 to train on, 0 to evaluate on" in doctor.output
 
 
+def test_a_dry_run_prints_the_plan_and_starts_nothing(tmp_path: Path) -> None:
+    shown = runner.invoke(app, ["align", "--dry-run", "--set", f"runs={tmp_path}"])
+    assert shown.exit_code == 0 and "FR-RL: 24 steps of 4 groups of 8 candidates" in shown.output
+    assert "5 to train on, 3 to evaluate on" in shown.output and not list(tmp_path.iterdir())
+    assert "wanted together" in fails_with("align", "--dry-run", "--set", "rollout.resources.num_gpus=1000")
+    assert "no photos in '/nowhere'" in fails_with("align", "--dry-run", "--set", "data.photos=/nowhere")
+
+
 def test_half_a_model_is_one_line_of_every_command(tmp_path: Path) -> None:
     picture = str(tmp_path / "a.png")
     Image.new("RGB", (64, 64)).save(picture)

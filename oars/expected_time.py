@@ -1,0 +1,64 @@
+"""Seconds that a run is expected to take on GPUs, from what one H100 needed. Pure.
+
+Measured with random full-size weights at 512 x 512 (docs/results/full-size.md) and taken to grow with the
+transformer's parameters and the area; a device that roles share is taken to be shared in time, too. Ours.
+"""
+
+from dataclasses import dataclass
+
+from oars.config import RunConfig
+from oars.config.alignment import RLStageConfig
+from oars.device_memory import Sizes
+
+_PARAMETERS, _SIDE = 20.43e9, 512
+# Seconds of a pass of one candidate: in sampling; of v_old or v_ref; forward, backward and recomputation of a
+# training point; and of the judge, a transition.
+_PASS, _VELOCITY, _POINT, _TRANSITION = 0.138, 0.128, 1.47, 0.055
+_CODED = 0.045
+"""Seconds of a candidate in the text encoder and the VAE."""
+_MODELS = 3
+"""In the held-out evaluation: base, SFT, aligned."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Seconds."""
+
+    what: str
+    seconds: float
+
+
+def expected(config: RunConfig, sizes: Sizes) -> list[Expected]:
+    """By stage, the evaluation last; empty for a run without GPUs, whose speed was not measured."""
+    if not (config.rollout.resources.num_gpus and config.learner.resources.num_gpus):
+        return []
+    size = sizes.transformer / _PARAMETERS * (config.data.crop / _SIDE) ** 2
+    cold, found = config.stages.cold_start, []
+    if cold.weights is None and cold.steps:
+        crops = -(-cold.batch // config.learner.ranks)
+        found.append(Expected("cold start", cold.steps * crops * _POINT * size))
+    for name, stage in (("FR-RL", config.stages.fr_rl), ("NR-RL", config.stages.nr_rl)):
+        if stage.steps:
+            found.append(Expected(name, stage.steps * _step(config, stage, size)))
+    return [*found, Expected("held-out evaluation", _evaluation(config, sizes))]
+
+
+def _step(config: RunConfig, stage: RLStageConfig, size: float) -> float:
+    """The slowest role's share of a step if all work at the same time; their sum on a device that they share."""
+    objective, sampler = config.objective, config.sampler
+    candidates = stage.groups * config.rollout.candidates
+    points = candidates * objective.timesteps
+    velocities = points * (1 + (objective.kl_weight > 0)) * _VELOCITY * size
+    at_worker = objective.old_policy.at == "sampler"
+    sampling = candidates * (_CODED + sampler.steps * _PASS) * size + at_worker * velocities
+    training = points * _POINT * size + (not at_worker) * velocities
+    roles = (sampling / config.rollout.workers, training / config.learner.ranks, candidates * _TRANSITION)
+    shared = config.rollout.resources.num_gpus < 1 and config.learner.resources.num_gpus < 1
+    return sum(roles) if shared else max(roles)
+
+
+def _evaluation(config: RunConfig, sizes: Sizes) -> float:
+    """One GPU, one crop after the other."""
+    sampler, size = config.sampler, sizes.transformer / _PARAMETERS * (config.data.evaluation_crop / _SIDE) ** 2
+    passes = (_MODELS - 1) * (1 + (sampler.inference_cfg > 1)) + 1 + (sampler.base_cfg > 1)
+    return config.data.evaluation_crops * sampler.inference_steps * passes * _PASS * size

@@ -1,0 +1,57 @@
+"""What a run would do, as `oars align --dry-run` prints it: roles and their memory, photos, steps, time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from oars.config import RunConfig
+from oars.device_memory import needs, phases
+from oars.expected_time import Expected, expected
+from oars.imaging.survey import Survey
+from oars.model_sizes import model_sizes
+from services.launch.fit import CannotFit, Machine, misfits
+
+_HOUR, _MINUTE = 3600, 60
+
+
+def check_fits(config: RunConfig, machine: Machine) -> None:
+    """Raises CannotFit with everything that does not fit into this machine's memory, in one line."""
+    if lines := misfits(phases(config, model_sizes(config)), machine):
+        raise CannotFit("; ".join(lines))
+
+
+def plan_lines(config: RunConfig, photos: Survey, directory: Path | None) -> Iterator[str]:
+    """For people. `directory`: that of the run that would go on."""
+    sizes = model_sizes(config)
+    yield f"run: {f'go on with {directory}' if directory else f'a new one, {config.name}-TIME, in {config.runs}'}"
+    yield f"generator: {config.generator.path}, {sizes.transformer / 1e6:,.0f} M parameters"
+    yield f"judge: {config.reward.endpoint or f'{config.judge.path}, {sizes.judge / 1e6:,.0f} M parameters'}"
+    yield f"photos: {photos.line}"
+    yield from (f"  left out: {line}" for line in photos.left_out[:3])
+    for need in needs(config, sizes):
+        device = f"{need.gpus:g} GPU, {need.total:.1f} GB of it each; " if need.gpus else ""
+        yield f"{need.role}: {need.processes} x {device}{need.loading:.1f} GB of host memory each while loading"
+    yield from _stages(config)
+    yield from _times(expected(config, sizes))
+
+
+def _times(times: list[Expected]) -> Iterator[str]:
+    yield from (f"time, {one.what}: about {_duration(one.seconds)}" for one in times)
+    total = sum(one.seconds for one in times)
+    yield f"time, all: about {_duration(total)} on H100s" if times else "time: not known without GPUs"
+
+
+def _stages(config: RunConfig) -> Iterator[str]:
+    cold = config.stages.cold_start
+    if cold.weights is not None:
+        yield f"cold start: none, weights of {cold.weights}"
+    else:
+        yield f"cold start: {cold.steps} steps of {cold.batch} crops, trained: {cold.trained}"
+    for name, stage in (("FR-RL", config.stages.fr_rl), ("NR-RL", config.stages.nr_rl)):
+        yield f"{name}: {stage.steps} steps of {stage.groups} groups of {config.rollout.candidates} candidates"
+    yield f"held-out evaluation: {config.data.evaluation_crops} crops, {config.sampler.inference_steps} denoising steps"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 2 * _MINUTE:
+        return f"{seconds:.0f} s"
+    return f"{seconds / _MINUTE:.0f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.1f} h"

@@ -1,0 +1,37 @@
+"""Expected time: what the rehearsal and the profiles say of the same measurements."""
+
+import pytest
+
+from oars.config import load_profile
+from oars.deployment import deploy_path
+from oars.device_memory import Sizes
+from oars.expected_time import expected
+
+FULL = Sizes(20_430_401_088, 8_292_166_656, 126_892_531, 94_371_840, 377_487_360, 8_767_123_696, 147_456)
+
+
+def of(profile: str, *overrides: str) -> dict[str, float]:
+    config = load_profile(deploy_path(f"profiles/{profile}.yaml"), list(overrides))
+    return {one.what: one.seconds for one in expected(config, FULL)}
+
+
+def test_a_step_of_the_paper_is_what_the_rehearsal_takes() -> None:
+    assert of("paper")["FR-RL"] / 100 == pytest.approx(237, rel=0.05)
+
+
+def test_a_cold_start_on_one_gpu_is_what_its_profile_says() -> None:
+    assert of("one-gpu")["cold start"] / 500 == pytest.approx(12, rel=0.05)
+
+
+def test_guidance_of_the_base_costs_a_fourth_pass_in_the_evaluation() -> None:
+    guided, plain = of("paper"), of("paper", "sampler.base_cfg=1")
+    assert guided["held-out evaluation"] == pytest.approx(plain["held-out evaluation"] * 4 / 3)
+
+
+def test_roles_that_share_a_device_wait_for_each_other() -> None:
+    shared = of("one-gpu")["NR-RL"]
+    assert shared > of("one-gpu", "rollout.resources.num_gpus=1", "learner.resources.num_gpus=1")["NR-RL"]
+
+
+def test_nothing_is_said_without_gpus() -> None:
+    assert of("tiny") == {}
