@@ -29,7 +29,8 @@ def profile(compass: CompassClient, sharp_judge: Path, tmp_path_factory: pytest.
     config = tiny_config(
         build_tiny(folder / "generator"),
         runs=str(folder / "runs"),
-        data={"crop": 64, "evaluation_crop": 96, "evaluation_crops": 2},
+        data={"crop": 64, "evaluation_crop": 96, "evaluation_crops": 2, "shown_crop": 96, "shown_crops": 1},
+        sampler={"steps": 3, "batch": 2, "tile": 64, "overlap": 16},
         stages={
             "rl_on": "sft",
             "cold_start": {"steps": 2, "batch": 2},

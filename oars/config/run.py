@@ -29,6 +29,10 @@ class DataConfig(Config):
     """Side of a held-out output, pixels; at least what the no-reference metrics take."""
     evaluation_crops: PositiveInt = 100
     """Number of held-out crops behind `held_out` in summary.json."""
+    shown_crop: PositiveInt = 1024
+    """Side of the larger outputs that the report shows, pixels: what a person looks at, made in tiles."""
+    shown_crops: NonNegativeInt = 3
+    """Number of them, drawn by the seed from the evaluation photos before the run."""
     degradation: DegradationConfig = DegradationConfig()
     """GT -> LR of the paired stages and of the evaluation."""
     low_quality: LowQualityConfig = LowQualityConfig()

@@ -34,6 +34,8 @@ class Crops(Protocol):
     def crop(self) -> int: ...
     @property
     def evaluation_crop(self) -> int: ...
+    @property
+    def shown_crop(self) -> int: ...
 
 
 def generator_fault(data: Crops, sampler: SamplerConfig, path: str) -> str | None:
@@ -42,6 +44,8 @@ def generator_fault(data: Crops, sampler: SamplerConfig, path: str) -> str | Non
     for field, side in {**_crops(data), "sampler.tile": sampler.tile}.items():
         if side % token or side % data.scale:
             return f"{field}: {side} is no multiple of {token} and of the scale {data.scale}"
+    if data.shown_crop % data.scale:
+        return f"data.shown_crop: {data.shown_crop} is no multiple of the scale {data.scale}"
     if sampler.overlap % data.scale or sampler.overlap >= sampler.tile:
         return f"sampler.overlap: {sampler.overlap} is no multiple of the scale {data.scale} below the tile"
     return None

@@ -47,6 +47,24 @@ def paired_difference(after: Sequence[float], before: Sequence[float], seed: int
     return bootstrap_mean(np.subtract(after, before).tolist(), seed, level)
 
 
+def mean_over_units(values: Sequence[float], units: Sequence[str], seed: int = 0, level: float = 0.95) -> Interval:
+    """Mean of `values` whose i-th belongs to `units[i]`, with units resampled whole; `count` is that of the values.
+
+    Raises ValueError if there is no value or the lengths differ.
+    """
+    names, place = np.unique(np.asarray(units), return_inverse=True)
+    sums, counts = (np.bincount(place, weights, len(names)).tolist() for weights in (values, np.ones(len(values))))
+    return share(sums, counts, seed, level)
+
+
+def jackknife(value: float, left_out: Sequence[float], count: int) -> Interval:
+    """95 % interval of a statistic from its values without one unit at a time (Tukey): value -+ 1.96 standard errors.
+    Without two of them nothing is known: the bounds are the value."""
+    units = len(left_out)
+    error = 1.96 * float(np.std(left_out)) * np.sqrt(units - 1) if units > 1 else 0.0
+    return Interval(mean=value, low=value - error, high=value + error, count=count)
+
+
 def share(right: Sequence[float], total: Sequence[float], seed: int = 0, level: float = 0.95) -> Interval:
     """Sum of `right` over sum of `total`, whose i-th entries belong to unit i; `count` is the sum of `total`.
 

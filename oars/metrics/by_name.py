@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from oars.errors import UserError
-from oars.metrics.panel import HIGHER_IS_BETTER
+from oars.metrics.panel import FAULTS, HIGHER_IS_BETTER
 
 Pixels = NDArray[np.uint8]
 
@@ -38,8 +38,8 @@ def measured_by_name(names: Sequence[str], sr: Pixels, gt: Pixels | None) -> dic
 
 
 def lower_is_better(names: Sequence[str]) -> list[str]:
-    """Those of the panel, then those of `names`. Raises NoMetric."""
-    panel = [name for name, higher in HIGHER_IS_BETTER.items() if not higher]
+    """Those of the panel, the faults, then those of `names`. Raises NoMetric."""
+    panel = [name for name, higher in HIGHER_IS_BETTER.items() if not higher] + list(FAULTS)
     return panel + [name for name in names if _metric(name).lower_better]
 
 

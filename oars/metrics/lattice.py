@@ -8,7 +8,7 @@ negative. Pictures in one call must have a common origin, as the outputs of one 
 of 2p, 3p, ... too. Ours.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,19 +41,39 @@ class Lattice(NamedTuple):
     """Grey levels, rms."""
 
 
+class Blocks(NamedTuple):
+    """What of a picture its lattice is found by."""
+
+    patterns: Floats
+    """[blocks, period, period]"""
+    weights: NDArray[np.float64]
+    """[blocks]"""
+
+
 def lattice_power(pictures: Sequence[Pixels], period: int) -> float:
     """Power of the lattice that these pictures have in common, in squared grey levels (its rms, squared).
 
     Pictures are uint8 [H, W, 3], of any sizes of at least 2 * `period` a side; below 128 px they are one block. About
     0, or slightly less, without a lattice. Raises ValueError for fewer than two blocks or a picture that is too small.
     """
-    blocks = [block for picture in pictures for block in _blocks(picture, period)]
-    if len(blocks) < 2:
-        raise ValueError(f"a lattice shows between two blocks of {_BLOCK} px or more; the pictures hold {len(blocks)}")
-    weights = np.array([1 / (_QUIET + busyness) for _, busyness in blocks])
-    weighted = weights[:, None, None] * np.stack([pattern for pattern, _ in blocks])
+    return power_of([lattice_blocks(picture, period) for picture in pictures])
+
+
+def power_of(blocks: Sequence[Blocks]) -> float:
+    """`lattice_power` of pictures whose blocks were taken before. Raises ValueError for fewer than two blocks."""
+    weights = np.concatenate([one.weights for one in blocks])
+    if len(weights) < 2:
+        raise ValueError(f"a lattice shows between two blocks of {_BLOCK} px or more; the pictures hold {len(weights)}")
+    weighted = weights[:, None, None] * np.concatenate([one.patterns for one in blocks])
     of_pairs = np.square(weighted.sum(0)).mean() - np.square(weighted).mean((1, 2)).sum()
     return float(of_pairs / (weights.sum() ** 2 - np.square(weights).sum()))
+
+
+def lattice_blocks(picture: Pixels, period: int) -> Blocks:
+    """The blocks of one picture, as `lattice_power` takes it. Raises ValueError for a picture that is too small."""
+    found = list(_blocks(picture, period))
+    patterns, busyness = (np.array(part) for part in zip(*found, strict=True))
+    return Blocks(patterns, 1 / (_QUIET + busyness))
 
 
 def lattice_amplitude(pictures: Sequence[Pixels], period: int) -> float:
@@ -62,11 +82,16 @@ def lattice_amplitude(pictures: Sequence[Pixels], period: int) -> float:
 
 
 def strongest_lattice(pictures: Sequence[Pixels], periods: Sequence[int] = PERIODS) -> Lattice:
-    """The shortest period that explains nine tenths of the power at the strongest (its multiples repeat it)."""
-    powers = {period: lattice_power(pictures, period) for period in sorted(periods)}
-    most = max(0.0, *powers.values())
-    period = next(period for period, power in powers.items() if power >= 0.9 * most)
+    """At its own period, not at a multiple that repeats it."""
+    powers = {period: lattice_power(pictures, period) for period in periods}
+    period = own_period(powers)
     return Lattice(period, float(np.sqrt(max(0.0, powers[period]))))
+
+
+def own_period(powers: Mapping[int, float]) -> int:
+    """The period of the lattice behind these powers: the shortest that has nine tenths of the strongest."""
+    most = max(0.0, *powers.values())
+    return min(period for period, power in powers.items() if power >= 0.9 * most)
 
 
 def colour_speckle(picture: Pixels) -> float:

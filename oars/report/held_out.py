@@ -1,4 +1,4 @@
-"""The table of held-out results, and the one sentence that it comes to."""
+"""The table of held-out results, and the first line of the report: gains, losses and alarms together."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from oars.evaluation.intervals import Interval
 from oars.report.charts import whisker
-from oars.report.names import INDEPENDENT, MODELS, Model, metric_name
+from oars.report.names import INDEPENDENT, MODELS, Model, metric_name, short_metric_name
 from oars.report.summary import Summary
 
 PAIR = "aligned-sft"
@@ -56,16 +56,32 @@ def verdict(difference: Interval | None, lower_is_better: bool) -> str:
 
 
 def headline(summary: Summary) -> str:
-    """Did alignment raise the reward on photos that it never saw? Empty where that was not measured."""
-    gain = summary.paired.get(PAIR, {}).get("reward")
-    if gain is None:
+    """Gains, losses and alarms in one line; empty for a run that has neither results nor alarms."""
+    parts = [_comparison(summary), _alarms(summary)]
+    return " ".join(part for part in parts if part)
+
+
+def _comparison(summary: Summary) -> str:
+    """What alignment changed on photos that it never saw."""
+    changes = summary.paired.get(PAIR, {})
+    if not changes:
         return ""
-    meaning = {
-        "better": "Alignment raised the reward on held-out photos",
-        "worse": "Alignment lowered the reward on held-out photos",
-        "open": "No clear change of the reward on held-out photos",
-    }[verdict(gain, lower_is_better=False)]
-    return f"{meaning}: {gain.mean:+.3f} over SFT, 95 % interval {gain.low:+.3f} to {gain.high:+.3f}."
+    by_verdict: dict[str, list[str]] = {"better": [], "worse": [], "open": []}
+    for metric, change in changes.items():
+        said = verdict(change, metric in summary.lower_is_better)
+        name = short_metric_name(metric)
+        by_verdict[said].append(name if said == "open" else f"{name} ({change.mean:+.3g})")
+    better, worse, unclear = (", ".join(names) or "nothing" for names in by_verdict.values())
+    return f"Aligned against SFT, held-out photos: better in {better}; worse in {worse}; no clear change in {unclear}."
+
+
+def _alarms(summary: Summary) -> str:
+    if not summary.alarms:
+        return f"No alarm in {summary.looks} looks." if summary.looks else ""
+    first = {alarm.name: alarm for alarm in reversed(summary.alarms)}
+    raised = "; ".join(f"{a.name} at step {a.step} ({a.level:.3g}, limit {a.limit:g})" for a in first.values())
+    back = "" if summary.rolled_back_to is None else f" Rolled back to step {summary.rolled_back_to}."
+    return f"Alarms: {raised}.{back}"
 
 
 def _metrics(summary: Summary, model: str) -> dict[str, Interval]:

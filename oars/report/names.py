@@ -29,10 +29,13 @@ _METRICS = {
     "speckle": "Speckle (levels)",
     "niqe32": "NIQE32",
     "brisque": "BRISQUE",
+    "lattice": "Lattice (power)",
+    "added_speckle": "Speckle beyond the truth's (levels)",
+    "shift": "Shift to the LR (pixels)",
 }
 
 
-INDEPENDENT = {"niqe32", "brisque"}
+INDEPENDENT = {"niqe32", "brisque", "lattice", "added_speckle", "shift"}
 """Metrics that neither the reward nor any judge's labels use: a gain in them cannot come from pleasing the judge."""
 
 

@@ -15,9 +15,14 @@ from oars.report.bars import outcome_bars, phase_bars
 from oars.report.charts import Series, line_chart, number
 from oars.report.held_out import evaluated_models, headline, rows
 from oars.report.names import MODELS, Model, short_metric_name
-from oars.report.records import Sample, Step, read_samples, read_steps
+from oars.report.records import Choice, Sample, Step, read_samples, read_steps
 from oars.report.summary import read_or_unfinished
 
+_CHOICES: dict[Choice, str] = {
+    "chosen": "chosen before the run",
+    "best": "among the best: ST-LPIPS gained most over SFT",
+    "worst": "among the worst: ST-LPIPS lost most to SFT",
+}
 _STAGE_TITLES = {stage.name: stage.title for stage in STAGES}
 
 
@@ -119,12 +124,14 @@ class Figure:
 @dataclass(frozen=True)
 class Comparison:
     image_id: str
+    choice: str
     figures: list[Figure]
 
 
 def comparison(sample: Sample, folder: Path) -> Comparison:
     """The images of one held-out crop, in pipeline order."""
-    return Comparison(sample.image_id, [_figure(sample, key, folder) for key in MODELS if key in sample.images])
+    figures = [_figure(sample, key, folder) for key in MODELS if key in sample.images]
+    return Comparison(sample.image_id, _CHOICES[sample.choice], figures)
 
 
 def _figure(sample: Sample, model: Model, folder: Path) -> Figure:

@@ -5,6 +5,7 @@ A run that failed early lacks files or fields; every part is optional, and the r
 
 import json
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -35,9 +36,14 @@ class Step(_Record):
     staleness_mean: float | None = None
 
 
-class Sample(_Record):
-    """One entry of `samples/index.json`: a held-out crop, once per model."""
+Choice = Literal["chosen", "best", "worst"]
+"""Why a crop is shown: chosen before the run; or alignment gained most there, or lost most."""
 
+
+class Sample(_Record):
+    """One entry of `samples/index.json`: a crop that no model was trained on, once per model."""
+
+    choice: Choice = "chosen"
     image_id: str
     images: dict[Model, str]
     """Paths relative to `samples/`."""

@@ -107,6 +107,8 @@ class Summary(_Part):
     """Reason why the run stopped or failed; empty otherwise."""
     warnings: list[str] = Field(default_factory=list)
     """Reasons to doubt the result although nothing failed; one line each."""
+    looks: int = 0
+    """Looks at the watched crops that alarms went by; 0: nothing was watched."""
     alarms: list[Alarm] = Field(default_factory=list)
     """Alarms in the order in which they were raised (docs/alignment.md)."""
     rolled_back_to: int | None = None

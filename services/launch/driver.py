@@ -22,6 +22,7 @@ from rich.console import Console
 from setproctitle import setproctitle
 
 from oars.config import RunConfig, load_profile
+from oars.report.held_out import headline
 from oars.report.summary import Status
 from services.align import align
 from services.launch.addresses import NoCluster, checked_address
@@ -127,6 +128,8 @@ def _write_up(run: Run, end: "_End", peak_gib: float) -> Path:
     run.ledger.close()
     if summary.held_out:
         Console(width=_TABLE_WIDTH).print(held_out_table(summary))
+    if said := headline(summary):
+        print(said, flush=True)
     for warning in summary.warnings:
         print(f"warning: {warning}", flush=True)
     return report

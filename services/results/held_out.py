@@ -18,18 +18,21 @@ from numpy.typing import NDArray
 
 from oars.compass.outcome import CandidateOutcome, Scored
 from oars.config import RunConfig, SamplerConfig
+from oars.config.alarms import LEAST_WATCHED
 from oars.device import cap_device_memory
-from oars.evaluation.intervals import Interval, bootstrap_mean, paired_difference
+from oars.evaluation.intervals import Interval
 from oars.generator.conditioning import resize
 from oars.generator.policy import load_pipeline, load_transformer
 from oars.generator.upscaler import Upscaler
 from oars.imaging.crops import Pair, evaluation_pairs
+from oars.imaging.photos import NoPhotos
 from oars.metrics.by_name import measured_by_name
-from oars.metrics.panel import full_reference, no_reference
+from oars.metrics.panel import faults, full_reference, no_reference
 from oars.report.summary import HeldOut
 from oars.seeds import derive_seed
 from services.control.protocols import Judge
-from services.results.pictures import write_samples
+from services.results.comparison import Evaluated, Lattices, difference, photos_of, summarised
+from services.results.pictures import chosen, extremes, write_samples
 from services.run.progress import ProgressLine
 from services.run.run import Run
 
@@ -48,26 +51,32 @@ Pixels = NDArray[np.uint8]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """One model on all crops, in the order of the pairs."""
-
-    images: list[Pixels]
-    metrics: list[dict[str, float]]
-    """Metrics of each crop: the panel, and the reward with its readings of the output, where it was scored."""
-
-
 def restore(config: RunConfig, weights: Path | None, pairs: list[Pair]) -> Iterator[Pixels]:
     """Sample one output a pair with `sampler.inference_steps`; the noise depends on the run's seed and the image.
 
     `weights` is a transformer directory; None is the base.
     """
+    upscaler = _upscaler(config, weights)
+    for pair in pairs:
+        yield upscaler.sample(pair.lr, config.data.scale, _noise(config, pair))
+
+
+def upscale(config: RunConfig, weights: Path | None, pairs: list[Pair]) -> Iterator[Pixels]:
+    """The same for pictures of any size, as `oars upscale` does it: in tiles, with the LR's colours."""
+    upscaler = _upscaler(config, weights)
+    for pair in pairs:
+        yield upscaler.upscale(pair.lr, config.data.scale, _noise(config, pair), lambda done, tiles: None)
+
+
+def _upscaler(config: RunConfig, weights: Path | None) -> Upscaler:
     torch.set_num_threads(config.rollout.resources.threads)
     cap_device_memory(config.rollout.gpu_memory_utilization)
     transformer = load_transformer(config.generator, weights)
-    upscaler = Upscaler(load_pipeline(config.generator), transformer, config.generator, _sampler(config, weights))
-    for pair in pairs:
-        yield upscaler.sample(pair.lr, config.data.scale, derive_seed(config.seed, "held_out", pair.image_id))
+    return Upscaler(load_pipeline(config.generator), transformer, config.generator, _sampler(config, weights))
+
+
+def _noise(config: RunConfig, pair: Pair) -> int:
+    return derive_seed(config.seed, "held_out", pair.image_id)
 
 
 def _sampler(config: RunConfig, weights: Path | None) -> SamplerConfig:
@@ -81,7 +90,7 @@ def measure(images: list[Pixels], pairs: list[Pair], names: tuple[str, ...]) -> 
     torch.set_num_threads(1)
     for image, pair in zip(images, pairs, strict=True):
         assert pair.gt is not None
-        yield _panel(image, pair.gt, names)
+        yield _panel(image, pair.gt, names) | faults(image, pair.gt, pair.lr)
 
 
 def _panel(sr: Pixels, gt: Pixels, names: tuple[str, ...]) -> dict[str, float]:
@@ -101,7 +110,7 @@ class Results:
 async def evaluate(run: Run, judge: Judge, sft: Path, aligned: Path) -> Results:
     """Evaluate every model; also writes samples/."""
     run.telemetry.phase("evaluating")
-    pairs = await asyncio.to_thread(evaluation_pairs, run.config.data, run.config.seed)
+    pairs, shown = await asyncio.to_thread(_crops, run)
     weights: dict[ModelName, Path | None] = {"base": None, "sft": sft, "aligned": aligned}
     evaluated: dict[str, Evaluated] = {}
     for name in MODELS:
@@ -109,10 +118,45 @@ async def evaluate(run: Run, judge: Judge, sft: Path, aligned: Path) -> Results:
         run.telemetry.event("evaluated", model=name)
         run.progress.update(ProgressLine("evaluating", len(evaluated), len(MODELS), name))
     _show(run, pairs, evaluated)
-    write_samples(run.directory, pairs, {name: (e.images, e.metrics) for name, e in evaluated.items()})
-    seed = derive_seed(run.config.seed, "bootstrap")
-    held_out = {name: _summarised(e, seed) for name, e in evaluated.items()}
-    return Results(held_out, {f"{a}-{b}": _difference(evaluated[a], evaluated[b], seed) for a, b in PAIRED})
+    large: dict[str, list[Pixels]] = {name: await _large(run, name, weights.get(name), shown) for name in MODELS}
+    write_samples(run.directory, [*chosen(shown, large), *extremes(pairs, evaluated)])
+    return await asyncio.to_thread(_results, evaluated, pairs, derive_seed(run.config.seed, "bootstrap"))
+
+
+def _crops(run: Run) -> tuple[list[Pair], list[Pair]]:
+    """The held-out crops, and the larger ones that are shown, none if no photo is as large: both follow from config and
+    seed alone."""
+    data, seed = run.config.data, run.config.seed
+    large = data.model_copy(update={"evaluation_crop": data.shown_crop, "evaluation_crops": data.shown_crops})
+    try:
+        return evaluation_pairs(data, seed), evaluation_pairs(large, seed) if data.shown_crops else []
+    except NoPhotos as error:
+        run.telemetry.warning("no_larger_crops", error=str(error))
+        return evaluation_pairs(data, seed), []
+
+
+def _results(evaluated: dict[str, Evaluated], pairs: list[Pair], seed: int) -> Results:
+    photos = photos_of(pairs)
+    held_out = {name: summarised(one, photos, seed) for name, one in evaluated.items()}
+    paired = {f"{a}-{b}": difference(evaluated[a], evaluated[b], photos, seed) for a, b in PAIRED}
+    if len(pairs) > 1 and min(_truth(pairs[0]).shape[:2]) >= LEAST_WATCHED:
+        lattices = Lattices({name: one.images for name, one in evaluated.items()}, [_truth(p) for p in pairs], photos)
+        for name in held_out:
+            held_out[name].metrics["lattice"] = lattices.power(name)
+        for a, b in PAIRED:
+            paired[f"{a}-{b}"]["lattice"] = lattices.difference(a, b)
+    return Results(held_out, paired)
+
+
+def _truth(pair: Pair) -> Pixels:
+    assert pair.gt is not None
+    return pair.gt
+
+
+async def _large(run: Run, name: ModelName, weights: Path | None, pairs: list[Pair]) -> list[Pixels]:
+    if name == "bicubic":
+        return [resize(pair.lr, *_truth(pair).shape[:2]) for pair in pairs]
+    return await _each(run, f"larger outputs of {name}", upscale, run.config, weights, pairs)
 
 
 def _show(run: Run, pairs: list[Pair], evaluated: dict[str, Evaluated]) -> None:
@@ -124,7 +168,7 @@ def _show(run: Run, pairs: list[Pair], evaluated: dict[str, Evaluated]) -> None:
 
 async def _evaluated(run: Run, judge: Judge, name: ModelName, weights: Path | None, pairs: list[Pair]) -> Evaluated:
     if name == "bicubic":
-        images = [resize(pair.lr, *pair.gt.shape[:2]) for pair in pairs if pair.gt is not None]
+        images = [resize(pair.lr, *_truth(pair).shape[:2]) for pair in pairs]
     else:
         images = await _each(run, f"outputs of {name}", restore, run.config, weights, pairs)
     deadline = run.config.control.evaluation_deadline_s
@@ -143,7 +187,7 @@ async def _each(run: Run, what: str, generator: Callable[..., Iterator[T]], *arg
     task = ray.remote(generator).options(
         num_returns="streaming",
         num_cpus=resources.num_cpus,
-        num_gpus=resources.num_gpus if generator is restore else 0,
+        num_gpus=0 if generator is measure else resources.num_gpus,
         label_selector=resources.label_selector or None,
         name=f"oars.{generator.__name__}",
     )
@@ -173,22 +217,3 @@ def _columns(outcome: CandidateOutcome) -> dict[str, float]:
         return {}
     told = {name: value for name, value in outcome.readings.items() if name not in _NOT_OF_THE_OUTPUT}
     return {"reward": outcome.reward, **told}
-
-
-def _summarised(evaluated: Evaluated, seed: int) -> HeldOut:
-    names = dict.fromkeys(name for crop in evaluated.metrics for name in crop)
-    columns = {name: [crop[name] for crop in evaluated.metrics if name in crop] for name in names}
-    scored = len(columns.get("reward", []))
-    intervals = {name: bootstrap_mean(values, seed) for name, values in columns.items()}
-    return HeldOut(metrics=intervals, images=scored, failed=len(evaluated.metrics) - scored)
-
-
-def _difference(a: Evaluated, b: Evaluated, seed: int) -> dict[str, Interval]:
-    """a - b, crop by crop, for the crops where both have the metric."""
-    rows = list(zip(a.metrics, b.metrics, strict=True))
-    differences = {}
-    for name in dict.fromkeys(name for crop in a.metrics for name in crop):
-        both = [(x[name], y[name]) for x, y in rows if name in x and name in y]
-        if both:
-            differences[name] = paired_difference([x for x, _ in both], [y for _, y in both], seed)
-    return differences

@@ -31,6 +31,7 @@ def summarise(run: Run, status: Status, reason: str, results: Results | None, pe
         status=status,
         reason=reason,
         warnings=_warnings(run.ledger.alike(), len(behind)),
+        looks=max(0, len(entries) - 1),  # the first is what the others are compared with
         alarms=[alarm for entry in entries for alarm in entry.alarms],
         rolled_back_to=run.looks.good_version if ended and ended.action == "roll_back" else None,
         labels=run.config.labels,

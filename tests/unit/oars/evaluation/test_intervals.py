@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oars.evaluation.intervals import bootstrap_mean, of_statistic, paired_difference, share, share_difference
+from oars.evaluation.intervals import (
+    bootstrap_mean,
+    jackknife,
+    mean_over_units,
+    of_statistic,
+    paired_difference,
+    share,
+    share_difference,
+)
 
 
 @settings(max_examples=25, deadline=None)
@@ -72,3 +80,22 @@ def test_whole_units_are_resampled():
     values = np.array([0.0] * 50 + [1.0] * 50)
     interval = of_statistic([range(50), range(50, 100)], lambda rows: float(values[rows].mean()))
     assert (interval.mean, interval.low, interval.high) == (0.5, 0.0, 1.0)
+
+
+def test_units_are_resampled_whole() -> None:
+    rng = np.random.default_rng(2)
+    photos = [f"photo-{i // 8}" for i in range(80)]
+    values = np.repeat(rng.normal(0, 1, 10), 8)
+    over_photos, over_crops = mean_over_units(list(values), photos), bootstrap_mean(list(values))
+    assert over_photos.mean == pytest.approx(values.mean()) and over_photos.count == 80
+    # Eight equal crops of a photo say no more than one: the interval is the wider by the root of 8.
+    width = (over_photos.high - over_photos.low) / (over_crops.high - over_crops.low)
+    assert width == pytest.approx(8**0.5, rel=0.15)
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
+    values = np.random.default_rng(3).normal(0, 1, 30)
+    left_out = [float(np.delete(values, i).mean()) for i in range(30)]
+    interval = jackknife(float(values.mean()), left_out, 30)
+    assert interval.high - interval.mean == pytest.approx(1.96 * values.std(ddof=1) / 30**0.5)
+    assert jackknife(2.0, [1.0], 1) == jackknife(2.0, [], 1)
