@@ -20,6 +20,15 @@ class Source(_Record):
     """Strength of the degradation of its pictures; None: inputs as they are."""
 
 
+class CommonLattice(_Record):
+    """The strongest lattice that a model's outputs have in common (oars/metrics/lattice.py)."""
+
+    period: int
+    """Pixels."""
+    amplitude: float
+    """Grey levels, rms; photos read about 0."""
+
+
 class BenchmarkResult(_Record):
     """All models on one benchmark."""
 
@@ -29,6 +38,8 @@ class BenchmarkResult(_Record):
     """Model -> metric -> mean over pictures."""
     paired: dict[str, dict[str, Interval]]
     """Model -> metric -> model minus baseline, picture by picture."""
+    lattices: dict[str, CommonLattice] = {}
+    """Model -> lattice; of all outputs together, so it has no interval. Absent for fewer than two outputs of 64 px."""
 
 
 class Evaluation(_Record):

@@ -2,14 +2,20 @@
 
 from collections.abc import Mapping
 
-from oars.evaluation.benchmark_records import BenchmarkResult, Source
+from oars.evaluation.benchmark_records import BenchmarkResult, CommonLattice, Source
 from oars.evaluation.intervals import Interval, bootstrap_mean, paired_difference
 
 Values = Mapping[str, float]
 ByPicture = Mapping[str, Values]
 
 
-def summarised(source: Source, models: Mapping[str, ByPicture], baseline: str, seed: int) -> BenchmarkResult:
+def summarised(
+    source: Source,
+    models: Mapping[str, ByPicture],
+    lattices: Mapping[str, CommonLattice | None],
+    baseline: str,
+    seed: int,
+) -> BenchmarkResult:
     """`models`: model -> picture -> metric -> value; a picture may lack a metric."""
     return BenchmarkResult(
         source=source,
@@ -20,6 +26,7 @@ def summarised(source: Source, models: Mapping[str, ByPicture], baseline: str, s
             for model, pictures in models.items()
             if model != baseline
         },
+        lattices={model: lattice for model, lattice in lattices.items() if lattice is not None},
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from oars.evaluation.benchmark_records import BenchmarkResult, Evaluation
+from oars.evaluation.benchmark_records import BenchmarkResult, CommonLattice, Evaluation
 from oars.evaluation.intervals import Interval
 from oars.evaluation.published import COLUMN, PUBLISHED
 from oars.files import write_text
@@ -86,6 +86,9 @@ def _means(result: Evaluation, name: str, benchmark: BenchmarkResult) -> Table:
         if paper:
             cells.append(Cell(" / ".join(f"{value:g}" for value in paper.get(metric, ())) or "–"))
         rows.append((_label(metric, lower), cells))
+    if benchmark.lattices:
+        cells = [Cell(_lattice(benchmark.lattices.get(model))) for model in models]
+        rows.append(("common lattice (levels) ↓", [*cells, *([Cell("–")] if paper else [])]))
     source = benchmark.source
     made = "" if source.strength is None else f", degraded at strength {source.strength:g}"
     note = f"{benchmark.pictures} pictures{made}; means, the best in bold. Seed {result.seed}."
@@ -117,6 +120,10 @@ def _metrics(benchmark: BenchmarkResult) -> list[str]:
 
 def _label(metric: str, lower: bool) -> str:
     return "seconds a picture" if metric == _SECONDS else f"{metric_name(metric)} {'↓' if lower else '↑'}"
+
+
+def _lattice(found: CommonLattice | None) -> str:
+    return "–" if found is None else f"{found.amplitude:.2f} at {found.period} px"
 
 
 def _figure(interval: Interval | None) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from oars.evaluation.benchmark_records import RESULTS, Evaluation, Source
+from oars.evaluation.benchmark_records import RESULTS, CommonLattice, Evaluation, Source
 from oars.evaluation.benchmark_summary import summarised
 from oars.evaluation.benchmarks import Degradation, Picture, drawn, pictures_of
 from oars.evaluation.contestants import Contestant
@@ -21,7 +21,7 @@ from oars.files import write_text, write_whole
 from oars.metrics.measured import lower_is_better_of
 from oars.report.benchmark_tables import write_tables
 from oars.seeds import derive_seed
-from services.evaluation.outputs import Values, digest, finish, values_of
+from services.evaluation.outputs import Values, digest, finish, lattice_of, values_of
 from services.evaluation.workplace import Workplace
 from services.results.transition import Scorer
 from services.run.progress import Progress, ProgressLine
@@ -72,7 +72,8 @@ def evaluate(plan: Plan, out: Path, judge: Callable[[], Scorer] | None, progress
         progress.update(ProgressLine("evaluating", done, total, model))
     names = [model.name for model in plan.models]
     values = {b: {m: {p.name: values_of(place, (b, m, p.name)) for p in chosen[b]} for m in names} for b in chosen}
-    result = _evaluation(plan, values, scorer)
+    lattices = {b: {m: lattice_of(place, b, m, [p.name for p in chosen[b]]) for m in names} for b in chosen}
+    result = _evaluation(plan, values, lattices, scorer)
     _write_pictures(values, place.root / PICTURES)
     write_text(place.root / RESULTS, result.model_dump_json(indent=1))
     write_tables(result, place.root)
@@ -112,7 +113,12 @@ def _finished(
                 yield model.name
 
 
-def _evaluation(plan: Plan, values: dict[str, dict[str, dict[str, Values]]], scorer: Scorer | None) -> Evaluation:
+def _evaluation(
+    plan: Plan,
+    values: Mapping[str, Mapping[str, Mapping[str, Values]]],
+    lattices: Mapping[str, Mapping[str, CommonLattice | None]],
+    scorer: Scorer | None,
+) -> Evaluation:
     seed = derive_seed(plan.seed, "bootstrap")
     sources = {
         b.name: Source(folder=b.folder.name, strength=b.degradation and b.degradation.strength) for b in plan.benchmarks
@@ -125,7 +131,10 @@ def _evaluation(plan: Plan, values: dict[str, dict[str, dict[str, Values]]], sco
         judge=scorer and scorer.judge,
         models=dict(plan.asked),
         lower_is_better=lower_is_better_of(plan.metrics),
-        benchmarks={name: summarised(sources[name], models, plan.baseline, seed) for name, models in values.items()},
+        benchmarks={
+            name: summarised(sources[name], models, lattices[name], plan.baseline, seed)
+            for name, models in values.items()
+        },
     )
 
 

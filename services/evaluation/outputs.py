@@ -3,11 +3,14 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import islice
 
+from oars.evaluation.benchmark_records import CommonLattice
 from oars.evaluation.contestants import Contestant, Enlarge
 from oars.imaging.crops import Pair
 from oars.imaging.image_io import Pixels, read_image
+from oars.metrics.lattice import PERIODS, strongest_lattice
 from oars.metrics.measured import measured
 from services.evaluation.workplace import Answers, Cell, Workplace
 from services.results.transition import Scorer, Verdict, verdict
@@ -15,6 +18,8 @@ from services.results.transition import Scorer, Verdict, verdict
 # Readings that say nothing of a model's output.
 _NOT_OF_THE_OUTPUT = ("q_lr", "confidence")
 Values = dict[str, float]
+_LATTICE_OUTPUTS = 32
+"""Bounds memory and time; a lattice of a fifth of a level shows in so many."""
 
 
 def finish(
@@ -68,6 +73,16 @@ def values_of(place: Workplace, at: tuple[str, str, str]) -> Values:
     cell = place.cell(*at)
     assert cell is not None and cell.metrics is not None
     return cell.metrics.values | (cell.readings.values if cell.readings else {}) | {"seconds": cell.seconds}
+
+
+def lattice_of(place: Workplace, benchmark: str, model: str, pictures: Sequence[str]) -> CommonLattice | None:
+    """The lattice that the first outputs have in common; None for fewer than two that are large enough."""
+    outputs = (read_image(place.output(benchmark, model, picture)) for picture in pictures)
+    large = list(islice((output for output in outputs if min(output.shape[:2]) >= 2 * max(PERIODS)), _LATTICE_OUTPUTS))
+    if len(large) < 2:
+        return None
+    found = strongest_lattice(large)
+    return CommonLattice(period=found.period, amplitude=found.amplitude)
 
 
 def digest(value: object) -> str:

@@ -14,7 +14,7 @@ def test_a_difference_is_taken_picture_by_picture() -> None:
 
 
 def test_a_mean_is_over_the_pictures_that_have_the_metric() -> None:
-    result = summarised(Source(folder="set", strength=None), {"old": BEFORE, "new": AFTER}, "old", seed=0)
+    result = summarised(Source(folder="set", strength=None), {"old": BEFORE, "new": AFTER}, {}, "old", seed=0)
     assert result.pictures == 3
     assert (result.models["old"]["psnr"].mean, result.models["old"]["reward"].count) == (25.0, 2)
     assert set(result.paired) == {"new"}

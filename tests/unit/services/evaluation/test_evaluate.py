@@ -78,6 +78,18 @@ def test_every_model_is_measured_on_every_picture_of_every_benchmark(folder: Pat
     assert (out / "photos" / "hr" / "0.png").is_file() and not (out / "real" / "hr").exists()
 
 
+def test_a_lattice_of_all_outputs_is_found(folder: Path, tmp_path: Path) -> None:
+    class Woven(Counted):
+        def enlarge(self, benchmark: str, picture: str, lr: np.ndarray) -> np.ndarray:
+            plain = super().enlarge(benchmark, picture, lr)
+            return np.asarray(plain + 20 * (np.arange(plain.shape[1]) % 7 == 0)[None, :, None], np.uint8)
+
+    result = evaluate(planned(folder, [Counted("plain"), Woven("woven")]), tmp_path / "out", None, Silent())
+    found = result.benchmarks["real"].lattices
+    assert found["woven"].period in (7, 14, 21, 28)
+    assert found["woven"].amplitude > 3 + found["plain"].amplitude
+
+
 def test_a_killed_evaluation_goes_on_where_it_was(folder: Path, tmp_path: Path) -> None:
     out, killed = tmp_path / "out", Counted("plain", stop_at=4)
     with pytest.raises(KeyboardInterrupt):
