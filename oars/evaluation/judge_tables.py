@@ -10,17 +10,18 @@ The reference orders, where no person was asked:
 The unit of resampling is a photo.
 """
 
+import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import pearsonr, spearmanr
+from scipy.stats import DegenerateDataWarning, pearsonr, spearmanr
 
 from oars.compass.pairs import Order, consensus, order_of, tally
 from oars.evaluation.intervals import Interval, of_statistic, share, share_difference
-from oars.evaluation.records import Output, OutputAgreement, PairAccuracy, Subset, WrongPair
-from oars.evaluation.scored import ScoredGroup
+from oars.evaluation.records import HumanAgreement, Output, OutputAgreement, PairAccuracy, Subset, WrongPair
+from oars.evaluation.scored import ScoredGroup, Values
 
 JUDGE = "judge"
 REFERENCES = {
@@ -32,6 +33,8 @@ REFERENCES = {
     "cvvdp": "ColorVideoVDP alone",
 }
 _BINS = 10
+_FEWEST = 3
+"""Pictures that a correlation takes."""
 
 
 def contenders(group: ScoredGroup, gamma: float) -> dict[str, NDArray[np.float64]]:
@@ -46,8 +49,8 @@ def contenders(group: ScoredGroup, gamma: float) -> dict[str, NDArray[np.float64
 
 def reference_orders(group: ScoredGroup) -> dict[str, Order]:
     """Those that this group has."""
-    if group.human is not None:
-        return {"human": group.human}
+    if group.opinions is not None:
+        return {"human": order_of(group.opinions)}
     seen = [order_of(group.metrics[name]) for name in ("stlpips", "cvvdp")]
     return {
         "labels": order_of(group.told_q_sr),
@@ -150,6 +153,35 @@ def _agreement(
         calibration_error=interval(calibration_error),
         mean_error=float(np.abs(read - told).mean()),
     )
+
+
+def human_agreements(groups: Sequence[ScoredGroup], gamma: float) -> list[HumanAgreement]:
+    """Correlation of every contender's scores with people's, over all pictures; the unit of resampling is a photo."""
+    rated = [group for group in groups if group.opinions is not None]
+    scores = [contenders(group, gamma) for group in rated]
+    names = dict.fromkeys(name for own in scores for name in own)
+    rows = [
+        _human_agreement(name, [(group, own[name]) for group, own in zip(rated, scores, strict=True) if name in own])
+        for name in names
+    ]
+    return [row for row in rows if row is not None]
+
+
+def _human_agreement(contender: str, table: Sequence[tuple[ScoredGroup, Values]]) -> HumanAgreement | None:
+    """None where the scores, or people's, are all alike or too few."""
+    owners = np.array([group.photo for group, values in table for _ in values])
+    said = np.concatenate([values for _, values in table])
+    told = np.concatenate([group.opinions for group, _ in table if group.opinions is not None])
+    known = np.isfinite(said)
+    said, told, owners = said[known], told[known], owners[known]
+    if len(said) < _FEWEST or np.ptp(said) == 0 or np.ptp(told) == 0:
+        return None
+    units = [np.flatnonzero(owners == photo).tolist() for photo in sorted(set(owners))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # a resample may hold one picture many times
+        srcc = of_statistic(units, lambda rows: float(spearmanr(said[rows], told[rows]).statistic))
+        plcc = of_statistic(units, lambda rows: float(pearsonr(said[rows], told[rows]).statistic))
+    return HumanAgreement(contender=contender, srcc=srcc, plcc=plcc)
 
 
 def calibration_error(read: NDArray[np.float64], told: NDArray[np.float64]) -> float:

@@ -39,6 +39,14 @@ class OutputAgreement(_Record):
     """Mean absolute difference."""
 
 
+class HumanAgreement(_Record):
+    """Scores of one contender against people's mean scores, over all pictures of a benchmark; no curve is fitted."""
+
+    contender: str
+    srcc: Interval
+    plcc: Interval
+
+
 class ProbeRow(_Record):
     """The judge on one change of known kind and strength, made to held-out ground truths; means over crops."""
 
@@ -109,6 +117,8 @@ class JudgeEvaluation(_Record):
     """Description of each reference order."""
     accuracies: tuple[PairAccuracy, ...]
     agreements: tuple[OutputAgreement, ...]
+    human: tuple[HumanAgreement, ...] = ()
+    """On a benchmark with people's scores."""
     probes: tuple[ProbeRow, ...] = ()
     ladder: tuple[LadderStep, ...] = ()
     wrong_pairs: tuple[WrongPair, ...] = ()

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from oars.compass.data.dataset import Group
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge, Readings
-from oars.compass.pairs import Order
 from oars.metrics.panel import HIGHER_IS_BETTER
 
 Values = NDArray[np.float64]
@@ -37,8 +36,8 @@ class ScoredGroup:
     told_q_sr: Values
     metrics: dict[str, Values]
     """Signed so that higher is better."""
-    human: Order | None = None
-    """Human scores, if there are any."""
+    opinions: Values | None = None
+    """People's mean scores, higher is better, if there are any."""
 
     def rewards(self, gamma: float) -> Values:
         """R of each candidate, as read."""

@@ -9,7 +9,7 @@ The human order of a pair is that of the two scores; equal scores are a pair, to
 sees them whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -17,17 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from oars.compass.judge import Judge
-from oars.compass.pairs import order_of
-from oars.errors import UserError
+from oars.evaluation.benchmarks import BadBenchmark
 from oars.evaluation.scored import ScoredGroup
 from oars.imaging.image_io import read_image
 
 _ORIGINAL = "Original"
 _FOLDERS = {"regression": "MOS_Reg", "generative": "MOS_Gen"}
-
-
-class BadBenchmark(UserError, ValueError):
-    """A folder that is not in the benchmark's format; the message is one line naming the file."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +39,19 @@ def entries(folder: Path) -> list[Entry]:
     """All of a benchmark's groups. Raises BadBenchmark."""
     files = sorted((folder / "MOS").glob("*.txt"))
     if not files:
-        raise BadBenchmark(f"{folder}: no MOS/*.txt: expected SRIQA-Bench's folders `images` and `MOS`")
+        raise BadBenchmark(f"{folder}: neither mos.csv nor SRIQA-Bench's MOS/*.txt")
     return [_entry(folder, file) for file in files]
 
 
-def scored(folder: Path, judge: Judge) -> Iterator[ScoredGroup]:
-    """Every group as the judge reads it, with the human order. Raises BadBenchmark, BadImage."""
-    for entry in entries(folder):
+def scored(folder: Path, judge: Judge, told: Callable[[int, int], None]) -> list[ScoredGroup]:
+    """Every group as the judge reads it, with people's scores; `told(done, total)`. Raises BadBenchmark, BadImage."""
+    listed, groups = entries(folder), []
+    for entry in listed:
         lr = read_image(_picture(folder, entry.input_id, _ORIGINAL))
         pictures = [read_image(_picture(folder, entry.input_id, method)) for method in entry.methods]
-        yield _scored(entry, [judge.score(lr, picture[None])[0] for picture in pictures])
+        groups.append(_scored(entry, [judge.score(lr, picture[None])[0] for picture in pictures]))
+        told(len(groups), len(listed))
+    return groups
 
 
 def _scored(entry: Entry, readings: list) -> ScoredGroup:
@@ -72,7 +70,7 @@ def _scored(entry: Entry, readings: list) -> ScoredGroup:
         told_q_lr=nan,
         told_q_sr=unknown,
         metrics={},
-        human=order_of(np.array(entry.scores)),
+        opinions=np.array(entry.scores),
     )
 
 

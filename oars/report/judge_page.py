@@ -69,7 +69,9 @@ class Table:
 
 def write_page(result: JudgeEvaluation, pictures: Sequence[PairPictures], path: Path) -> None:
     """Render the page to `path`."""
-    page = environment().get_template("judge.html")
+    made = environment()
+    made.filters["contender"] = _name
+    page = made.get_template("judge.html")
     tables = [_table(result, reference) for reference in result.references]
     write_text(path, page.render(result=result, tables=tables, pictures=pictures))
 

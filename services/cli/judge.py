@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from oars.config import BadConfig
 from oars.deployment import deploy_path
 from services.launch.addresses import checked_address
 
@@ -70,10 +71,12 @@ def train(
 
 
 def evaluate(
-    judge: Annotated[str, typer.Argument(help="Judge directory, or `miniature`.", show_default=False)],
-    data: Annotated[
-        Path, typer.Argument(help="Annotated data set, or a folder in SRIQA-Bench's format.", show_default=False)
-    ],
+    judge: Annotated[str, typer.Argument(help="Judge directory, or `miniature`.")] = "miniature",
+    data: Annotated[Path | None, typer.Argument(help="Annotated data set.", show_default=False)] = None,
+    benchmark: Annotated[
+        Path | None,
+        typer.Option(help="In place of DATA: pictures that people scored, with mos.csv or in SRIQA-Bench's format."),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for evaluation.json and evaluation.html.")] = Path(
         "data/evaluation"
     ),
@@ -86,6 +89,8 @@ def evaluate(
     threads: Annotated[int, typer.Option(help="torch threads.")] = 2,
 ) -> None:
     """Pair accuracy, correlations, calibration and probes of a judge on photos that it never saw."""
+    if (data is None) == (benchmark is None):
+        raise BadConfig("name an annotated data set, or a benchmark with --benchmark DIR")
     import torch
 
     from services.reward_modeling.evaluation import PAGE, accuracy_lines, evaluate_benchmark, evaluate_data_set
@@ -93,9 +98,9 @@ def evaluate(
 
     torch.set_num_threads(threads)
     with progress() as shown:
-        if (data / "MOS").is_dir():
-            result = evaluate_benchmark(judge, data, out, gamma, shown)
-        else:
+        if benchmark is not None:
+            result = evaluate_benchmark(judge, benchmark, out, gamma, shown)
+        elif data is not None:
             rows = _ablation(data, out, config, seeds, shown) if ablation else ()
             result = evaluate_data_set(judge, data, out, gamma, "evaluation", shown, rows)
     for line in accuracy_lines(result):

@@ -5,11 +5,12 @@ from pathlib import Path
 from oars.compass.data.dataset import BadDataset, DataSplit, Group, read_groups, read_manifest
 from oars.compass.judge import Judge
 from oars.compass.judge_card import JudgeCard
-from oars.evaluation.judge_tables import REFERENCES, agreements, pair_accuracies, worst_pairs
+from oars.evaluation import opinions, sriqa
+from oars.evaluation.intervals import Interval
+from oars.evaluation.judge_tables import REFERENCES, agreements, human_agreements, pair_accuracies, worst_pairs
 from oars.evaluation.probes import ladder, probe, scenes_of
 from oars.evaluation.records import AblationRow, JudgeEvaluation
 from oars.evaluation.scored import ScoredGroup, scored_groups
-from oars.evaluation.sriqa import scored
 from oars.files import sha256, write_text
 from oars.miniature import resolve_model
 from oars.report.judge_page import PairPictures, write_page
@@ -63,13 +64,18 @@ def evaluate_data_set(
 
 
 def evaluate_benchmark(judge: str, folder: Path, out: Path, gamma: float, progress: Progress) -> JudgeEvaluation:
-    """Pair accuracy against people, on a folder in SRIQA-Bench's format. Raises BadBenchmark, MissingModel."""
+    """Judge and metrics against people, on a folder with mos.csv or in SRIQA-Bench's format.
+
+    Raises BadBenchmark, MissingModel.
+    """
     directory = resolve_model(judge, "judge")
-    read: list[ScoredGroup] = []
-    for group in scored(folder, Judge.load(directory)):
-        read.append(group)
-        progress.update(ProgressLine("judge", len(read), len(list((folder / "MOS").glob("*.txt")))))
-    result = _evaluation(directory, read, gamma, ()).model_copy(update={"data": folder.name, "split": "benchmark"})
+    scored = opinions.scored if (folder / opinions.MOS).is_file() else sriqa.scored
+    read = scored(
+        folder, Judge.load(directory), lambda done, total: progress.update(ProgressLine("judge", done, total))
+    )
+    result = _evaluation(directory, read, gamma, ()).model_copy(
+        update={"data": folder.name, "split": "benchmark", "human": tuple(human_agreements(read, gamma))}
+    )
     _write(result, out, [])
     return result
 
@@ -105,10 +111,18 @@ def _write(result: JudgeEvaluation, out: Path, pictures: list[PairPictures]) -> 
 
 
 def accuracy_lines(result: JudgeEvaluation) -> list[str]:
-    """A line a reference and contender, on all pairs."""
-    rows = [row for row in result.accuracies if row.subset == "all"]
-    return [
-        f"{row.reference:10} {row.contender:12} {row.accuracy.mean:.3f} "
-        f"({row.accuracy.low:.3f} to {row.accuracy.high:.3f})"
-        for row in rows
+    """A line a reference and contender, on all pairs; correlations with people's scores, if there are any."""
+    pairs = [
+        f"{row.reference:10} {row.contender:12} {_interval(row.accuracy)}"
+        for row in result.accuracies
+        if row.subset == "all"
     ]
+    return pairs + [
+        f"{name:10} {row.contender:12} {_interval(interval)}"
+        for row in result.human
+        for name, interval in (("SRCC", row.srcc), ("PLCC", row.plcc))
+    ]
+
+
+def _interval(interval: Interval) -> str:
+    return f"{interval.mean:.3f} ({interval.low:.3f} to {interval.high:.3f})"
