@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from services.run.ledger_seals import first_damage, seal
@@ -51,19 +51,32 @@ def journal_mode(kind: str) -> str:
 
 def open_to_write(path: Path, schema: str) -> sqlite3.Connection:
     """For the driver; every transaction is on disk when it returns. Raises BadRun, also where the file is damaged."""
-    try:
-        ledger = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S)
-        if (mode := journal_mode(_kind(path))) != "WAL":
-            # A ledger that was in WAL elsewhere changes over without shared memory.
-            ledger.execute("PRAGMA locking_mode=EXCLUSIVE")
-        ledger.execute(f"PRAGMA journal_mode={mode}")
-        ledger.executescript("PRAGMA locking_mode=NORMAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;" + schema)
-        ledger.execute(_NEWEST)
-        _check_whole(path, ledger)
-        seal(ledger)
-    except sqlite3.DatabaseError as error:
-        raise BadRun(f"{path}: no ledger that can be written: {_line(error)}") from error
+    with ExitStack() as opened:
+        try:
+            ledger = opened.enter_context(closing(sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S)))
+            _prepare(path, ledger, schema)
+        except sqlite3.DatabaseError as error:
+            raise BadRun(f"{path}: no ledger that can be written: {_line(error)}{_room(path, error)}") from error
+        opened.pop_all()
     return ledger
+
+
+def _prepare(path: Path, ledger: sqlite3.Connection, schema: str) -> None:
+    if (mode := journal_mode(_kind(path))) != "WAL":
+        # A ledger that was in WAL elsewhere changes over without shared memory.
+        ledger.execute("PRAGMA locking_mode=EXCLUSIVE")
+    ledger.execute(f"PRAGMA journal_mode={mode}")
+    ledger.executescript("PRAGMA locking_mode=NORMAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;" + schema)
+    ledger.execute(_NEWEST)
+    _check_whole(path, ledger)
+    seal(ledger)
+
+
+def _room(path: Path, error: sqlite3.Error) -> str:
+    """SQLite says the same of a disk that fails and of one that is full: the free space tells them apart."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL):
+        return ""
+    return f" ({shutil.disk_usage(path.parent).free // 1024} KiB free there)"
 
 
 @contextmanager

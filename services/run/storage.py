@@ -9,7 +9,12 @@ from pathlib import Path
 _ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE}
 _SQLITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
 # What libraries say that turn the system's error into a text of their own: safetensors, Ray, torch.
-_TEXTS = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "PytorchStreamWriter failed writing file")
+_TEXTS = (
+    os.strerror(errno.ENOSPC),
+    os.strerror(errno.EDQUOT),
+    "PytorchStreamWriter failed writing file",
+    "enforce fail at inline_container",
+)
 
 
 def storage_fault(error: BaseException, directory: Path) -> str | None:

@@ -10,6 +10,7 @@ import json
 import random
 import resource
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -198,9 +199,17 @@ def at_once(attempt: int, timed_out: bool) -> Retry | GiveUp[DropReason]:
     return Retry(0.0)
 
 
-def drive(disk: Disk, writes: int, chance: random.Random, failures: float, losses: float, poisoned: int = 0) -> bool:
+def drive(
+    disk: Disk,
+    writes: int,
+    chance: random.Random,
+    failures: float,
+    losses: float,
+    poisoned: int = 0,
+    wall_clock: Callable[[], float] = time.time,
+) -> bool:
     """One driver; True if it lived to the end of both stages."""
-    ledger = Ledger.drive(disk.ledger)
+    ledger = Ledger.drive(disk.ledger, wall_clock)
     ledger._db.execute("PRAGMA synchronous=OFF")  # drivers die here, machines do not
     ledger._db = MortalConnection(ledger._db, writes)  # type: ignore[assignment]
     telemetry = Telemetry(disk.directory, "run", None)
@@ -331,6 +340,26 @@ def test_synchronous_weights_do_not_know_what_died(
     tmp_path_factory: pytest.TempPathFactory, whole: list[Any], kills: list[int], seed: int, losses: float
 ) -> None:
     assert align(tmp_path_factory.mktemp("broken"), 0, kills, seed, 0.2, losses).history == whole
+
+
+@settings(max_examples=10)
+@given(st.integers(20, 120), st.integers(0, 10**6))
+def test_a_clock_that_jumps_by_an_hour_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, whole: list[Any], writes: int, seed: int
+) -> None:
+    control = {"max_staleness": 0, "checkpoint_every": 2, "heartbeat_s": 0.003}
+    config = RunConfig.model_validate({"control": control, "stages": STAGES})
+    disk, chance = Disk(tmp_path_factory.mktemp("run"), config), random.Random(seed)
+
+    def wall_clock() -> float:
+        return 10**9 + virtual_now() + 3600 * chance.randint(-1, 1)
+
+    if not drive(disk, writes, chance, 0.0, 0.0, wall_clock=wall_clock):
+        assert drive(disk, NEVER, chance, 0.0, 0.0, wall_clock=wall_clock)
+    assert disk.history == whole
+    ledger = Ledger.drive(disk.ledger)
+    assert ledger.violations(final=True) == []
+    ledger.close()
 
 
 def test_a_batch_without_a_finite_gradient_leaves_and_the_run_goes_on(tmp_path: Path) -> None:
