@@ -5,26 +5,29 @@ from pathlib import Path
 import numpy as np
 
 from oars.compass.judge import Judge
-from oars.config import DataConfig, GeneratorConfig, SamplerConfig
+from oars.config import DataConfig, SamplerConfig
 from oars.config.degradation import DegradationConfig
-from oars.generator.conditioning import resize
-from oars.generator.miniature.build import TEXT_IMAGE_AREA
+from oars.generator.miniature.build import miniature_config
 from oars.generator.policy import load_pipeline, load_transformer
+from oars.generator.pre_restoration import resize
 from oars.generator.upscaler import Upscaler
 from oars.imaging.crops import Pair, evaluation_pairs
 from oars.metrics.perceptual import stlpips
 from oars.metrics.pixel import psnr
 
-SIDE = 128
+SIDE = 96
 CROPS = 12
-STEPS = 12
+STEPS = 8
 
 
 def measure(directory: Path) -> dict[str, float]:
     """Means over held-out crops: VAE reconstruction, the base against bicubic on mild x4, the judge on GT and LR."""
-    generator = GeneratorConfig(path=str(directory / "generator"), text_image_area=TEXT_IMAGE_AREA)
+    generator = miniature_config(directory / "generator")
     upscaler = Upscaler(
-        load_pipeline(generator), load_transformer(generator), generator, SamplerConfig(inference_steps=STEPS)
+        load_pipeline(generator),
+        load_transformer(generator),
+        generator,
+        SamplerConfig(solver="euler", inference_steps=STEPS),
     )
     data = DataConfig(
         photos="all",

@@ -10,6 +10,9 @@ from oars.config.base import Config, Precision
 LORA_TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
 
 
+PreRestoration = Literal["none", "x4plus", "x4plus-anime", "animevideov3"]
+
+
 class LoraConfig(Config):
     """Placement and size of the adapter (paper: rank 32, alpha 64, on the base model)."""
 
@@ -32,6 +35,9 @@ class GeneratorConfig(Config):
     """The edit instruction, the same for every image (ours; the paper does not state its prompt)."""
     text_image_area: PositiveInt = 384 * 384
     """Area of the condition image that the text encoder sees, pixels (diffusers: 384 * 384)."""
+    pre_restoration: PreRestoration = "none"
+    """Network that restores the LR before it conditions the editor; `none` resizes it alone (paper). The others are
+    Real-ESRGAN's published x4 networks."""
     lora: LoraConfig = LoraConfig()
 
 

@@ -1,8 +1,8 @@
 """Conditioning on the LR image: its VAE latents at the output size, and the text encoder's view of it.
 
-Both depend on the LR alone and are computed once a group. The LR is resized to the output size before it enters the
-editor (paper). Text and picture go through the pipeline's own `encode_prompt`. Invariant: the text encoder numbers the
-positions of picture tokens by row and column.
+Both depend on the LR alone and are computed once a group. The LR is brought to the output size before it enters the
+editor (paper), by a resize or by a pre-restoring network. Text and picture go through the pipeline's own
+`encode_prompt`. Invariant: the text encoder numbers the positions of picture tokens by row and column.
 """
 
 from typing import Any
@@ -18,11 +18,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from oars.alignment.messages import Conditioning
 from oars.config import GeneratorConfig
 from oars.generator.codec import Codec
-
-
-def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Bicubic, uint8 [h, w, 3] -> [height, width, 3]; the baseline that every model is compared with, too."""
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+from oars.generator.pre_restoration import PreRestorer
 
 
 def mark_picture_tokens(text_encoder: Qwen2_5_VLForConditionalGeneration) -> None:
@@ -51,21 +47,22 @@ class Conditioner:
         self._pipeline = pipeline
         self._config = config
         self._codec = codec
+        self._restorer = PreRestorer(config.pre_restoration)
 
     @torch.no_grad()
     def condition(self, lr: NDArray[np.uint8], height: int, width: int, prompt: str | None = None) -> Conditioning:
         """`lr` uint8 [h, w, 3]; output of height x width pixels, multiples of a token. `prompt` is the config's unless
         given."""
         grid = self._codec.grid(height, width)
-        resized = resize(lr, height, width)
+        picture = self._restorer.restore([lr], height, width)[0]
         embeds, _ = self._pipeline.encode_prompt(
             prompt=self._config.prompt if prompt is None else prompt,
-            image=[self._text_view(resized)],
+            image=[self._text_view(picture)],
             device=self._pipeline.text_encoder.device,
         )
-        return Conditioning(embeds[0].float().cpu(), self._codec.encode(resized[None])[0].cpu(), grid)
+        return Conditioning(embeds[0].float().cpu(), self._codec.encode(picture[None])[0].cpu(), grid)
 
-    def _text_view(self, resized: NDArray[np.uint8]) -> Image.Image:
-        height, width = resized.shape[:2]
+    def _text_view(self, picture: NDArray[np.uint8]) -> Image.Image:
+        height, width = picture.shape[:2]
         text_width, text_height = calculate_dimensions(self._config.text_image_area, width / height)
-        return self._pipeline.image_processor.resize(Image.fromarray(resized), text_height, text_width)
+        return self._pipeline.image_processor.resize(Image.fromarray(picture), text_height, text_width)

@@ -18,31 +18,32 @@ def build(
     work: Annotated[Path, typer.Option(help="Keeps unfinished work, to resume from.")] = Path("build/miniature"),
     seed: Annotated[int, typer.Option(help="Seed of weights, data and order.")] = 0,
     threads: Annotated[int, typer.Option(help="torch threads; more than one changes the last bits.")] = 1,
+    photos: Annotated[Path | None, typer.Option(help="A folder of photos beside the installed ones.")] = None,
+    start: Annotated[Path | None, typer.Option(help="Generator to go on from. Default: random weights.")] = None,
     steps: Annotated[int, typer.Option(help="Steps of the generator's base.")] = _BASE.steps,
-    batch: Annotated[int, typer.Option(help="Crops a step, as a multiple of the CPU recipe's.")] = _BASE.batch_factor,
-    repeats: Annotated[int, typer.Option(help="Steps that see the same crops, with other noise.")] = _BASE.repeats,
+    batch: Annotated[int, typer.Option(help="Crops a step.")] = _BASE.batch,
+    shards: Annotated[int, typer.Option(help="Pairs that the base is trained on, in shards of 64.")] = _BASE.shards,
     lr: Annotated[float, typer.Option(help="Peak learning rate of the base.")] = _BASE.lr,
     warmup: Annotated[int, typer.Option(help="Warm-up steps up to the peak rate.")] = _BASE.warmup,
     ema: Annotated[float, typer.Option(help="Decay of the base's moving average.")] = _BASE.ema_decay,
-    workers: Annotated[int, typer.Option(help="Processes that make crops; changes no result.")] = _BASE.workers,
     checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = _BASE.checkpoint_every,
 ) -> None:
-    """Train both models from the train photos that are installed; run again after a kill to go on.
+    """Train both models from photos; run again after a kill to go on. Evaluation photos are never trained on.
 
     The defaults are for CPUs. The generator's base is trained on a CUDA device where there is one.
     """
     import torch
     from rich.progress import Progress, TextColumn
 
-    from oars.generator.miniature.build import build_generator
+    from oars.generator.miniature.build import build_generator, train_photos
     from oars.miniature import write_manifest
     from services.reward_modeling.miniature import build_judge
 
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
-    base = BaseTraining(steps, lr, seed, warmup, batch, repeats, ema, workers, checkpoint_every)
+    base = BaseTraining(steps, batch, lr, seed, warmup, shards, ema_decay=ema, checkpoint_every=checkpoint_every)
     with Progress(*Progress.get_default_columns(), TextColumn("{task.fields[rate]}")) as bars:
-        tasks = {phase: bars.add_task(phase, total=None, rate="") for phase in ("vae", "base")}
+        tasks = {phase: bars.add_task(phase, total=None, rate="") for phase in ("vae", "pairs", "base")}
         build_generator(
             out / "generator",
             work / "generator",
@@ -54,6 +55,8 @@ def build(
                 rate=f"{bars.tasks[tasks[phase]].speed or 0:.1f} steps/s",
             ),
             base,
+            train_photos(photos),
+            start,
         )
     build_judge(out, work / "judge", seed)
     manifest = write_manifest(out)

@@ -21,8 +21,8 @@ from oars.config import RunConfig, SamplerConfig
 from oars.config.alarms import LEAST_WATCHED
 from oars.device import cap_device_memory
 from oars.evaluation.intervals import Interval
-from oars.generator.conditioning import resize
 from oars.generator.policy import load_pipeline, load_transformer
+from oars.generator.pre_restoration import resize
 from oars.generator.upscaler import Upscaler
 from oars.imaging.crops import Pair, evaluation_pairs
 from oars.imaging.photos import NoPhotos

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from scipy.signal import correlate2d
 
-from oars.compass.data.ncnn import BadNetwork, NcnnNetwork
-from oars.compass.data.networks import NetworkUpscaler, load_network
 from oars.imaging.photos import find_photos
 from oars.metrics.pixel import psnr
+from oars.restorers.ncnn import BadNetwork, NcnnNetwork
+from oars.restorers.pretrained import NetworkUpscaler, load_network
 
 GRAPH = """7767517
 10 14

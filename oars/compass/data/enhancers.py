@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oars.compass.data import classical, networks
+from oars.compass.data import classical
 from oars.compass.data.artefacts import draw, scene_of
 from oars.compass.data.dataset import EnhancerEntry
 from oars.compass.views import lr_view
@@ -33,6 +33,7 @@ from oars.imaging.image_io import read_image
 from oars.imaging.perturbations import to_pixels
 from oars.miniature import MINIATURE, resolve_model
 from oars.model_files import check_model
+from oars.restorers import pretrained
 from oars.seeds import derive_seed
 
 Pixels = NDArray[np.uint8]
@@ -65,8 +66,8 @@ def load_enhancer(config: EnhancerConfig, scale: int, batch: int) -> Enhancer:
             method = classical.METHODS[config.method]
             return lambda tasks: [method(task.lr, scale) for task in tasks]
         case NetworkConfig():
-            network = networks.NetworkUpscaler(
-                networks.load_network(config.network), getattr(torch, config.dtype), batch
+            network = pretrained.NetworkUpscaler(
+                pretrained.load_network(config.network), getattr(torch, config.dtype), batch
             )
             return lambda tasks: list(network.upscale([task.lr for task in tasks]))
         case GeneratorEnhancerConfig():
@@ -84,9 +85,9 @@ def check_enhancer(config: EnhancerConfig, scale: int) -> None:
     """Find at once what would fail an hour later. Raises BadConfig, BadEnhancer, MissingNetwork or MissingModel."""
     match config:
         case NetworkConfig():
-            networks.weight_files(config.network)
-            if scale != networks.SCALE:
-                raise BadConfig(f"enhancer {config.name!r}: its network enlarges x{networks.SCALE}, scale is {scale}")
+            pretrained.weight_files(config.network)
+            if scale != pretrained.SCALE:
+                raise BadConfig(f"enhancer {config.name!r}: its network enlarges x{pretrained.SCALE}, scale is {scale}")
         case GeneratorEnhancerConfig():
             resolve_model(config.generator.path, "generator")
             if config.weights is not None:
@@ -110,7 +111,7 @@ def ingredients(config: EnhancerConfig, input_ids: Sequence[str]) -> object:
     """Fingerprints of the weights, files and versions that the pictures depend on beside the config."""
     match config:
         case NetworkConfig():
-            return [fingerprint(path) for path in networks.weight_files(config.network)]
+            return [fingerprint(path) for path in pretrained.weight_files(config.network)]
         case GeneratorEnhancerConfig():
             weights = [config.weights] if config.weights else []
             paths = [resolve_model(config.generator.path, "generator"), *weights]
@@ -127,7 +128,7 @@ def entry_of(config: EnhancerConfig) -> EnhancerEntry:
     licence, source = "none needed: no weights", "a filter of this project"
     match config:
         case NetworkConfig():
-            licence, source = networks.LICENCES[config.network], networks.SOURCES[config.network]
+            licence, source = pretrained.LICENCES[config.network], pretrained.SOURCES[config.network]
         case GeneratorEnhancerConfig():
             own = config.generator.path == MINIATURE and config.weights is None
             licence = "Apache-2.0" if own else ""

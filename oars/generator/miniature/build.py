@@ -1,4 +1,4 @@
-"""Builds the miniature generator from nothing but photos: VAE, text side, base transformer. Resumable.
+"""Builds the miniature generator from nothing but photos: VAE, text side, pairs, base transformer. Resumable.
 
 Everything is written under `work` first; the finished pipeline goes to `out`, in bfloat16, in one rename.
 """
@@ -7,19 +7,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import torch
 from diffusers import AutoencoderKLQwenImage, QwenImageEditPlusPipeline
 
-from oars.config import DataConfig, GeneratorConfig
+from oars.config import GeneratorConfig
 from oars.files import write_directory
 from oars.generator.conditioning import Conditioner
 from oars.generator.miniature.base import train_base
 from oars.generator.miniature.crops import CropSource, to_signed
 from oars.generator.miniature.pipeline import assemble, build_transformer
+from oars.generator.miniature.pool import Pictures, make_pool, read_pool
 from oars.generator.miniature.recipe import BaseTraining
 from oars.generator.miniature.vae import SkeletonCodec, build_vae, train_vae
-from oars.imaging.crops import training_pair
+from oars.generator.policy import load_pipeline
+from oars.generator.pre_restoration import PreRestorer
 from oars.imaging.photo import Photo
 from oars.imaging.photos import NoPhotos, find_photos
 
@@ -34,38 +35,52 @@ _VAE_CROP, _VAE_BATCH = 64, 16
 _PROMPTS = 64
 
 
-def build_generator(out: Path, work: Path, progress: Progress, base: BaseTraining) -> Path:
-    """Train what `work` does not hold yet, from the train photos of every source that is installed."""
-    photos, seed = train_photos(), base.seed
+def miniature_config(path: Path | None = None) -> GeneratorConfig:
+    """How the miniature in `path` is conditioned; None: the embedded one."""
+    return GeneratorConfig(
+        path=str(path) if path else "miniature", text_image_area=TEXT_IMAGE_AREA, pre_restoration="x4plus"
+    )
+
+
+def build_generator(
+    out: Path, work: Path, progress: Progress, base: BaseTraining, photos: list[Photo], start: Path | None
+) -> Path:
+    """Train what `work` does not hold yet; from the pipeline directory `start`, or from random weights."""
     work.mkdir(parents=True, exist_ok=True)
-    vae = _vae(photos, work / "vae", seed, progress)
-    transformer = build_transformer(vae, seed)
-    pipeline = assemble(work / "tokenizer", vae, transformer, GeneratorConfig().prompt, seed)
-    build_base(pipeline, photos, work, progress, base)
+    pipeline = load_pipeline(miniature_config(start)) if start else _untrained(photos, work, base.seed, progress)
+    restorer = PreRestorer("x4plus")
+    shards = range(base.shards)
+    make_pool(work / "pool", photos, restorer, shards, base.seed, lambda n: progress("pairs", n + 1, base.shards, 0.0))
+    build_base(pipeline, read_pool(work / "pool", base.shards), work, progress, base)
     return _publish(pipeline, out)
 
 
 def build_base(
-    pipeline: QwenImageEditPlusPipeline, photos: list[Photo], work: Path, progress: Progress, base: BaseTraining
+    pipeline: QwenImageEditPlusPipeline, pool: Pictures, work: Path, progress: Progress, base: BaseTraining
 ) -> None:
     """Train the pipeline's transformer in place, on a CUDA device where there is one; its other parts stay."""
-    config = GeneratorConfig(text_image_area=TEXT_IMAGE_AREA)
     codec = SkeletonCodec(pipeline.vae)
-    prompt_bank = _prompt_bank(pipeline, config, codec, photos, base.seed)
+    prompt_bank = _prompt_bank(pipeline, codec, pool)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    pipeline.transformer.float().requires_grad_(True).train()
     for part in (pipeline.vae, pipeline.transformer):
         part.to(device)
-    train_base(pipeline.transformer, codec, prompt_bank, photos, work, base, lambda *args: progress("base", *args))
+    train_base(pipeline.transformer, codec, prompt_bank, pool, work, base, lambda *args: progress("base", *args))
     for part in (pipeline.vae, pipeline.transformer):
         part.to("cpu")
 
 
-def train_photos() -> list[Photo]:
-    """The train photos of `all` and, where they are installed, `backgrounds`."""
+def train_photos(folder: Path | None) -> list[Photo]:
+    """The train photos of `all`, of `backgrounds` where they are installed, and of a folder of the user's."""
     photos = list(find_photos("all", "train"))
     with suppress(NoPhotos):
         photos += find_photos("backgrounds", "train")
-    return photos
+    return photos + (list(find_photos(str(folder), "train")) if folder else [])
+
+
+def _untrained(photos: list[Photo], work: Path, seed: int, progress: Progress) -> QwenImageEditPlusPipeline:
+    vae = _vae(photos, work / "vae", seed, progress)
+    return assemble(work / "tokenizer", vae, build_transformer(vae, seed), GeneratorConfig().prompt, seed)
 
 
 def _vae(photos: list[Photo], directory: Path, seed: int, progress: Progress) -> AutoencoderKLQwenImage:
@@ -82,13 +97,11 @@ def _vae(photos: list[Photo], directory: Path, seed: int, progress: Progress) ->
     return AutoencoderKLQwenImage.from_pretrained(directory)
 
 
-def _prompt_bank(
-    pipeline: QwenImageEditPlusPipeline, config: GeneratorConfig, codec: SkeletonCodec, photos: list[Photo], seed: int
-) -> torch.Tensor:
-    conditioner, data = Conditioner(pipeline, config, codec), DataConfig(crop=64)
-    lrs = [training_pair(photos, data, seed, index).lr for index in range(_PROMPTS)]
-    sides = (data.crop, data.crop)
-    return torch.stack([conditioner.condition(np.asarray(lr), *sides).prompt_embeds for lr in lrs])
+def _prompt_bank(pipeline: QwenImageEditPlusPipeline, codec: SkeletonCodec, pool: Pictures) -> torch.Tensor:
+    """The text encoder's answers for some condition pictures, [M, L, D]."""
+    conditioner = Conditioner(pipeline, GeneratorConfig(text_image_area=TEXT_IMAGE_AREA), codec)
+    height, width = pool[1].shape[1:3]
+    return torch.stack([conditioner.condition(picture, height, width).prompt_embeds for picture in pool[1][:_PROMPTS]])
 
 
 def _publish(pipeline: QwenImageEditPlusPipeline, out: Path) -> Path:

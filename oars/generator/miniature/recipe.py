@@ -5,19 +5,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BaseTraining:
-    """Everything but `workers` and `checkpoint_every` is part of the result."""
+    """Everything but `checkpoint_every` is part of the result."""
 
     steps: int = 2400
+    batch: int = 12
+    """Crops a step."""
     lr: float = 1e-3
     """Peak; a linear warm-up leads to it and a cosine down to 2 % of it."""
     seed: int = 0
     warmup: int = 50
-    batch_factor: int = 1
-    """Multiplies the batches of `batches.SIZES`."""
-    repeats: int = 1
-    """Steps that see one draw of pairs, each with other noise and times and a quarter turn further: for a device that
-    takes pairs faster than the processors degrade them."""
+    shards: int = 96
+    """Pairs are made once, in shards of `pool.SHARD`."""
+    perceptual_from: float = 0.4
+    """Share of the steps after which the decoded clean estimate is held against the GT, too."""
+    perceptual_weight: float = 0.3
+    """Weight of ST-LPIPS of that estimate beside the flow-matching loss."""
     ema_decay: float = 0.995
-    workers: int = 0
-    """Processes that make pairs; 0: the training process itself."""
     checkpoint_every: int = 100
+
+    def perceptual_at(self, step: int) -> float:
+        """Weight of the perceptual loss in `step`."""
+        return self.perceptual_weight if step >= self.perceptual_from * self.steps else 0.0

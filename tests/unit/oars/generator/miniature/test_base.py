@@ -1,36 +1,31 @@
-"""The base's training: its data for any number of workers, its resume, its batches, and its devices."""
+"""The base's training: its batches, its losses, its resume, and its devices."""
 
 from contextlib import nullcontext
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
-from PIL import Image
 
 from oars.generator.miniature.base import _backward, train_base
-from oars.generator.miniature.batches import SIZES, training_pictures
+from oars.generator.miniature.crops import to_signed
 from oars.generator.miniature.pipeline import build_transformer
+from oars.generator.miniature.pool import Pictures, pooled_pictures
 from oars.generator.miniature.recipe import BaseTraining
 from oars.generator.miniature.text_encoder import HIDDEN
-from oars.generator.miniature.vae import SkeletonCodec, build_vae
-from oars.imaging.photo import Photo
+from oars.generator.miniature.vae import SkeletonCodec, build_vae, make_heads_linear
 
 pytestmark = pytest.mark.unit
 
-SHORT = BaseTraining(steps=4, warmup=2, checkpoint_every=3)
+SHORT = BaseTraining(steps=4, batch=2, warmup=2, checkpoint_every=3, perceptual_from=0.5)
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Photo]:
-    folder, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
-    paths = [folder / f"{i}.png" for i in range(3)]
-    for path in paths:
-        Image.fromarray(rng.integers(0, 256, (300, 280, 3), np.uint8)).save(path)
-    return [Photo(path.name, path, 2) for path in paths]
+def pool() -> Pictures:
+    gt, restored = np.random.default_rng(0).integers(0, 256, (2, 5, 64, 64, 3), np.uint8)
+    return gt, restored
 
 
 @pytest.fixture
@@ -40,7 +35,7 @@ def vae() -> AutoencoderKLQwenImage:
 
 
 def trained(
-    vae: AutoencoderKLQwenImage, photos: list[Photo], work: Path, training: BaseTraining, stop_at: int | None = None
+    vae: AutoencoderKLQwenImage, pool: Pictures, work: Path, training: BaseTraining, stop_at: int | None = None
 ) -> QwenImageTransformer2DModel:
     """The transformer after its training; interrupted by KeyboardInterrupt when step `stop_at` is reported."""
     torch.set_num_threads(1)
@@ -52,45 +47,43 @@ def trained(
             raise KeyboardInterrupt
 
     bank = torch.randn(2, 3, HIDDEN, generator=torch.Generator().manual_seed(0))
-    return train_base(transformer, SkeletonCodec(vae), bank, photos, work, training, progress)
+    return train_base(transformer, SkeletonCodec(vae), bank, pool, work, training, progress)
 
 
-def test_any_number_of_workers_makes_the_same_pictures(photos: list[Photo]) -> None:
-    none, two = (list(training_pictures(photos, replace(SHORT, workers=n), 0)) for n in (0, 2))
-    assert len(none) == len(two) == SHORT.steps
-    for mine, theirs in zip(none, two, strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True))
+def test_a_later_start_sees_what_those_steps_see(pool: Pictures) -> None:
+    whole, late = (list(pooled_pictures(pool, 2, 0, range(start, 5))) for start in (0, 3))
+    assert all(np.array_equal(a, b) for a, b in zip(whole[3], late[0], strict=True))
+    assert not np.array_equal(whole[2][0], whole[3][0])
 
 
-def test_a_later_start_sees_what_those_steps_see(photos: list[Photo]) -> None:
-    training = replace(SHORT, steps=5, repeats=2)
-    whole, late = list(training_pictures(photos, training, 0)), list(training_pictures(photos, training, 3))
-    assert len(whole) == 5 and len(late) == 2
-    assert all(np.array_equal(a[0], b[0]) for a, b in zip(whole[3:], late, strict=True))
+def test_a_pair_is_turned_and_mirrored_together(pool: Pictures) -> None:
+    same = (pool[0], pool[0])
+    for gt, restored in pooled_pictures(same, 4, 0, range(3)):
+        assert np.array_equal(gt, restored)
 
 
-def test_repeats_turn_the_same_pictures(photos: list[Photo]) -> None:
-    (gt, lr), (again, lr_again) = training_pictures(photos, replace(SHORT, steps=2, repeats=2), 0)
-    assert np.array_equal(np.rot90(gt, 1, (1, 2)), again) and np.array_equal(np.rot90(lr, 1, (1, 2)), lr_again)
+def test_the_perceptual_loss_joins_late() -> None:
+    assert [SHORT.perceptual_at(step) > 0 for step in range(4)] == [False, False, True, True]
 
 
-def test_the_factor_multiplies_the_batch_and_no_crop_comes_twice(photos: list[Photo]) -> None:
-    single, triple = (list(islice(training_pictures(photos, replace(SHORT, batch_factor=n), 0), 3)) for n in (1, 3))
-    sizes = dict(SIZES)
-    for (one, _), (three, _) in zip(single, triple, strict=True):
-        assert len(one) == sizes[one.shape[1]] and len(three) == 3 * len(one)
-    crops = [crop.tobytes() for gt, _ in triple for crop in gt]
-    assert len(set(crops)) == len(crops)
+def test_the_decoded_estimate_is_the_codec_s_picture(vae: AutoencoderKLQwenImage) -> None:
+    photo = np.random.default_rng(1).integers(0, 256, (1, 32, 32, 3), np.uint8)
+    make_heads_linear(vae, to_signed(torch.from_numpy(photo)))
+    codec = SkeletonCodec(vae)
+    latents = codec.encode(photo)
+    signed = codec.decode_signed(latents, codec.grid(32, 32))
+    levels = ((signed + 1) * 127.5).round().clamp(0, 255).permute(0, 2, 3, 1).numpy()
+    assert np.abs(levels - codec.decode(latents, codec.grid(32, 32))).max() <= 1
 
 
 def test_a_resumed_training_ends_as_an_unbroken_one(
-    vae: AutoencoderKLQwenImage, photos: list[Photo], tmp_path: Path
+    vae: AutoencoderKLQwenImage, pool: Pictures, tmp_path: Path
 ) -> None:
-    training = replace(SHORT, steps=12, checkpoint_every=9, repeats=2)
-    whole = trained(vae, photos, tmp_path / "whole", training)
+    training = replace(SHORT, steps=12, checkpoint_every=9, perceptual_weight=0.0)
+    whole = trained(vae, pool, tmp_path / "whole", training)
     with pytest.raises(KeyboardInterrupt):
-        trained(vae, photos, tmp_path / "broken", training, stop_at=10)
-    resumed = trained(vae, photos, tmp_path / "broken", training)
+        trained(vae, pool, tmp_path / "broken", training, stop_at=10)
+    resumed = trained(vae, pool, tmp_path / "broken", training)
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, resumed.state_dict()[name]), name
 
@@ -117,5 +110,5 @@ def test_a_step_stays_on_the_device_of_the_weights(
     codec, transformer = SkeletonCodec(vae), build_transformer(vae, seed=0, layers=1, heads=2, head_dim=32)
     vae.to("meta"), transformer.to("meta")
     pictures = (np.zeros((2, 64, 64, 3), np.uint8),) * 2
-    assert _backward(transformer, codec, torch.empty(2, 3, HIDDEN, device="meta"), pictures, 0, 0).is_meta
+    assert _backward(transformer, codec, torch.empty(2, 3, HIDDEN, device="meta"), pictures, SHORT, 0).is_meta
     assert all(p.grad is None or p.grad.is_meta for p in transformer.parameters())

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from oars.compass.data.ncnn import NcnnNetwork
 from oars.errors import UserError
+from oars.restorers.ncnn import NcnnNetwork
 
 Pixels = NDArray[np.uint8]
 
