@@ -47,7 +47,7 @@ class Conditioner:
         self._pipeline = pipeline
         self._config = config
         self._codec = codec
-        self._restorer = PreRestorer(config.pre_restoration)
+        self._restorer = PreRestorer(config.pre_restoration, config.dtype)
 
     @torch.no_grad()
     def condition(self, lr: NDArray[np.uint8], height: int, width: int, prompt: str | None = None) -> Conditioning:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from oars.config.base import Precision
 from oars.config.generator import PreRestoration
 from oars.precision import compute_dtype
 from oars.restorers.pretrained import NetworkUpscaler, load_network
@@ -27,8 +28,8 @@ def resize(image: Pixels, height: int, width: int) -> Pixels:
 class PreRestorer:
     """LR pictures -> condition pictures. `none` resizes alone (paper). Raises MissingNetwork when made."""
 
-    def __init__(self, kind: PreRestoration) -> None:
-        dtype = compute_dtype("native")
+    def __init__(self, kind: PreRestoration, precision: Precision = "native") -> None:
+        dtype = compute_dtype(precision)
         self._network = None if kind == "none" else NetworkUpscaler(load_network(kind), dtype, _BATCH)
 
     def restore(self, lrs: Sequence[Pixels], height: int, width: int) -> list[Pixels]:

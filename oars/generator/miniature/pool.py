@@ -15,7 +15,7 @@ from oars.config.degradation import DegradationConfig
 from oars.files import write_whole
 from oars.generator.pre_restoration import PreRestorer
 from oars.imaging.crops import training_pair
-from oars.imaging.photos import Photo
+from oars.imaging.photo import Photo
 from oars.seeds import derive_seed
 
 Pixels = NDArray[np.uint8]

@@ -8,7 +8,7 @@ from PIL import Image
 
 from oars.generator.miniature import pool
 from oars.generator.pre_restoration import PreRestorer
-from oars.imaging.photos import Photo
+from oars.imaging.photo import Photo
 
 pytestmark = pytest.mark.unit
 
