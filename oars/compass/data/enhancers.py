@@ -33,7 +33,8 @@ from oars.imaging.image_io import read_image
 from oars.imaging.perturbations import to_pixels
 from oars.miniature import MINIATURE, resolve_model
 from oars.model_files import check_model
-from oars.restorers import pretrained, weights
+from oars.restorers import pretrained
+from oars.restorers import weights as network_weights
 from oars.seeds import derive_seed
 
 Pixels = NDArray[np.uint8]
@@ -85,9 +86,11 @@ def check_enhancer(config: EnhancerConfig, scale: int) -> None:
     """Find at once what would fail an hour later. Raises BadConfig, BadEnhancer, MissingNetwork or MissingModel."""
     match config:
         case NetworkConfig():
-            weights.weight_files(config.network)
-            if scale != weights.SCALE:
-                raise BadConfig(f"enhancer {config.name!r}: its network enlarges x{weights.SCALE}, scale is {scale}")
+            network_weights.weight_files(config.network)
+            if scale != network_weights.SCALE:
+                raise BadConfig(
+                    f"enhancer {config.name!r}: its network enlarges x{network_weights.SCALE}, scale is {scale}"
+                )
         case GeneratorEnhancerConfig():
             resolve_model(config.generator.path, "generator")
             if config.weights is not None:
@@ -111,7 +114,7 @@ def ingredients(config: EnhancerConfig, input_ids: Sequence[str]) -> object:
     """Fingerprints of the weights, files and versions that the pictures depend on beside the config."""
     match config:
         case NetworkConfig():
-            return [fingerprint(path) for path in weights.weight_files(config.network)]
+            return [fingerprint(path) for path in network_weights.weight_files(config.network)]
         case GeneratorEnhancerConfig():
             weights = [config.weights] if config.weights else []
             paths = [resolve_model(config.generator.path, "generator"), *weights]
@@ -128,7 +131,7 @@ def entry_of(config: EnhancerConfig) -> EnhancerEntry:
     licence, source = "none needed: no weights", "a filter of this project"
     match config:
         case NetworkConfig():
-            licence, source = weights.LICENCES[config.network], weights.SOURCES[config.network]
+            licence, source = network_weights.LICENCES[config.network], network_weights.SOURCES[config.network]
         case GeneratorEnhancerConfig():
             own = config.generator.path == MINIATURE and config.weights is None
             licence = "Apache-2.0" if own else ""

@@ -5,6 +5,7 @@ written whole and never changes: a build that was killed goes on with the next o
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,8 @@ def make_pool(
     for shard in shards:
         path = _path(directory, shard)
         if not path.exists():
-            gt, restored = _pairs(photos, restorer, range(shard * SHARD, (shard + 1) * SHARD), seed)
-            write_whole(path, lambda aside, gt=gt, restored=restored: _save(aside, gt, restored))
+            pairs = _pairs(photos, restorer, range(shard * SHARD, (shard + 1) * SHARD), seed)
+            write_whole(path, partial(_save, pairs))
         progress(shard)
 
 
@@ -79,7 +80,8 @@ def _turned(picture: Pixels, turns: int, flip: int) -> Pixels:
     return np.rot90(picture[:, ::-1] if flip else picture, turns)
 
 
-def _save(path: Path, gt: Pixels, restored: Pixels) -> None:
+def _save(pairs: Pictures, path: Path) -> None:
+    gt, restored = pairs
     with path.open("wb") as file:
         np.savez(file, gt=gt, restored=restored)
 
