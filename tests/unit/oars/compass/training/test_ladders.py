@@ -48,7 +48,7 @@ def test_what_cannot_be_seen_counts_nothing(name, monkeypatch):
     ladder = draw_ladder(sky, sky, 4, np.random.default_rng(0))
     seen = (ladder.pictures != sky).any((1, 2, 3))
     assert (ladder.margins[~seen] == 0).all() and (ladder.margins[seen] > 0).all()
-    assert seen.any() == (name in ("colour shift", "texture painting", "grid", "grain"))
+    assert seen.any() == (name in ("colour shift", "texture painting", "lattice", "patch lattice", "grain"))
 
 
 def test_exchanged_places_keep_every_pixel_outside_them():
