@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from oars.files import sha256, write_text
+from oars.hub import PREFIX, pulled
 from oars.model_files import (
     MODEL_CONFIG,
     PIPELINE_INDEX,
@@ -34,12 +35,13 @@ def miniature_path(part: Part) -> Path:
 
 
 def resolve_model(path: str, part: Part) -> Path:
-    """A config's `path`: a directory, or `miniature`. Raises MissingModel naming it, or the file that it lacks.
+    """A config's `path`: a directory, `miniature`, or a model of a hub that was pulled. Raises MissingModel naming it,
+    or the file that it lacks.
 
     So does a generator of another pipeline: the first Qwen-Image-Edit would load, and be asked with its successor's
     template.
     """
-    directory = miniature_path(part) if path == MINIATURE else Path(path)
+    directory = _directory(path, part)
     index = PIPELINE_INDEX if part == "generator" else MODEL_CONFIG
     if not (directory / index).is_file():
         hint = "build it with `oars miniature build`" if path == MINIATURE else f"expected a directory with {index}"
@@ -52,6 +54,15 @@ def resolve_model(path: str, part: Part) -> Path:
     if part == "generator" and (found := json.loads((directory / index).read_text()).get("_class_name")) != PIPELINE:
         raise MissingModel(f"generator: {directory / index} names {found}; expected {PIPELINE} (Qwen-Image-Edit-2509)")
     return directory
+
+
+def _directory(path: str, part: Part) -> Path:
+    if path == MINIATURE:
+        return miniature_path(part)
+    try:
+        return pulled(path) if path.startswith(PREFIX) else Path(path)
+    except MissingModel as error:
+        raise MissingModel(f"{part}: {error}") from error
 
 
 def write_manifest(directory: Path) -> Path:

@@ -53,8 +53,8 @@ class JudgeConfig(Config):
     """The judge behind COMPASS and its vLLM engine (deploy/serve/compass.yaml carries the same keys as args)."""
 
     path: str = "miniature"
-    """Qwen3-VL directory in transformers' format, or `miniature` for the embedded one. The scale of measured fidelity
-    lies beside it."""
+    """Qwen3-VL directory in transformers' format, `hf://ORGANISATION/NAME@COMMIT` of a hub after `oars models pull`, or
+    `miniature` for the embedded one. The scale of measured fidelity lies beside it."""
     class_path: str | None = None
     """Dotted path of a class that judges in place of the Qwen3-VL (reward_server/class_judge.py): a metric, a CLIP
     score, another VLM."""

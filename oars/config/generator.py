@@ -28,7 +28,8 @@ class GeneratorConfig(Config):
     """A `QwenImageEditPlusPipeline` directory and how the LR image conditions it."""
 
     path: str = "miniature"
-    """Directory in diffusers' format, or `miniature` for the embedded one."""
+    """Directory in diffusers' format, `hf://ORGANISATION/NAME@COMMIT` of a hub after `oars models pull`, or `miniature`
+    for the embedded one."""
     dtype: Precision = "native"
     """Precision of the transformer's arithmetic; trained parameters stay float32."""
     prompt: str = "Restore this photo to high resolution."

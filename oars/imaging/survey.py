@@ -5,7 +5,6 @@ are drawn by the run's seed, no more than there are crops, and opened again. One
 under another name, is left out of the training.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from unicodedata import normalize
@@ -117,22 +116,16 @@ def not_held_out(train: PhotoTable, evaluation: Sequence[Photo]) -> tuple[PhotoT
 def _same_photos(train: PhotoTable, evaluation: Sequence[Photo]) -> Iterator[tuple[int, Photo]]:
     """Index of a training photo, and the evaluation photo that it is. Files of one length are read, no others."""
     by_stem = {_stem(photo.name): photo for photo in evaluation}
-    by_length: dict[int, list[Photo]] = defaultdict(list)
-    for photo in evaluation:
-        by_length[photo.looked_at()[0]].append(photo)
-    lengths = train.column("length")
-    alike = np.isin(lengths, list(by_length))
+    lengths, of_evaluation = train.column("length"), np.array([photo.looked_at()[0] for photo in evaluation], np.int64)
+    shared = np.intersect1d(lengths, of_evaluation)
+    by_digest = {evaluation[i].digest(): evaluation[i] for i in np.flatnonzero(np.isin(of_evaluation, shared))}
+    alike = np.isin(lengths, shared)
     for index, name in enumerate(train.texts("name")):
         same = by_stem.get(_stem(name or ""))
         if same is None and alike[index]:
-            same = _same_bytes(train[index], by_length[int(lengths[index])])
+            same = by_digest.get(train[index].digest())
         if same is not None:
             yield index, same
-
-
-def _same_bytes(photo: Photo, others: Sequence[Photo]) -> Photo | None:
-    digest = photo.digest()
-    return next((other for other in others if other.digest() == digest), None)
 
 
 def named(left_out: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from services.cli import (
     evaluate,
     export,
     miniature,
+    models,
     runs,
     score,
     serve,
@@ -60,6 +61,7 @@ app.add_typer(compass.app, name="compass")
 app.add_typer(serve.app, name="serve")
 app.add_typer(runs.app, name="runs")
 app.add_typer(miniature.app, name="miniature")
+app.add_typer(models.app, name="models")
 
 if __name__ == "__main__":
     app()
