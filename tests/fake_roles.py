@@ -115,8 +115,11 @@ class Learner:
 @dataclass
 class Judge:
     outcomes: Callable[[str], list[CandidateOutcome]] = lambda request: [scored(float(k)) for k in range(K)]
+    counts: dict[str, int] = field(default_factory=dict)
+    """How many candidates each request asked about."""
 
-    async def score(self, request_id: str, pair: Pair, images: Any) -> Judgement:
+    async def score(self, request_id: str, pair: Pair, images: Any, count: int) -> Judgement:
+        self.counts[request_id] = count
         return Judgement(
             self.outcomes(request_id), {"judge_digest": "abc", "replica": "r", "reward_digest": "def", "attempt": 0}
         )

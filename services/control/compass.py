@@ -77,20 +77,20 @@ class CompassJudge:
     """Satisfies `services.control.protocols.Judge`."""
 
     def __init__(self, client: CompassClient, config: RunConfig, reward: Reward) -> None:
-        self._client, self._candidates, self._reward = client, config.rollout.candidates, reward
+        self._client, self._reward = client, reward
         self._by_reference, self._deadline_s = config.reward.endpoint is None, config.reward.deadline_s
         self._labels = judge_labels(config.judge.path) if _FIDELITY in reward.takes else None
         self._measure = ray.remote(measured_fidelity).options(num_cpus=1, max_retries=3, name="oars.measured_fidelity")
 
-    async def score(self, request_id: str, pair: Pair, images: Any) -> Judgement:
-        """The K candidates of one group, an ObjectRef. F is measured where the pair has its GT and the reward takes
+    async def score(self, request_id: str, pair: Pair, images: Any, count: int) -> Judgement:
+        """The `count` candidates of one LR, an ObjectRef. F is measured where the pair has its GT and the reward takes
         F."""
         fidelity = await self._fidelity(images, pair.gt)
         if isinstance(fidelity, Failed):
-            return Judgement([fidelity] * self._candidates, {})
+            return Judgement([fidelity] * count, {})
         sent = images if self._by_reference else await images
-        answer = await self._client.score(request_id, pair.lr, sent, count=self._candidates)
-        measured = [{_FIDELITY: value} for value in fidelity] if fidelity else [{}] * self._candidates
+        answer = await self._client.score(request_id, pair.lr, sent, count=count)
+        measured = [{_FIDELITY: value} for value in fidelity] if fidelity else [{}] * count
         outcomes = [self._reward.score(*slot) for slot in zip(answer.outcomes, measured, strict=True)]
         origin = answer.provenance.model_dump(mode="json") | self._reward.provenance if answer.provenance else {}
         return Judgement(outcomes, origin, _divergence(answer.outcomes, fidelity))

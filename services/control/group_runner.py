@@ -153,7 +153,9 @@ class GroupRunner:
         self._asked[request] = start
         try:
             with self._watchdog.waiting(f"group {group.group_id}", "its scores"):
-                judgement = await self._judge.score(request, group.pair, sampled.images)
+                judgement = await self._judge.score(
+                    request, group.pair, sampled.images, self._config.rollout.candidates
+                )
         finally:
             del self._asked[request]
         self._count(judgement, start)

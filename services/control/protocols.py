@@ -62,8 +62,9 @@ class Rollouts(Protocol):
 class Judge(Protocol):
     """COMPASS."""
 
-    async def score(self, request_id: str, pair: Pair, images: Any) -> Judgement:
-        """Score an ObjectRef of uint8 [K, H, W, 3]. Never raises for a candidate or an outage: those are `Failed`."""
+    async def score(self, request_id: str, pair: Pair, images: Any, count: int) -> Judgement:
+        """Score an ObjectRef of `count` candidates uint8 [K, H, W, 3]. Never raises for a candidate or an outage: those
+        are `Failed`."""
 
     async def score_one(self, request_id: str, pair: Pair, image: NDArray[np.uint8]) -> CandidateOutcome: ...
 

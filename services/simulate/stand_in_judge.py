@@ -135,7 +135,7 @@ class Judge:
         self._client = _Client(scenario.reward, Served(scenario, work, chance), chance.random)
         self._count = scenario.rollout.candidates
 
-    async def score(self, request_id: str, pair: Pair, images: Any) -> Judgement:
+    async def score(self, request_id: str, pair: Pair, images: Any, count: int) -> Judgement:
         answer = await self._client.score(request_id, pair.lr, images, count=self._count)
         outcomes = [_REWARD.score(outcome) for outcome in answer.outcomes]
         return Judgement(outcomes, answer.provenance.model_dump() if answer.provenance else {})

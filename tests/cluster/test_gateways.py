@@ -129,7 +129,7 @@ def test_the_conductor_may_use_an_endpoint_in_place_of_the_handle(
 
     async def run() -> None:
         judge = CompassJudge(CompassClient(config.reward), config, Reward.load(config.reward.function, {}))
-        judgement = await judge.score("a", Pair("photo", lr, None), reference)
+        judgement = await judge.score("a", Pair("photo", lr, None), reference, count=3)
         alone = await judge.score_one("b", Pair("photo", lr, None), candidates[0])
         assert values(judgement.outcomes[0]) == pytest.approx(values(alone), abs=1e-4)
         assert len(judgement.outcomes) == 3

@@ -39,7 +39,7 @@ def judgement_of(config: RunConfig, folder: Path, pair: Pair, candidates: np.nda
     telemetry = Telemetry(folder, "run", None)
     try:
         judge = connect_compass(config, telemetry)
-        return asyncio.run(judge.score("group.0", pair, ray.put(candidates)))
+        return asyncio.run(judge.score("group.0", pair, ray.put(candidates), len(candidates)))
     finally:
         telemetry.close()
 

@@ -14,7 +14,7 @@ from oars.alignment.drops import DropReason
 from oars.alignment.messages import AttemptFailed, PolicySnapshot, RolloutRequest, Sampled
 from oars.alignment.stage import RL_STAGES
 from oars.compass.outcome import Failed, FailureReason
-from oars.config import RunConfig
+from oars.config import AlarmsConfig, RunConfig
 from oars.evaluation.watch import Measures
 from oars.imaging.crops import Pair
 from oars.report.summary import Summary
@@ -101,6 +101,8 @@ def test_an_honest_run_raises_nothing_and_trains_to_its_end(tmp_path: Path) -> N
     summary = world.go()
     assert world.trained == 32 and summary.alarms == [] and summary.rolled_back_to is None
     assert world.result is not None and world.result.version == 32
+    asked = {count for request, count in world.judge.counts.items() if request.startswith("watch-")}
+    assert asked == {AlarmsConfig().candidates}
 
 
 def test_a_weave_is_rolled_back_to_the_last_good_look_within_twenty_steps(tmp_path: Path) -> None:
