@@ -1,6 +1,10 @@
 """Addresses and folders that Ray would take badly are one line, before Ray is asked."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
+from tmpfs import on_tmpfs
 
 from services.launch.addresses import NoCluster, check_temporary_folder, checked_address
 
@@ -20,6 +24,14 @@ def test_anything_else_is_told_the_form_that_is_wanted(address: str) -> None:
 def test_a_folder_too_long_for_sockets_is_named_with_its_limit(name: str) -> None:
     with pytest.raises(NoCluster, match=rf"^{name}: .*too long .* at most \d+ bytes"):
         check_temporary_folder({name: "/tmp/" + 80 * "x"})
+
+
+def test_a_folder_without_room_for_rays_session_is_named() -> None:
+    with tempfile.TemporaryDirectory(prefix="o", dir="/tmp") as folder:  # short enough for sockets
+        check = f"from services.launch.addresses import *; check_temporary_folder({{'TMPDIR': '{folder}/ray'}})"
+        done = on_tmpfs(Path(folder), "5m", "-c", check)
+    said = done.stderr.splitlines()[-1]
+    assert f"TMPDIR: '{folder}/ray' has 5 MiB free, too little for Ray's session (64 MiB)" in said
 
 
 def test_a_short_folder_for_ray_is_enough() -> None:
