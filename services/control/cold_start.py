@@ -6,7 +6,7 @@ from typing import Any
 
 from oars.alignment.stage import COLD_START
 from oars.imaging.crops import Pair
-from oars.miniature import MissingModel
+from oars.sft_weights import check_sft_weights
 from services.control.resilient_learner import ResilientLearner
 from services.control.source import InputSource
 from services.run.progress import ProgressLine
@@ -24,7 +24,9 @@ async def cold_start(run: Run, source: InputSource, learner: ResilientLearner) -
     path, own = run.sft, run.config.stages.cold_start.weights
     steps = 0 if own else run.config.stages.cold_start.steps
     if own and not path.exists():
-        path.symlink_to(_transformer(own), target_is_directory=True)
+        check_sft_weights(run.config)
+        path.unlink(missing_ok=True)  # a link to weights that have moved since
+        path.symlink_to(own.absolute(), target_is_directory=True)
     if not path.exists():
         done = await _train(run, source, learner)
         if done < steps:
@@ -33,15 +35,6 @@ async def cold_start(run: Run, source: InputSource, learner: ResilientLearner) -
         run.checkpoints.prune("cold_start", keep=0)
     run.stage_ended(_STAGE, steps)
     return path
-
-
-def _transformer(directory: Path) -> Path:
-    """Raises MissingModel."""
-    if not (directory / "config.json").is_file():
-        raise MissingModel(
-            f"stages.cold_start.weights: {directory} is no diffusers transformer: config.json is missing"
-        )
-    return directory.absolute()
 
 
 async def _train(run: Run, source: InputSource, learner: ResilientLearner) -> int:

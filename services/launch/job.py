@@ -69,7 +69,14 @@ def _absolute_paths(config: RunConfig) -> RunConfig:
         data = data.model_copy(update={"photos": str(photos.absolute())})
     if (low := data.low_quality).photos is not None and (photos := Path(low.photos)).is_dir():
         data = data.model_copy(update={"low_quality": low.model_copy(update={"photos": str(photos.absolute())})})
-    return config.model_copy(update={"runs": runs_folder(config.runs), "data": data})
+    generator, stages = config.generator, config.stages
+    if (model := Path(generator.path)).is_dir():
+        generator = generator.model_copy(update={"path": str(model.absolute())})
+    if (weights := stages.cold_start.weights) is not None:
+        cold = stages.cold_start.model_copy(update={"weights": weights.absolute()})
+        stages = stages.model_copy(update={"cold_start": cold})
+    changed = {"runs": runs_folder(config.runs), "data": data, "generator": generator, "stages": stages}
+    return config.model_copy(update=changed)
 
 
 def submit(where: Cluster, job: AlignJob) -> str:

@@ -8,6 +8,7 @@ from oars.config import RunConfig
 from oars.imaging.survey import Survey, survey
 from oars.miniature import resolve_model
 from oars.restorers.weights import weight_files
+from oars.sft_weights import check_sft_weights
 from reward_server.checkpoint import find_judge
 
 
@@ -27,6 +28,7 @@ def check_inputs(config: RunConfig) -> Survey:
 
         check_metrics(config.metrics)
     resolve_model(config.generator.path, "generator")
+    check_sft_weights(config)
     if config.generator.pre_restoration != "none":
         weight_files(config.generator.pre_restoration)
     return survey(config.data, config.seed)
