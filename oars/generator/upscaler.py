@@ -1,7 +1,6 @@
 """One generator, ready to upscale pictures: pipeline parts plus a transformer (base, SFT or aligned)."""
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -12,10 +11,11 @@ from oars.alignment.messages import Conditioning
 from oars.config import GeneratorConfig, SamplerConfig
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
+from oars.generator.noise_field import NoiseField
 from oars.generator.policy import predict_velocity
 from oars.generator.sampler import Velocity, denoise, flow_times, guided
 from oars.imaging.colour import keep_colour
-from oars.imaging.tiling import tile_count, upscale_tiled
+from oars.imaging.tiling import Tiles, tiled_rows
 from oars.precision import compute_dtype
 from oars.seeds import seeded_noise
 
@@ -45,14 +45,20 @@ class Upscaler:
         """uint8 [h, w, 3] -> uint8 [h * scale, w * scale, 3]; output sides must be multiples of a token."""
         return self.sample_batch([lr], scale, [seed])[0]
 
-    @torch.no_grad()
     def sample_batch(self, lrs: Sequence[Pixels], scale: int, seeds: Sequence[int]) -> list[Pixels]:
         """`sample` of pictures of one size, together, each with its own noise."""
         height, width = (side * scale for side in lrs[0].shape[:2])
+        rows, columns = self.codec.grid(height, width)
+        shape = (rows * columns, self.codec.channels)
+        noise = torch.stack([seeded_noise(shape, seed, "initial", 0) for seed in seeds])
+        return self._drawn(lrs, height, width, noise)
+
+    @torch.no_grad()
+    def _drawn(self, lrs: Sequence[Pixels], height: int, width: int, noise: torch.Tensor) -> list[Pixels]:
+        """Outputs of height x width px from `noise` [B, N, C]."""
         conditionings = [self._conditioner.condition(lr, height, width) for lr in lrs]
-        shape = tuple(conditionings[0].image_latents.shape)
-        noise = torch.stack([seeded_noise(shape, seed, "initial", 0) for seed in seeds]).to(self._transformer.device)
-        times = flow_times(self._scheduler, self._sampler.inference_steps, shape[0])
+        noise = noise.to(self._transformer.device)
+        times = flow_times(self._scheduler, self._sampler.inference_steps, noise.shape[1])
         velocity = self._velocity(conditionings)
         if self._sampler.inference_cfg > 1:
             away = [self._conditioner.condition(lr, height, width, self._sampler.negative_prompt) for lr in lrs]
@@ -63,14 +69,21 @@ class Upscaler:
     def _velocity(self, conditionings: list[Conditioning]) -> Velocity:
         return lambda x, t: predict_velocity(self._transformer, x, t, conditionings, self._dtype)
 
-    def upscale(self, lr: Pixels, scale: int, seed: int, progress: Callable[[int, int], None]) -> Pixels:
-        """Any size: overlapping tiles, blended; colours of the LR kept. `progress(done, tiles)`."""
-        tile, overlap, done = self._sampler.tile, self._sampler.overlap, itertools.count(1)
-        tiles = tile_count(lr.shape[0], lr.shape[1], tile // scale, overlap // scale)
+    def upscale(self, lr: Pixels, scale: int, seed: int, progress: Callable[[], None]) -> Pixels:
+        """`rows` in memory, with the colours of the LR."""
+        return keep_colour(np.concatenate(list(self.rows(lr, scale, seed, progress))), lr)
 
-        def one(piece: Pixels) -> Pixels:
-            result = self.sample(piece, scale, seed)
-            progress(next(done), tiles)
-            return result
+    def rows(self, lr: Pixels, scale: int, seed: int, progress: Callable[[], None]) -> Iterator[Pixels]:
+        """Any size: bands of rows of uint8 [h * scale, w * scale, 3], from blended tiles. `progress` hears of each
+        tile."""
+        tiles, token = Tiles.on_grid(scale, self._sampler.tile, self._sampler.overlap), self.codec.pixels_per_token
+        field = NoiseField(seed, tiles.padded(lr.shape[1]) * scale // token, self.codec.channels)
 
-        return keep_colour(upscale_tiled(lr, scale, tile, overlap, one), lr)
+        def draw(piece: Pixels, top: int, left: int) -> Pixels:
+            rows, columns = self.codec.grid(tiles.tile, tiles.tile)
+            noise = field.window(top * scale // token, left * scale // token, rows, columns)
+            [drawn] = self._drawn([piece], tiles.tile, tiles.tile, noise[None])
+            progress()
+            return drawn
+
+        return tiled_rows(lr, tiles, draw)

@@ -49,7 +49,7 @@ _TURNS = {
 _DECODED_BYTES = 8
 
 # What Pillow's decoders raise on bad bytes, by experience: each plugin has its favourites.
-_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, struct.error)
+DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, struct.error)
 # Its own limit is below what a large photo becomes; ours stand above and are checked on every header.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -105,7 +105,7 @@ def image_size(stream: BinaryIO, name: str) -> tuple[int, int]:
             return image.size
     except UnidentifiedImageError as error:
         raise BadImage(f"{name}: not an image of a known format") from error
-    except _DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise BadImage(f"{name}: cannot be read: {reason}") from error
 
@@ -183,7 +183,7 @@ def _decode(data: bytes, name: str, max_pixels: int, formats: tuple[str, ...] | 
         raise
     except UnidentifiedImageError as error:
         raise BadImage(f"{name}: not {' or '.join(formats or ('an image of a known format',))}") from error
-    except _DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:
         raise BadImage(f"{name}: corrupt or truncated image: {' '.join(str(error).split())}") from error
 
 
@@ -205,7 +205,7 @@ def _upright(image: Image.Image) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, about what it skips
             turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    except _DECODE_ERRORS:
+    except DECODE_ERRORS:
         return image
     return image if turn is None else image.transpose(turn)
 

@@ -6,11 +6,15 @@ or that is for another kind of pixels, is ignored: the numbers are then taken as
 """
 
 import io
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms
+
+Pixels = NDArray[np.uint8]
 
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
@@ -28,6 +32,21 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     converted = ImageCms.applyTransform(image, transform)
     assert converted is not None  # it is None for a conversion in place
     return converted
+
+
+def to_profile(profile: bytes | None) -> Callable[[Pixels], Pixels] | None:
+    """The way back: sRGB uint8 [H, W, 3] to the numbers of `profile`. None without one of RGB pixels."""
+    there = _transform(profile, "RGB") if profile else None
+    if profile is None or there is None:
+        return None
+    if _changes_nothing(there):
+        return lambda pixels: pixels
+    try:
+        target = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        back = ImageCms.buildTransform(_srgb(), target, "RGB", "RGB", _INTENT, _FLAGS)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None  # of a camera's or scanner's input, which has no way back
+    return lambda pixels: np.asarray(ImageCms.applyTransform(Image.fromarray(pixels), back))
 
 
 def _transform(profile: bytes, mode: str) -> Any:

@@ -2,67 +2,100 @@
 
 Every tile handed to the model is exactly `tile` output pixels square. An image smaller than a tile is extended by
 reflection and the result cut back. Along each axis the weights of the tiles are normalised, so their products sum to
-one and the identity comes out unchanged. Rows of tiles are blended one after the other, and finished rows rounded, so
-that beside the result only the rows of one tile are held as floats.
+one and the identity comes out unchanged. Rows of tiles are blended one after the other and finished rows handed on, so
+that only the rows of one tile are held, as floats.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
+Model = Callable[[Pixels, int, int], Pixels]
+"""A tile uint8 [tile / scale, tile / scale, 3] and its first row and column in the LR -> uint8 [tile, tile, 3]."""
 
 LR_ROWS = 64
 """Rows of an LR that a step over the whole picture takes at a time: bounds memory, changes nothing else."""
+GRID = 16
+"""Output pixels on whose multiples tiles start: the latent tokens of every generator here cover 8 or 16."""
 
 
-def tile_starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Starts of tiles that cover `length` >= `tile`, neighbours sharing at least `overlap`, evenly spread."""
-    count = 1 + -(-(length - tile) // (tile - overlap))
-    return [round(i * (length - tile) / max(1, count - 1)) for i in range(count)]
+@dataclass(frozen=True)
+class Tiles:
+    """Size and places of tiles. Raises ValueError for sizes that do not fit."""
+
+    scale: int
+    tile: int
+    """Output pixels a side, a multiple of `scale`."""
+    overlap: int
+    """Output pixels that neighbours share at least, a multiple of `scale`."""
+    step: int = 1
+    """LR pixels on whose multiples tiles start."""
+
+    def __post_init__(self) -> None:
+        if self.tile % self.scale or self.overlap % self.scale or not 0 <= self.overlap < self.tile:
+            raise ValueError(
+                f"tile {self.tile} and overlap {self.overlap} must be multiples of {self.scale}, 0 <= overlap < tile"
+            )
+
+    @classmethod
+    def on_grid(cls, scale: int, tile: int, overlap: int) -> "Tiles":
+        """The largest tile of at most `tile` pixels for this scale, starting on `GRID`."""
+        unit = math.lcm(scale, GRID)
+        side = max(unit, tile // unit * unit)
+        return cls(scale, side, min(overlap, side - 1) // scale * scale, unit // scale)
+
+    @property
+    def side(self) -> int:
+        """LR pixels."""
+        return self.tile // self.scale
+
+    def padded(self, length: int) -> int:
+        """LR pixels of an axis that whole tiles on their grid cover."""
+        return self.side + -(-max(0, length - self.side) // self.step) * self.step
+
+    def starts(self, length: int) -> list[int]:
+        """Starts of the tiles that cover `padded(length)`, evenly spread."""
+        units = (self.padded(length) - self.side) // self.step
+        stride = max(1, (self.side - self.overlap // self.scale) // self.step)
+        count = 1 + -(-units // stride)
+        return [self.step * round(i * units / max(1, count - 1)) for i in range(count)]
+
+    def count(self, height: int, width: int) -> int:
+        """Tiles that an LR of height x width takes."""
+        return len(self.starts(height)) * len(self.starts(width))
 
 
-def tile_count(height: int, width: int, tile: int, overlap: int) -> int:
-    """Tiles that an image of height x width takes, all in the same pixels."""
-    rows, columns = (len(tile_starts(max(side, tile), tile, overlap)) for side in (height, width))
-    return rows * columns
-
-
-def upscale_tiled(lr: Pixels, scale: int, tile: int, overlap: int, upscale: Callable[[Pixels], Pixels]) -> Pixels:
-    """`lr` uint8 [h, w, 3] to uint8 [h * scale, w * scale, 3] by tiles.
-
-    `tile` and `overlap` are in output pixels, multiples of `scale`, `overlap` < `tile`; `upscale` takes a tile
-    uint8 [tile / scale, tile / scale, 3] to uint8 [tile, tile, 3]. Raises ValueError for sizes that do not fit.
-    """
-    if tile % scale or overlap % scale or not 0 <= overlap < tile:
-        raise ValueError(f"tile {tile} and overlap {overlap} must be multiples of {scale}, 0 <= overlap < tile")
-    side = tile // scale
-    height, width = lr.shape[:2]
-    padding = [(0, max(0, side - height)), (0, max(0, side - width)), (0, 0)]
+def tiled_rows(lr: Pixels, tiles: Tiles, model: Model) -> Iterator[Pixels]:
+    """`lr` uint8 [h, w, 3] to bands of rows that make up uint8 [h * scale, w * scale, 3]."""
+    (height, width), scale, side = lr.shape[:2], tiles.scale, tiles.side
+    padding = [(0, tiles.padded(height) - height), (0, tiles.padded(width) - width), (0, 0)]
     padded = np.pad(lr, padding, mode="symmetric")
-    rows = axis_weights(padded.shape[0], side, overlap // scale, scale)
-    columns = axis_weights(padded.shape[1], side, overlap // scale, scale)
-    result = np.empty((padded.shape[0] * scale, padded.shape[1] * scale, 3), np.uint8)
-    open_rows = np.zeros((tile, result.shape[1], 3), np.float32)
+    rows, columns = axis_weights(tiles, height), axis_weights(tiles, width)
+    open_rows = np.zeros((tiles.tile, padded.shape[1] * scale, 3), np.float32)
     """Blended so far, from the first row of the current tiles on."""
-    ends = [*(start for start, _ in rows[1:]), padded.shape[0]]
+    ends = [*(start for start, _ in rows[1:]), height]
     for (top, down), end in zip(rows, ends, strict=True):
         for left, across in columns:
-            piece = upscale(np.ascontiguousarray(padded[top : top + side, left : left + side]))
-            open_rows[:, left * scale : left * scale + tile] += down[:, None, None] * across[None, :, None] * piece
-        done = (end - top) * scale
-        result[top * scale : top * scale + done] = np.rint(open_rows[:done]).clip(0, 255)
+            piece = model(np.ascontiguousarray(padded[top : top + side, left : left + side]), top, left)
+            place = slice(left * scale, left * scale + tiles.tile)
+            open_rows[:, place] += down[:, None, None] * across[None, :, None] * piece
+        done = max(0, min(end, height) - top) * scale
+        yield np.rint(open_rows[:done, : width * scale]).clip(0, 255).astype(np.uint8)
         open_rows = np.concatenate([open_rows[done:], np.zeros_like(open_rows[:done])])
-    return result[: height * scale, : width * scale]
 
 
-def axis_weights(length: int, side: int, overlap: int, scale: int) -> list[tuple[int, NDArray[np.float32]]]:
-    """(start in LR pixels, weights float32 [side * scale]) of the tiles along one axis; the weights sum to one."""
-    starts = tile_starts(length, side, overlap)
+def axis_weights(tiles: Tiles, length: int) -> list[tuple[int, NDArray[np.float32]]]:
+    """(start in LR pixels, weights float32 [tile]) of the tiles along one axis; the weights sum to one."""
+    starts, size = tiles.starts(length), tiles.tile
     # sin^2 from border to centre: smooth, and positive at every pixel, so that the normalisation is safe.
-    bump = np.sin(np.pi * (np.arange(side * scale) + 0.5) / (side * scale)) ** 2
-    total = np.zeros(length * scale)
+    bump = np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2
+    total = np.zeros(tiles.padded(length) * tiles.scale)
     for start in starts:
-        total[start * scale : start * scale + bump.size] += bump
-    return [(start, (bump / total[start * scale : start * scale + bump.size]).astype(np.float32)) for start in starts]
+        total[start * tiles.scale : start * tiles.scale + size] += bump
+    return [
+        (start, (bump / total[start * tiles.scale : start * tiles.scale + size]).astype(np.float32)) for start in starts
+    ]

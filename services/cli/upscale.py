@@ -1,62 +1,160 @@
-"""`oars upscale PHOTO`: enlarge one photo with a generator directory, or with what a run has aligned."""
+"""`oars upscale PHOTOS`: enlarge photos and folders with a generator directory, or with what a run has aligned."""
 
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from oars.config import BadConfig, RunConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
+from oars.files import check_writable, remove_partial
 from oars.names import printable
+
+if TYPE_CHECKING:
+    from services.results.enlargement_tasks import Task
+    from services.results.enlargements import Enlargements, Report, Settings
+
+Colour = Literal["low_pass", "wavelet", "adain", "none"]
+Format = Literal["png", "jpg", "webp", "tif"]
 
 
 def upscale(
-    photo: Annotated[Path, typer.Argument(help="The photo to enlarge; any size, any common format.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="PNG to write. Default: PHOTO_x4.png.")] = None,
+    photos: Annotated[
+        list[Path],
+        typer.Argument(help="Photos and folders of photos; any size, any common format.", show_default=False),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File for one photo, else folder. Default: beside it, with _x4 in the name."),
+    ] = None,
+    scale: Annotated[
+        float | None, typer.Option(min=1.0, max=64.0, help="Enlargement, such as 1.5, 2 or 8. Default: the model's.")
+    ] = None,
     run: Annotated[str | None, typer.Option(help="Use this run's aligned weights. Default: the base weights.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder that holds the run directories.")] = Path("runs"),
     profile: Annotated[
         Path | None, typer.Option(help="Run profile for generator and sampler. Default: the run's own, or tiny.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the initial noise.")] = 0,
+    candidates: Annotated[
+        int, typer.Option(min=1, max=64, help="Draw so many and keep the one that COMPASS prefers.")
+    ] = 1,
+    colour: Annotated[
+        Colour, typer.Option(help="How the photo's colours are kept: its low frequencies, or StableSR's two ways.")
+    ] = "low_pass",
+    format_: Annotated[Format, typer.Option("--format", help="Format, unless --out names a file.")] = "png",
 ) -> None:
-    """Enlarge a photo four times (the profile's scale), tile by tile, keeping its colours and its transparency."""
-    from oars.files import check_writable
-    from oars.imaging.enlargement import plan_enlargement
-    from oars.imaging.image_io import MAX_INPUT_PIXELS, read_picture, write_png
-    from oars.miniature import resolve_model
-    from oars.model_files import check_model
-    from services.run.run_directory import CONFIG
+    """Enlarge photos tile by tile, keeping colours, transparency, colour profile and EXIF.
+
+    Folders are searched through; their outputs and upscale.json lie in one folder, and the same command goes on after
+    an interruption. An enlargement beyond the model's own scale goes over the picture again.
+    """
+    from oars.imaging.encoding import check_format
+    from services.results.enlargement_tasks import enlargement_tasks
+    from services.results.enlargements import REPORT, Settings, count_tiles, enlarge_folder, left_to_do, read_report
 
     weights = _weights(run, runs)
+    config = _config(weights, profile)
+    tasks, folder = enlargement_tasks(photos, out, scale or config.data.scale, format_)
+    settings = Settings(
+        generator=config.generator.path,
+        weights_digest=_digest(config, weights),
+        scale=scale or config.data.scale,
+        model_scale=config.data.scale,
+        sampler=config.sampler,
+        colour=colour,
+        seed=seed,
+        candidates=candidates,
+        judge=config.judge.path if candidates > 1 else None,
+    )
+    if folder is None:
+        check_format(tasks[0].target)
+        _one(config, weights, settings, tasks[0])
+        return
+    check_writable(folder / REPORT)
+    remove_partial(folder)
+    report = read_report(folder, settings)
+    todo = left_to_do(report, tasks, folder)
+    if todo:
+        with _listening(count_tiles(todo, settings)) as listener:
+            enlarge_folder(_load(config, weights, settings), report, todo, folder, listener)
+    _tell(report, folder, tasks)
+
+
+def _one(config: RunConfig, weights: Path | None, settings: "Settings", task: "Task") -> None:
+    from oars.imaging.image_io import MAX_INPUT_PIXELS, read_picture
+    from services.results.enlargements import planned
+
+    plan = planned(task, read_picture(task.source, MAX_INPUT_PIXELS).rgb.shape, settings)
+    check_writable(task.target)
+    tiles = plan.tiles * settings.candidates
+    typer.echo(f"{plan.width}x{plan.height} px in {tiles} tiles; {plan.memory / 2**30:.1f} GiB beside the model")
+    made = _load(config, weights, settings)
+    with _listening(tiles) as listener:
+        record = made.write(task, listener(task))
+    rewards = ", ".join("no score" if reward is None else f"{reward:.3f}" for reward in record.rewards)
+    chosen = f"; rewards {rewards}: kept number {record.chosen + 1}" if rewards else ""
+    typer.echo(f"{record.target}: {record.width}x{record.height} px{chosen}")
+
+
+def _tell(report: "Report", folder: Path, tasks: "list[Task]") -> None:
+    failed = [record for record in report.pictures.values() if record.error]
+    for record in failed:
+        typer.echo(f"error: {record.error}", err=True)
+    done = len(tasks) - len(failed)
+    typer.echo(f"{printable(folder)}: {done} of {len(tasks)} photos enlarged; upscale.json has them all")
+    if failed:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _listening(tiles: int) -> "Iterator[Callable[[Task], Callable[[], None]]]":
+    """Shows the tiles done of all, and the photo; on a terminal with the time left."""
+    from services.run.progress import ProgressLine, progress
+
+    done = itertools.count(1)
+    with progress() as shown:
+        yield lambda task: lambda: shown.update(ProgressLine("tiles", next(done), tiles, printable(task.source.name)))
+
+
+def _load(config: RunConfig, weights: Path | None, settings: "Settings") -> "Enlargements":
+    from oars.generator.enlarging import Enlarger
+    from oars.generator.policy import load_pipeline, load_transformer
+    from oars.generator.upscaler import Upscaler
+    from services.results.enlargements import Enlargements
+    from services.results.transition import LocalScorer
+
+    scorer = LocalScorer(config.judge, config.reward) if settings.candidates > 1 else None
+    upscaler = Upscaler(
+        load_pipeline(config.generator), load_transformer(config.generator, weights), config.generator, config.sampler
+    )
+    return Enlargements(Enlarger(upscaler, settings.colour), scorer, settings)
+
+
+def _digest(config: RunConfig, weights: Path | None) -> str:
+    """Of the transformer that draws. Raises MissingModel."""
+    from oars.files import fingerprint
+    from oars.miniature import resolve_model
+    from oars.model_files import check_model
+
+    base = resolve_model(config.generator.path, "generator")
+    if weights is not None:
+        check_model(weights)
+    return fingerprint(weights or base / "transformer")
+
+
+def _config(weights: Path | None, profile: Path | None) -> RunConfig:
+    """Raises BadConfig."""
+    from services.run.run_directory import CONFIG
+
     own = weights.with_name(CONFIG) if weights else deploy_path(DEFAULT_PROFILE)
     config = load_profile(profile or own)
     if weights and profile:
         _check_same_generator(profile, config, load_profile(own))
-    picture = read_picture(photo, MAX_INPUT_PIXELS)
-    plan = plan_enlargement(printable(photo), picture.rgb.shape, config.data.scale, config.sampler)
-    resolve_model(config.generator.path, "generator")
-    if weights is not None:
-        check_model(weights)
-    target = out or photo.with_name(f"{photo.stem}_x{config.data.scale}.png")
-    check_writable(target)
-    typer.echo(f"{plan.width}x{plan.height} px in {plan.tiles} tiles; {plan.memory / 2**30:.1f} GiB beside the model")
-    from rich.progress import Progress
-
-    from oars.generator.policy import load_pipeline, load_transformer
-    from oars.generator.upscaler import Upscaler
-    from oars.imaging.transparency import visible_colours, with_alpha
-
-    upscaler = Upscaler(
-        load_pipeline(config.generator), load_transformer(config.generator, weights), config.generator, config.sampler
-    )
-    with Progress() as bars:
-        task = bars.add_task("tiles", total=plan.tiles)
-        result = upscaler.upscale(
-            visible_colours(picture), config.data.scale, seed, lambda done, _: bars.update(task, completed=done)
-        )
-    write_png(target, with_alpha(result, picture.alpha))
-    typer.echo(f"{printable(target)}: {plan.width}x{plan.height} px")
+    return config
 
 
 def _weights(run: str | None, runs: Path) -> Path | None:

@@ -59,7 +59,7 @@ def test_bfloat16_stays_near_float32(ours: Upscaler) -> None:
 
 def test_any_size_goes_through_in_tiles(ours: Upscaler, reference: Upscaler) -> None:
     lr = scene(1, 48)[:40]
-    drawn, expected = (one.upscale(lr, SCALE, SEED, lambda done, tiles: None) for one in (ours, reference))
+    drawn, expected = (one.upscale(lr, SCALE, SEED, lambda: None) for one in (ours, reference))
     print(f"tiled: {psnr(drawn, expected):.1f} dB")
     assert drawn.shape == (160, 192, 3)
     assert psnr(drawn, expected) > 45

@@ -257,4 +257,4 @@ def test_a_target_that_cannot_be_written_is_said_before_the_model_loads(tmp_path
     picture = tmp_path / f"{251 * 'a'}.png"
     Image.new("RGB", (64, 64)).save(picture)
     assert "cannot be written: File name too long" in fails_with("upscale", str(picture))
-    assert "Is a directory" in fails_with("upscale", str(picture), "--out", str(tmp_path))
+    assert "expected a name that ends in .png" in fails_with("upscale", str(picture), "--out", str(tmp_path / "a.gif"))
