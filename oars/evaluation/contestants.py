@@ -137,6 +137,6 @@ def _upscaling(sampling: Sampling, weights: Path | None) -> Enlarge:
 
     def enlarge(benchmark: str, picture: str, lr: Pixels) -> Pixels:
         seed = derive_seed("benchmark", sampling.seed, picture)
-        return upscaler.upscale(lr, sampling.scale, seed, lambda done, tiles: None)
+        return upscaler.upscale(lr, sampling.scale, seed, lambda: None)
 
     return enlarge

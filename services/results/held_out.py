@@ -65,7 +65,7 @@ def upscale(config: RunConfig, weights: Path | None, pairs: list[Pair]) -> Itera
     """The same for pictures of any size, as `oars upscale` does it: in tiles, with the LR's colours."""
     upscaler = _upscaler(config, weights)
     for pair in pairs:
-        yield upscaler.upscale(pair.lr, config.data.scale, _noise(config, pair), lambda done, tiles: None)
+        yield upscaler.upscale(pair.lr, config.data.scale, _noise(config, pair), lambda: None)
 
 
 def _upscaler(config: RunConfig, weights: Path | None) -> Upscaler:
