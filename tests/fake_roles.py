@@ -138,6 +138,8 @@ class Samples:
         self.kept[group_id] = sample
         return None
 
+    async def keep_pictures(self, group_id: str, pair: Pair, images: Any, count: int) -> None: ...
+
     async def preview(self, lr: Any, images: Any) -> Any:
         return None
 

@@ -70,6 +70,9 @@ class ControlConfig(Config):
     """RL optimiser steps between checkpoints. A crash repeats the steps since the last one."""
     cold_start_checkpoint_every: PositiveInt = 100
     """Cold-start steps between checkpoints, which hold every parameter with its optimiser state."""
+    kept_pictures: NonNegativeInt = 4
+    """Candidates of each group with a ground truth that stay in `pictures/`, for `oars compass refresh`; 0 keeps none.
+    In the paper's setting 4 take about 2 MB a group."""
     keep_checkpoints: PositiveInt = 2
     """Checkpoints kept; older ones are deleted."""
     heartbeat_s: PositiveFloat = 5.0

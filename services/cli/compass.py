@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Make a judge: curate and annotate its data, train it, measure it.", no_args_is_help=True)
 app.command()(judge.train)
 app.command("eval")(judge.evaluate)
+app.command()(judge.refresh)
 
-LAPTOP, ANNOTATION = "compass/laptop.yaml", "compass/annotation.yaml"
+LAPTOP = "compass/laptop.yaml"
 # Logical CPUs for what reads and writes beside a pool of actors.
 _STAGES = 2
 
@@ -90,7 +91,7 @@ def annotate(
     from oars.config.annotation import STAGES, load_annotation
     from oars.config.base import BadConfig
 
-    settings = load_annotation(config or deploy_path(ANNOTATION), set_)
+    settings = load_annotation(config or deploy_path(judge.ANNOTATION), set_)
     if unknown := set(stage or ()) - set(STAGES):
         raise BadConfig(f"--stage {min(unknown)}: expected one of {', '.join(STAGES)}")
     from services.launch.cluster import cluster

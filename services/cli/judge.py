@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from oars.evaluation.records import AblationRow
     from services.run.progress import Progress
 
-DEFAULT = "compass/train-continue.yaml"
+DEFAULT, ANNOTATION = "compass/train-continue.yaml", "compass/annotation.yaml"
+# Logical CPUs of those who measure pictures.
+_LABELLERS = 2
 
 Data = Annotated[
     Path, typer.Argument(help="Annotated data set (`oars compass curate`, `annotate`).", show_default=False)
@@ -68,6 +70,52 @@ def train(
     if summary.start is not None:
         typer.echo(f"before fine-tuning: {summary.start:.3f}")
     typer.echo(f"measure it: oars compass eval {files.judge} {data}")
+
+
+def refresh(
+    run: Annotated[str, typer.Argument(help="Run whose FR-RL pictures the judge learns from: id or directory.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of the refresh; a killed one goes on. Default: RUN/refresh."),
+    ] = None,
+    config: Config = None,
+    set_: Set = None,
+    runs: Annotated[Path, typer.Option(help="Folder that holds the run directories.")] = Path("runs"),
+    gamma: Annotated[float, typer.Option(help="Exponent of the reward's gate.")] = 7.0,
+    address: Address = None,
+    fresh: Fresh = False,
+) -> None:
+    """Fine-tune a run's judge on what its policy made in FR-RL, labelled by the measured metrics; leaves OUT/judge.
+
+    Prints, before and after: the share of exaggerated candidates below the policy's own, pairs in order, and probes.
+    """
+    from oars.config import load_profile
+    from oars.config.annotation import load_annotation
+    from oars.config.judge_training import load_training
+    from services.run.run_directory import CONFIG, find_run
+
+    directory = find_run(runs, run)
+    judge = load_profile(directory / CONFIG).judge.path
+    settings = load_training(config or deploy_path(DEFAULT), [f"init={judge}", *(set_ or [])])
+    labels = load_annotation(deploy_path(ANNOTATION))
+    # Ray and torch take seconds to import: after the input is known to be good.
+    import asyncio
+
+    from oars.compass.training.files import JudgeFiles
+    from services.launch.cluster import cluster
+    from services.reward_modeling.refresh import lines, prepare
+    from services.reward_modeling.refresh import refresh as refreshed
+    from services.reward_modeling.training import training_cpus
+    from services.run.progress import progress
+
+    work = (out or directory / "refresh").absolute()
+    files = JudgeFiles(work, work / "data")
+    prepare(directory, files.data)
+    with cluster(training_cpus(settings) + _LABELLERS, None if fresh else address or "auto"), progress() as shown:
+        result = asyncio.run(refreshed(directory, files, settings, labels, gamma, shown))
+    for line in lines(result):
+        typer.echo(line)
+    typer.echo(f"use it: --set judge.path={files.judge}, or live: oars serve replace --judge {files.judge}")
 
 
 def evaluate(

@@ -139,6 +139,9 @@ class GroupRunner:
         async with asyncio.TaskGroup() as beside:
             lost = beside.create_task(self._samples.keep(group.group_id, sampled.sample))
             judged = beside.create_task(self._judgement(group, sampled))
+            if (kept := self._config.control.kept_pictures) and group.pair.gt is not None:
+                pictures = self._samples.keep_pictures(group.group_id, group.pair, sampled.images, kept)
+                beside.create_task(pictures)
             if group.ordinal % _PICTURE_EVERY == 0:
                 beside.create_task(self._show(group, sampled))
         if (error := lost.result()) is not None:

@@ -88,6 +88,10 @@ class SampleStore(Protocol):
     def holds(self, group_id: str) -> bool:
         """There is a sample, damaged or not."""
 
+    async def keep_pictures(self, group_id: str, pair: Pair, images: Any, count: int) -> None:
+        """Leave the first `count` candidates (an ObjectRef) of a pair with ground truth for the judge's training; lost
+        ones are left out."""
+
     def forget(self, group_ids: Collection[str]) -> None: ...
 
     def forget_all_but(self, group_ids: Collection[str]) -> None:

@@ -25,7 +25,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from oars.alignment.messages import AttemptFailed, Conditioning, TrainingSample
+from oars.compass.data.run_pictures import PICTURES, keep_pictures
 from oars.files import remove_partial, write_whole
+from oars.imaging.crops import Pair
 from oars.imaging.preview import side_by_side
 from services.control.protocols import BadSample
 from services.run.storage import storage_fault
@@ -46,6 +48,7 @@ class RaySampleStore:
         # Ray sends a task to the node that holds its largest argument.
         self._write = ray.remote(**_TASK, name="oars.keep_sample")(write_sample)
         self._read = ray.remote(**_TASK, name="oars.restore_sample", num_returns=2)(_read_or_say)
+        self._keep_pictures = ray.remote(**_TASK, name="oars.keep_pictures")(keep_pictures)
         self._preview = ray.remote(**_TASK, name="oars.preview")(side_by_side)
 
     async def keep(self, group_id: str, sample: Any) -> AttemptFailed | None:
@@ -71,6 +74,14 @@ class RaySampleStore:
         except RayError:
             return None
         return shown
+
+    async def keep_pictures(self, group_id: str, pair: Pair, images: Any, count: int) -> None:
+        try:
+            await self._keep_pictures.remote(self._directory.parent / PICTURES / f"{group_id}.npz", pair, images, count)
+        except RayError as error:
+            cause = getattr(error, "cause", None)
+            if cause and storage_fault(cause, self._directory):
+                raise cause from error
 
     def holds(self, group_id: str) -> bool:
         return self._path(group_id).exists()

@@ -89,6 +89,8 @@ class Samples:
     async def restore(self, group_id: str) -> Any:
         return Ready(None)
 
+    async def keep_pictures(self, group_id: str, pair: Pair, images: Any, count: int) -> None: ...
+
     async def preview(self, lr: NDArray[np.uint8], images: Any) -> NDArray[np.uint8]:
         return lr
 
