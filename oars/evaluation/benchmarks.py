@@ -56,11 +56,13 @@ def pictures_of(folder: Path, scale: int, degradation: Degradation | None = None
     if not folder.is_dir():
         raise BadBenchmark(f"{printable(folder)}: no such folder")
     if degradation is not None:
-        found = [Picture(name, _degraded(path, name, scale, degradation)) for name, path in _files(folder).items()]
+        found = [
+            Picture(name, _degraded(path, name, scale, degradation)) for name, path in files_by_name(folder).items()
+        ]
     elif (layout := _layout(folder)) is not None:
         found = _pairs(*layout, scale)
     else:
-        found = [Picture(name, _alone(path, name)) for name, path in _files(folder).items()]
+        found = [Picture(name, _alone(path, name)) for name, path in files_by_name(folder).items()]
     if not found:
         raise BadBenchmark(f"{printable(folder)}: no pictures, and no folders `lr` and `hr` with some")
     return found
@@ -80,7 +82,7 @@ def _layout(folder: Path) -> tuple[Path, Path] | None:
 
 
 def _pairs(low: Path, high: Path, scale: int) -> list[Picture]:
-    lrs, gts = _files(low, _ENDING), _files(high, _ENDING)
+    lrs, gts = files_by_name(low, _ENDING), files_by_name(high, _ENDING)
     if alone := set(lrs) ^ set(gts):
         name = min(alone)
         present, absent = (low, high) if name in lrs else (high, low)
@@ -88,8 +90,8 @@ def _pairs(low: Path, high: Path, scale: int) -> list[Picture]:
     return [Picture(name, _pair(lr, gts[name], name, scale)) for name, lr in lrs.items()]
 
 
-def _files(folder: Path, ending: re.Pattern[str] | None = None) -> dict[str, Path]:
-    """Pictures of a folder by name. Raises BadBenchmark if two have one name."""
+def files_by_name(folder: Path, ending: re.Pattern[str] | None = None) -> dict[str, Path]:
+    """Pictures of a folder by name, without `ending`. Raises BadBenchmark if two have one name."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or not path.is_file():

@@ -20,9 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from oars.compass.judge import Judge
-from oars.evaluation.benchmarks import BadBenchmark
+from oars.evaluation.benchmarks import BadBenchmark, files_by_name
 from oars.evaluation.scored import ScoredGroup, Values
-from oars.imaging.folder import SUFFIXES
 from oars.imaging.image_io import read_image
 from oars.metrics.measured import lower_is_better_of, measured
 from oars.names import printable
@@ -131,6 +130,4 @@ def _owner(row: dict[str, str], inputs: dict[str, Path], where: str) -> str:
 
 
 def _pictures(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        return {}
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES}
+    return files_by_name(folder) if folder.is_dir() else {}

@@ -20,6 +20,7 @@ from services.cli import (
     score,
     serve,
     simulate,
+    study,
     upscale,
 )
 from services.run.errors import BAD_INPUT, one_line
@@ -60,6 +61,7 @@ app.add_typer(bench.app, name="bench")
 app.add_typer(compass.app, name="compass")
 app.add_typer(serve.app, name="serve")
 app.add_typer(runs.app, name="runs")
+app.add_typer(study.app, name="study")
 app.add_typer(miniature.app, name="miniature")
 app.add_typer(models.app, name="models")
 

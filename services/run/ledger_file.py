@@ -62,7 +62,7 @@ def open_to_write(path: Path, schema: str) -> sqlite3.Connection:
 
 
 def _prepare(path: Path, ledger: sqlite3.Connection, schema: str) -> None:
-    if (mode := journal_mode(_kind(path))) != "WAL":
+    if (mode := journal_mode(file_system_of(path))) != "WAL":
         # A ledger that was in WAL elsewhere changes over without shared memory.
         ledger.execute("PRAGMA locking_mode=EXCLUSIVE")
     ledger.execute(f"PRAGMA journal_mode={mode}")
@@ -107,7 +107,7 @@ def _line(text: object) -> str:
 
 def _in_place(path: Path) -> sqlite3.Connection | None:
     """None where SQLite cannot read it there, or would not see what another host has written."""
-    if _in_wal(path) and journal_mode(_kind(path)) != "WAL":
+    if _in_wal(path) and journal_mode(file_system_of(path)) != "WAL":
         return None
     ledger = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_READER_BUSY_S)
     try:
@@ -161,7 +161,8 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def _kind(path: Path) -> str:
+def file_system_of(path: Path) -> str:
+    """Type of the file system that holds a path; empty if it is not known."""
     if not _MOUNTS.exists():
         return ""
     return file_system(Path(os.path.realpath(path)), _MOUNTS.read_text(errors="replace"))

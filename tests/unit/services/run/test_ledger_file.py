@@ -39,7 +39,7 @@ def admitted(path: Path) -> int:
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on NFS: no memory is shared between the processes that have a file open."""
-    monkeypatch.setattr(ledger_file, "_kind", lambda path: "nfs4")
+    monkeypatch.setattr(ledger_file, "file_system_of", lambda path: "nfs4")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_ledger_on_another_file_system_leaves_wal(tmp_path: Path, monkeypatch:
     local = Ledger.drive(path)
     admit(local, 0)
     local.close()
-    monkeypatch.setattr(ledger_file, "_kind", lambda path: "lustre")
+    monkeypatch.setattr(ledger_file, "file_system_of", lambda path: "lustre")
     moved = Ledger.drive(path)
     admit(moved, 1)
     assert admitted(path) == 2 and [file.name for file in tmp_path.iterdir()] == ["ledger.sqlite"]
@@ -88,7 +88,7 @@ def test_another_hosts_wal_is_read_in_a_copy(tmp_path: Path, monkeypatch: pytest
     path = tmp_path / "ledger.sqlite"
     ledger = Ledger.drive(path)  # on the driver's node the file system is a local one, exported to others
     admit(ledger, 0)
-    monkeypatch.setattr(ledger_file, "_kind", lambda path: "nfs4")
+    monkeypatch.setattr(ledger_file, "file_system_of", lambda path: "nfs4")
     before = sorted(file.name for file in tmp_path.iterdir())
     assert admitted(path) == 1
     admit(ledger, 1)
