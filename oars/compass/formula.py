@@ -17,6 +17,11 @@ def compass_reward(fidelity: float, q_lr: float, q_sr: float, gamma: float = 7.0
     return fidelity * q_lr + fidelity ** (q_lr / gamma) * (q_sr - q_lr)
 
 
+def quality_gain(q_lr: float, q_sr: float) -> float:
+    """Q_SR - Q_LR alone, which the paper shows to be hacked (deploy/experiments/delta-quality.yaml)."""
+    return q_sr - q_lr
+
+
 def judged(fidelity: float, q_lr: float, q_sr: float, confidence: float, min_confidence: float) -> Judged | Failed:
     """The judge's answer as readings, or as the failure that it is. NaN fails every comparison below."""
     low, high = FIDELITY_RANGE

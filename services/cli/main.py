@@ -13,6 +13,7 @@ from services.cli import (
     compass,
     doctor,
     evaluate,
+    experiment,
     export,
     miniature,
     models,
@@ -54,6 +55,7 @@ app.command()(upscale.upscale)
 app.command()(score.score)
 app.command()(export.export)
 app.command("eval")(evaluate.evaluate)
+app.command()(experiment.experiment)
 app.command()(simulate.simulate)
 app.command()(runs.report)
 app.command()(doctor.doctor)

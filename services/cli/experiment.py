@@ -1,0 +1,72 @@
+"""`oars experiment`: one alignment an arm and seed, one after the other, and a page about what differs."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oars.config import load_profile
+from oars.config.experiment import ExperimentConfig, load_experiment
+from oars.deployment import DEFAULT_PROFILE, deploy_path
+from oars.errors import UserError
+from oars.files import write_text
+from services.run.run_directory import runs_folder, succeeded
+
+
+class ArmFailed(UserError, RuntimeError):
+    """A run of an experiment that did not succeed; the message is one line that names it."""
+
+
+def experiment(
+    name: Annotated[str, typer.Argument(help="A file of deploy/experiments without its ending, or a YAML file.")],
+    runs: Annotated[Path, typer.Option(help="Folder of the run directories and of the page.")] = Path("runs"),
+) -> None:
+    """Run every arm of an experiment on every seed; writes RUNS/NAME.md with effects, intervals over seeds and minutes.
+
+    The same command goes on where it was stopped: runs that have succeeded are left as they are.
+    """
+    file = Path(name) if name.endswith((".yaml", ".yml")) else deploy_path("experiments") / f"{name}.yaml"
+    config, folder, title = load_experiment(file), runs_folder(runs), file.stem
+    for arm in config.arms:  # before hours of work
+        load_profile(config.profile or deploy_path(DEFAULT_PROFILE), _overrides(config, arm, config.seeds[0], folder))
+    where = folder / f"{title}.md"
+    for seed in config.seeds:  # all arms of a seed first, so that what is there can be compared
+        for arm in config.arms:
+            _run(title, config, arm, seed, folder)
+            _write_page(title, config, folder, where)
+    typer.echo(where.read_text())
+    typer.echo(str(where))
+
+
+def _run(title: str, config: ExperimentConfig, arm: str, seed: int, folder: Path) -> None:
+    """Raises ArmFailed."""
+    run_id = run_name(title, arm, seed)
+    if succeeded(folder / run_id):
+        return
+    typer.echo(run_id)
+    command = [sys.executable, "-m", "services.cli.main", "align", "--run-id", run_id]
+    command += ["--profile", str(config.profile)] if config.profile else []
+    for override in _overrides(config, arm, seed, folder):
+        command += ["--set", override]
+    if code := subprocess.run(command, check=False).returncode:
+        raise ArmFailed(f"{run_id}: exit code {code}; the same command goes on from there")
+
+
+def _overrides(config: ExperimentConfig, arm: str, seed: int, folder: Path) -> list[str]:
+    return [*config.common, *config.arms[arm], f"seed={seed}", f"runs={folder}"]
+
+
+def _write_page(title: str, config: ExperimentConfig, folder: Path, where: Path) -> None:
+    # Here, because it loads scipy, which a mistake in the arguments should not wait for.
+    from oars.report.experiment import page
+    from oars.report.summary import read_summary
+
+    places = {arm: {seed: folder / run_name(title, arm, seed) for seed in config.seeds} for arm in config.arms}
+    done = {arm: {seed: read_summary(run) for seed, run in of.items() if succeeded(run)} for arm, of in places.items()}
+    write_text(where, page(title, config, done))
+
+
+def run_name(title: str, arm: str, seed: int) -> str:
+    return f"{title}-{arm}-{seed}"
