@@ -50,13 +50,9 @@ class Codec:
     @torch.no_grad()
     def decode(self, latents: Tensor, grid: Grid) -> NDArray[np.uint8]:
         """float [B, N, C] -> uint8 [B, H, W, 3], rounded, clipped."""
-        spatial = self.unpacked(latents, grid)
+        height, width = (side * self.pixels_per_token for side in grid)
+        spatial = QwenImageEditPlusPipeline._unpack_latents(latents.float(), height, width, self.pixels_per_token // 2)
+        spatial = spatial * self._std.to(spatial.device) + self._mean.to(spatial.device)
         pixels = self.vae.decode(spatial.to(self.vae.dtype), return_dict=False)[0][:, :, 0].float()
         rounded = ((pixels + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return rounded.permute(0, 2, 3, 1).cpu().numpy()
-
-    def unpacked(self, latents: Tensor, grid: Grid) -> Tensor:
-        """float [B, N, C] -> float32 [B, z, 1, H', W'], as the VAE takes them."""
-        height, width = (side * self.pixels_per_token for side in grid)
-        spatial = QwenImageEditPlusPipeline._unpack_latents(latents.float(), height, width, self.pixels_per_token // 2)
-        return spatial * self._std.to(spatial.device) + self._mean.to(spatial.device)

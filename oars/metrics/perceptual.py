@@ -56,15 +56,6 @@ def stlpips_batch(sr: NDArray[np.uint8], gt: NDArray[np.uint8], chunk: int = 16)
     return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)
 
 
-def stlpips_loss(sr: Tensor, gt: NDArray[np.uint8]) -> Tensor:
-    """The same as a training loss: float [B, 3, H, W] in about [-1, 1] against uint8 [B, H, W, 3] -> [B]; gradients
-    flow to `sr` alone."""
-    model = _stlpips_model().to(sr.device).requires_grad_(False)
-    with torch.no_grad():
-        truth = model.features(_signed(gt).to(sr.device))
-    return model.distance(model.features(sr), truth)
-
-
 @torch.inference_mode()
 def trunk_features(images: NDArray[np.uint8], chunk: int = 16) -> NDArray[np.float32]:
     """Features of ST-LPIPS' trunk for each picture alone: mean and standard deviation of its 1,152 channels over the

@@ -1,7 +1,7 @@
-"""Trains the miniature's base transformer: photo crops out of their pre-restored degradations.
+"""Trains the miniature's base transformer by flow matching: from a pre-restored picture to one in some style near it.
 
-Flow matching first; later steps also hold the decoded clean estimate against the GT by ST-LPIPS, at every time, which
-takes out the speckle that a small flow model leaves. The weights follow a moving average.
+The targets are clean (`pool.styled`): a flow model of this size that is asked for the photo's own texture paints
+coloured speckle instead. The weights follow a moving average.
 
 The build is resumable: every `checkpoint_every` steps weights, optimiser and step are written (write, fsync, rename),
 and data depends on the step alone. It runs where the transformer and the codec's VAE are.
@@ -20,22 +20,19 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from oars.alignment.flow_matching import flow_matching_loss, interpolate, uniform_times
 from oars.alignment.messages import Conditioning
 from oars.files import write_whole
+from oars.generator.codec import Codec
 from oars.generator.miniature.pool import Pictures, pooled_pictures
 from oars.generator.miniature.recipe import BaseTraining
-from oars.generator.miniature.vae import SkeletonCodec
 from oars.generator.policy import predict_velocity
-from oars.metrics.perceptual import stlpips_loss
 from oars.precision import compute_dtype
 from oars.seeds import derive_seed
 
 REPORT_EVERY = 10
-PERCEPTUAL_CROPS = 4
-"""Crops of a batch whose estimates are decoded: a metric's gradient costs more than the transformer's."""
 
 
 def train_base(
     transformer: QwenImageTransformer2DModel,
-    codec: SkeletonCodec,
+    codec: Codec,
     prompt_bank: Tensor,
     pool: Pictures,
     work: Path,
@@ -59,7 +56,7 @@ def train_base(
     for done, pictures in enumerate(batches, start + 1):
         for group in optimiser.param_groups:
             group["lr"] = training.lr * _schedule(done - 1, training)
-        losses.append(_backward(transformer, codec, prompt_bank, pictures, training, done - 1))
+        losses.append(_backward(transformer, codec, prompt_bank, pictures, training.seed, done - 1))
         torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
@@ -73,36 +70,31 @@ def train_base(
     return transformer
 
 
-def encode_pictures(pictures: Pictures, codec: SkeletonCodec) -> tuple[Tensor, Tensor]:
-    """Latents of the GTs and of the condition pictures: both float32 [B, N, C], where the VAE is."""
+def encode_pictures(pictures: Pictures, codec: Codec) -> tuple[Tensor, Tensor]:
+    """Latents of the targets and of the condition pictures: both float32 [B, N, C], where the VAE is."""
     latents = codec.encode(np.concatenate(pictures))
-    gt, condition = latents.chunk(2)
-    return gt, condition
+    target, condition = latents.chunk(2)
+    return target, condition
 
 
 def _backward(
     transformer: QwenImageTransformer2DModel,
-    codec: SkeletonCodec,
+    codec: Codec,
     prompt_bank: Tensor,
     pictures: Pictures,
-    training: BaseTraining,
+    seed: int,
     step: int,
 ) -> Tensor:
     """Gradients of one step; returns the loss, a scalar on the device."""
     x0, condition = encode_pictures(pictures, codec)
     grid = codec.grid(*pictures[0].shape[1:3])
-    generator = torch.Generator(x0.device).manual_seed(derive_seed("flow", training.seed, step))
+    generator = torch.Generator(x0.device).manual_seed(derive_seed("flow", seed, step))
     noise = torch.randn(x0.shape, generator=generator, device=x0.device)
     t = uniform_times(len(x0), generator)
     picks = torch.randint(len(prompt_bank), (len(x0),), generator=generator, device=x0.device)
     conditioning = [Conditioning(*both, grid) for both in zip(prompt_bank[picks], condition, strict=True)]
-    x_t = interpolate(x0, noise, t)
-    v = predict_velocity(transformer, x_t, t, conditioning, compute_dtype("native"))
+    v = predict_velocity(transformer, interpolate(x0, noise, t), t, conditioning, compute_dtype("native"))
     loss = flow_matching_loss(v, x0, noise).mean()
-    if weight := training.perceptual_at(step):
-        few = slice(PERCEPTUAL_CROPS)
-        estimate = codec.decode_signed((x_t - t.view(-1, 1, 1) * v)[few], grid)
-        loss = loss + weight * stlpips_loss(estimate, pictures[0][few]).mean()
     loss.backward()
     return loss.detach()
 

@@ -1,4 +1,4 @@
-"""The pairs of the base's training, made once: photo crops, degraded at every strength, then pre-restored.
+"""The pairs of the base's training, made once: photo crops, degraded at every strength, then pre-restored; and targets.
 
 Pre-restoration costs more than a training step, so pairs are made first and seen again turned and mirrored. A shard is
 written whole and never changes: a build that was killed goes on with the next one.
@@ -16,15 +16,20 @@ from oars.config.degradation import DegradationConfig
 from oars.files import write_whole
 from oars.generator.pre_restoration import PreRestorer
 from oars.imaging.crops import training_pair
+from oars.imaging.perturbations import blurred, sharpened, to_pixels
 from oars.imaging.photo import Photo
 from oars.seeds import derive_seed
 
 Pixels = NDArray[np.uint8]
 Pictures = tuple[Pixels, Pixels]
-"""GTs and pre-restored LRs, both uint8 [B, SIDE, SIDE, 3]."""
+"""GTs, or targets, and pre-restored LRs, both uint8 [B, SIDE, SIDE, 3]."""
 
 SIDE, SCALE = 96, 4
 SHARD = 64
+SHARPNESS = (-0.3, 0.6)
+"""Amount of an unsharp mask of sigma 1 px."""
+COARSE = 2.0
+"""Sigma of what counts as a coarse error, pixels."""
 
 
 def make_pool(
@@ -53,15 +58,24 @@ def read_pool(directory: Path, shards: int) -> Pictures:
 
 
 def pooled_pictures(pool: Pictures, batch: int, seed: int, steps: range) -> Iterator[Pictures]:
-    """The batch of each step: pairs drawn anew, each turned and mirrored at random. Follows from (seed, step) alone."""
+    """Targets and pre-restored pictures of each step: pairs drawn anew, turned and mirrored at random, each target in a
+    style of its own. Follows from (seed, step) alone."""
     for step in steps:
         rng = np.random.default_rng(derive_seed("pooled", seed, step))
-        picks, turns, flips = (rng.integers(n, size=batch) for n in (len(pool[0]), 4, 2))
-        gt, restored = (
-            np.stack([_turned(pictures[i], k, f) for i, k, f in zip(picks, turns, flips, strict=True)])
-            for pictures in pool
-        )
-        yield gt, restored
+        pairs = [_turned(pool, int(rng.integers(len(pool[0]))), rng) for _ in range(batch)]
+        yield np.stack([styled(gt, restored, rng) for gt, restored in pairs]), np.stack([pair[1] for pair in pairs])
+
+
+def styled(gt: Pixels, restored: Pixels, rng: np.random.Generator) -> Pixels:
+    """The restored picture, softer or sharper than it is, its coarse errors corrected by any share; uint8 [S, S, 3].
+
+    Alignment chooses between such styles. The photo's own fine texture is not among them: a flow model of this size
+    that is asked for it paints coloured speckle instead.
+    """
+    sharpness, corrected = rng.uniform(*SHARPNESS), rng.uniform()
+    truth, image = gt.astype(np.float32), restored.astype(np.float32)
+    coarse = blurred(truth - image, COARSE)
+    return to_pixels(sharpened(image, 1.0, sharpness) + np.float32(corrected) * coarse)
 
 
 def _pairs(photos: Sequence[Photo], restorer: PreRestorer, indices: range, seed: int) -> Pictures:
@@ -76,8 +90,10 @@ def _data(seed: int, index: int) -> DataConfig:
     return DataConfig(scale=SCALE, crop=SIDE, degradation=DegradationConfig().at_strength(strength))
 
 
-def _turned(picture: Pixels, turns: int, flip: int) -> Pixels:
-    return np.rot90(picture[:, ::-1] if flip else picture, turns)
+def _turned(pool: Pictures, index: int, rng: np.random.Generator) -> Pictures:
+    turns, flip = int(rng.integers(4)), int(rng.choice([1, -1]))
+    gt, restored = (np.rot90(pictures[index][:, ::flip], turns) for pictures in pool)
+    return gt, restored
 
 
 def _save(pairs: Pictures, path: Path) -> None:

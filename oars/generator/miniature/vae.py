@@ -20,7 +20,7 @@ from diffusers.models.autoencoders.autoencoder_kl_qwenimage import QwenImageResa
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from oars.generator.codec import Codec, Grid
+from oars.generator.codec import Codec
 
 BASE_DIM = 24
 Z_DIM = 48
@@ -130,14 +130,6 @@ class SkeletonCodec(Codec):
         head = vae.encoder.nonlinearity(vae.encoder.norm_out(_encoder_features(vae, pixels).unsqueeze(2)))
         mean: Tensor = vae.quant_conv(vae.encoder.conv_out(head))[:, : vae.config.z_dim]
         return mean
-
-    def decode_signed(self, latents: Tensor, grid: Grid) -> Tensor:
-        """float [B, N, C] -> float32 [B, 3, H, W] in about [-1, 1], unclipped; gradients flow."""
-        decoder = self.vae.decoder
-        features = _decoder_features(self.vae, self.vae.post_quant_conv(self.unpacked(latents, grid))[:, :, 0])
-        head = decoder.nonlinearity(decoder.norm_out(features.unsqueeze(2)))
-        pixels: Tensor = decoder.conv_out(head)[:, :, 0]
-        return pixels
 
 
 def reconstruct_skeleton(vae: AutoencoderKLQwenImage, pixels: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The pool of training pairs: written once, whole, the same from a killed and an unbroken build."""
+"""The pool of training pairs: written once, whole, the same from a killed and an unbroken build; and its targets."""
 
 from pathlib import Path
 
@@ -40,3 +40,24 @@ def test_a_build_goes_on_with_the_next_shard(
         pool.read_pool(tmp_path / "broken", 2), pool.read_pool(tmp_path / "whole", 2), strict=True
     ):
         assert broken.shape == (4, pool.SIDE, pool.SIDE, 3) and np.array_equal(broken, whole)
+
+
+@pytest.fixture
+def pairs() -> pool.Pictures:
+    gt, restored = np.random.default_rng(0).integers(0, 256, (2, 5, 64, 64, 3), np.uint8)
+    return gt, restored
+
+
+def test_a_later_start_sees_what_those_steps_see(pairs: pool.Pictures) -> None:
+    whole, late = (list(pool.pooled_pictures(pairs, 2, 0, range(start, 5))) for start in (0, 3))
+    assert all(np.array_equal(a, b) for a, b in zip(whole[3], late[0], strict=True))
+    assert not np.array_equal(whole[2][0], whole[3][0])
+
+
+def test_a_target_takes_the_truth_s_colour_and_not_its_texture() -> None:
+    rng = np.random.default_rng(0)
+    restored = np.full((64, 64, 3), 100, np.uint8)
+    truth = (140 + rng.integers(-20, 21, restored.shape)).astype(np.uint8)
+    targets = np.stack([pool.styled(truth, restored, rng) for _ in range(50)]).astype(float)
+    assert targets.mean((1, 2, 3)).min() < 105 and targets.mean((1, 2, 3)).max() > 135
+    assert targets.std((1, 2)).max() < truth.std((0, 1)).mean() / 4
