@@ -11,19 +11,29 @@ from oars.miniature import resolve_model
 
 
 def model_sizes(config: RunConfig) -> Sizes:
-    """Sizes of the models that the config names. Raises MissingModel."""
-    generator, judge = resolve_model(config.generator.path, "generator"), resolve_model(config.judge.path, "judge")
+    """Sizes of the models that the config names; of a judge elsewhere, which need not be here, 0. Raises
+    MissingModel."""
+    generator = resolve_model(config.generator.path, "generator")
     shapes = weight_shapes(generator / "transformer")
-    text = json.loads((judge / "config.json").read_text())["text_config"]
+    judge, token = _judge_sizes(config)
     return Sizes(
         transformer=_count(shapes),
         text_encoder=_count(weight_shapes(generator / "text_encoder")),
         vae=_count(weight_shapes(generator / "vae")),
         lora=lora_parameters(shapes, config.generator.lora),
         sft_lora=lora_parameters(shapes, config.stages.cold_start.lora),
-        judge=_count(weight_shapes(judge)),
-        kv_bytes=kv_bytes(text),
+        judge=judge,
+        kv_bytes=token,
     )
+
+
+def _judge_sizes(config: RunConfig) -> tuple[int, int]:
+    """Parameters, and bytes of a token's keys and values."""
+    if config.reward.endpoint:
+        return 0, 0
+    directory = resolve_model(config.judge.path, "judge")
+    settings = json.loads((directory / "config.json").read_text())
+    return _count(weight_shapes(directory)), kv_bytes(settings.get("text_config", settings))
 
 
 def weight_shapes(directory: Path) -> dict[str, tuple[int, ...]]:
@@ -43,9 +53,10 @@ def lora_parameters(shapes: dict[str, tuple[int, ...]], lora: LoraConfig) -> int
 
 
 def kv_bytes(text: dict[str, int]) -> int:
-    """A token's keys and values in bfloat16, from a Qwen3-VL's `text_config`."""
-    head = text.get("head_dim") or text["hidden_size"] // text["num_attention_heads"]
-    return 2 * 2 * text["num_hidden_layers"] * text["num_key_value_heads"] * head
+    """A token's keys and values in bfloat16, from a language model's config."""
+    heads = text["num_attention_heads"]
+    head = text.get("head_dim") or text["hidden_size"] // heads
+    return 2 * 2 * text["num_hidden_layers"] * text.get("num_key_value_heads", heads) * head
 
 
 def _count(shapes: dict[str, tuple[int, ...]]) -> int:

@@ -21,7 +21,7 @@ from oars.config import RunConfig, SamplerConfig
 from oars.config.alarms import LEAST_WATCHED
 from oars.device import cap_device_memory
 from oars.evaluation.intervals import Interval
-from oars.generator.policy import load_pipeline, load_transformer
+from oars.generator.policy import load_pipeline
 from oars.generator.pre_restoration import resize
 from oars.generator.upscaler import Upscaler
 from oars.imaging.crops import Pair, evaluation_pairs
@@ -71,8 +71,8 @@ def upscale(config: RunConfig, weights: Path | None, pairs: list[Pair]) -> Itera
 def _upscaler(config: RunConfig, weights: Path | None) -> Upscaler:
     torch.set_num_threads(config.rollout.resources.threads)
     cap_device_memory(config.rollout.gpu_memory_utilization)
-    transformer = load_transformer(config.generator, weights)
-    return Upscaler(load_pipeline(config.generator), transformer, config.generator, _sampler(config, weights))
+    pipeline = load_pipeline(config.generator, weights)
+    return Upscaler(pipeline, pipeline.transformer, config.generator, _sampler(config, weights))
 
 
 def _noise(config: RunConfig, pair: Pair) -> int:
