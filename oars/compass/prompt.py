@@ -63,15 +63,18 @@ NEWEST = _VERSIONS[-1]
 """What every training uses, and what a checkpoint without a card is asked."""
 
 
-class Templated(Protocol):
-    """A processor or a tokenizer of transformers."""
+class Templated(Tokenizer, Protocol):
+    """A tokenizer of transformers."""
 
     chat_template: Any
 
     def apply_chat_template(self, conversation: Any, **settings: Any) -> Any: ...
 
 
-class Processor(Templated, Protocol):
+class Processor(Protocol):
+    """A processor of transformers."""
+
+    chat_template: Any
     tokenizer: Any
 
 
@@ -88,8 +91,11 @@ class Prompts:
     def of(cls, processor: Processor, version: PromptVersion) -> Self:
         """In the processor's chat template, else its tokenizer's, else plain. Raises ValueError if a level is not one
         token."""
-        template = next((one for one in (processor, processor.tokenizer) if one.chat_template), None)
-        quality, transition = (rendered(text, template) for text in (version.quality, version.transition))
+        template = processor.chat_template or processor.tokenizer.chat_template
+        quality, transition = (
+            rendered(text, processor.tokenizer, template) if template else plain(text)
+            for text in (version.quality, version.transition)
+        )
         return cls(version, quality, transition, score_tokens(processor.tokenizer, version))
 
     def about(self, pictures: int) -> str:
@@ -102,14 +108,20 @@ def score_tokens(tokenizer: Tokenizer, version: PromptVersion) -> ScoreTokens:
     return ScoreTokens.of(tokenizer, version.quality_levels, version.fidelity_levels)
 
 
-def rendered(text: str, template: Templated | None) -> str:
+def plain(text: str) -> str:
+    """The prompt of a question to a checkpoint without a chat template: one turn in Qwen's marks."""
+    return f"<|im_start|>user\n{text}{END}\n<|im_start|>assistant\n"
+
+
+def rendered(text: str, tokenizer: Templated, template: str) -> str:
     """The prompt of a question: one user message, up to where the answer begins."""
-    if template is None:
-        return f"<|im_start|>user\n{text}{END}\n<|im_start|>assistant\n"
-    conversation = [{"role": "user", "content": message_parts(text)}]
-    # A model that may think first is told to answer at once; other templates ignore the switch.
-    prompt: str = template.apply_chat_template(
-        conversation, tokenize=False, add_generation_prompt=True, enable_thinking=False
+    prompt: str = tokenizer.apply_chat_template(
+        [{"role": "user", "content": message_parts(text)}],
+        chat_template=template,
+        tokenize=False,
+        add_generation_prompt=True,
+        # A model that may think first is told to answer at once; other templates ignore the switch.
+        enable_thinking=False,
     )
     return prompt
 

@@ -20,7 +20,7 @@ from transformers import (
     Qwen3VLVideoProcessor,
 )
 
-from oars.compass.prompt import NEWEST, rendered, score_tokens
+from oars.compass.prompt import NEWEST, plain, score_tokens
 from oars.qwen import SPECIAL_TOKENS
 from oars.seeds import derive_seed
 
@@ -64,7 +64,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
         special_tokens=list(SPECIAL_TOKENS),
         show_progress=False,
     )
-    tokenizer.train_from_iterator([rendered(text, None) for text in (NEWEST.quality, NEWEST.transition)], trainer)
+    tokenizer.train_from_iterator([plain(text) for text in (NEWEST.quality, NEWEST.transition)], trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token="<|im_end|>",
@@ -245,7 +245,7 @@ _WHITENING_RIDGE = 0.02
 def _answer_with_scores(model: Qwen3VLForConditionalGeneration) -> None:
     """Lean the output on the prompts' last token: score tokens along its embedding, all others against it."""
     tokenizer = build_tokenizer()
-    last = model.model.language_model.embed_tokens.weight[tokenizer.encode(rendered(NEWEST.quality, None))[-1]]
+    last = model.model.language_model.embed_tokens.weight[tokenizer.encode(plain(NEWEST.quality))[-1]]
     sign = torch.full((model.lm_head.out_features, 1), -1.0)
     sign[score_tokens(tokenizer, NEWEST).ids] = 1.0
     model.lm_head.weight.copy_(sign * last / last.norm())

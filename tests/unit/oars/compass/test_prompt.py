@@ -4,13 +4,13 @@ import pytest
 
 from oars.compass.judge_card import JUDGE_CARD, BadCard, JudgeCard, prompt_version_of
 from oars.compass.miniature.judge_model import SPECIAL_TOKENS, build_processor, build_tokenizer
-from oars.compass.prompt import IMAGE, NEWEST, VERSIONS, Prompts, message_parts, rendered, score_tokens
+from oars.compass.prompt import IMAGE, NEWEST, VERSIONS, Prompts, message_parts, plain, score_tokens
 from oars.miniature import miniature_path
 
 TURN = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
 
 
-@pytest.mark.parametrize("version", VERSIONS.values(), ids=str)
+@pytest.mark.parametrize("version", VERSIONS.values(), ids=lambda version: version.name)
 def test_every_score_level_is_one_token_and_the_sets_are_disjoint(version):
     tokens = score_tokens(build_tokenizer(), version)
     assert list(tokens.quality.values()) == [1, 2, 3, 4, 5]
@@ -44,7 +44,7 @@ def test_a_question_is_asked_in_the_checkpoints_own_template():
     assert Prompts.of(processor, NEWEST).transition == TURN.format(NEWEST.transition)
     processor.chat_template = (
         "SYSTEM {% for part in messages[0]['content'] %}{{ part['text'] if part['type'] == 'text' else '<picture>' }}"
-        "{% endfor %}{% if add_generation_prompt and not enable_thinking %} ANSWER:{% endif %}"
+        "{% endfor %}{% if add_generation_prompt and enable_thinking is false %} ANSWER:{% endif %}"
     )
     asked = Prompts.of(processor, NEWEST)
     assert asked.quality == "SYSTEM " + NEWEST.quality.replace(IMAGE, "<picture>") + " ANSWER:"
@@ -54,7 +54,7 @@ def test_a_question_is_asked_in_the_checkpoints_own_template():
 def test_without_a_template_a_question_is_one_plain_turn():
     processor = build_processor(build_tokenizer())
     processor.chat_template = processor.tokenizer.chat_template = None
-    assert Prompts.of(processor, NEWEST).quality == TURN.format(NEWEST.quality) == rendered(NEWEST.quality, None)
+    assert Prompts.of(processor, NEWEST).quality == TURN.format(NEWEST.quality) == plain(NEWEST.quality)
 
 
 def test_a_message_has_its_texts_and_pictures_in_order():
