@@ -64,7 +64,7 @@ class Direction:
         self._codec = Codec(self._pipeline.vae)
         self._conditioner = Conditioner(self._pipeline, config.generator, self._codec)
         self._judge = Judge.load(judge_directory(config.judge.path), dtype=torch.float32)
-        self._labels = judge_labels(config.judge.path)
+        self._labels = judge_labels(config.judge)
         # A fresh adapter's B is zero, so its A has no gradient.
         named = self._policy.named_parameters("current")
         self._outer = {name: p.requires_grad_(True) for name, p in named.items() if "lora_B" in name}

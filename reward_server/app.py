@@ -15,9 +15,10 @@ from typing import Any, Protocol
 from ray import serve
 from ray.serve import Application
 
+from oars.compass.calibrated import Scale
 from oars.compass.outcome import Failed, Judged
 from oars.config import JudgeConfig
-from reward_server.checkpoint import judge_digest, judge_directory
+from reward_server.checkpoint import judge_digest, judge_directory, judge_scale
 from reward_server.class_judge import ClassJudge
 from reward_server.compat.ray import VERSIONED
 from reward_server.engine import JudgeEngine
@@ -38,6 +39,7 @@ class ReplicaJudge(Protocol):
     digest: str
     prompt_version: str | None
     readings: tuple[str, ...]
+    scale: Scale
     statistics: EngineStatistics
 
     async def score(self, request_id: str, lr: Candidate, candidates: list[Candidate]) -> list[Judged | Failed]:
@@ -57,7 +59,8 @@ def judge_of(config: JudgeConfig, metrics: ReplicaMetrics) -> ReplicaJudge:
     if config.class_path is not None:
         return ClassJudge(config)
     directory = judge_directory(config.path)
-    return JudgeEngine(directory, config, judge_digest(directory), metrics)
+    digest = judge_digest(directory)
+    return JudgeEngine(directory, config, digest, judge_scale(config, directory, digest), metrics)
 
 
 # A judge that does not come up does so for a reason that persists (missing files, too little memory).
@@ -70,7 +73,7 @@ class Compass:
         self._serial = itertools.count()
         self._leaving = False
         self._judge = judge_of(config, self._metrics)
-        await warm_up(self._judge, config.warmup)
+        await warm_up(self._judge.score, config.warmup)
         await self._judge.self_test()
 
     async def score(self, header: ScoreHeader, lr: Candidate, candidates: Pixels | list[Candidate]) -> ScoreResponse:
@@ -93,6 +96,8 @@ class Compass:
         provenance = Provenance(
             judge_digest=self._judge.digest,
             prompt_version=self._judge.prompt_version,
+            basis=self._judge.scale.basis,
+            calibration_digest=self._judge.scale.digest,
             replica=self._replica,
             attempt=header.attempt,
             seconds=seconds,
@@ -103,7 +108,7 @@ class Compass:
         """Describe this COMPASS: judge, readings, limits. Raises EngineDied."""
         judge = self._judge
         await judge.check()
-        return Description.of(self._config, judge.digest, judge.prompt_version, judge.readings)
+        return Description.of(self._config, judge.digest, judge.prompt_version, judge.readings, judge.scale.basis)
 
     async def report(self) -> ReplicaReport:
         """Statistics of this replica; `handle.broadcast` asks all of them."""

@@ -3,7 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from oars.compass.judge_card import BadCard, prompt_version_of
+from oars.compass.calibrated import BadCalibration, Scale
+from oars.compass.judge_card import BadCard, JudgeCard, prompt_version_of
 from oars.compass.self_test import FILE as SELF_TEST
 from oars.config import JudgeConfig
 from oars.files import sha256
@@ -21,9 +22,20 @@ def judge_identity(judge: JudgeConfig) -> str:
 def find_judge(judge: JudgeConfig) -> str:
     """Its directory, there and whole, or its class; no weights are read. Raises BadJudge."""
     if judge.class_path is None:
-        return str(judge_directory(judge.path))
+        directory = judge_directory(judge.path)
+        judge_scale(judge, directory, None)
+        return str(directory)
     class_digest(judge)
     return judge.class_path
+
+
+def describe_judge(judge: JudgeConfig) -> str:
+    """The same in words, with the prompts of a checkpoint and what its scale stands on. Raises BadJudge."""
+    found = find_judge(judge)
+    if judge.class_path is not None:
+        return found
+    scale, prompts = judge_scale(judge, Path(found), None), prompt_version_of(Path(found))
+    return f"{found}: {scale.basis}, prompts {prompts.name}"
 
 
 def judge_directory(path: str) -> Path:
@@ -36,6 +48,14 @@ def judge_directory(path: str) -> Path:
         prompt_version_of(directory)
         return directory
     except (MissingModel, BadCard) as error:
+        raise BadJudge(str(error)) from error
+
+
+def judge_scale(config: JudgeConfig, directory: Path, digest: str | None) -> Scale:
+    """What the readings of the checkpoint in this directory stand on, and the calibration. Raises BadJudge."""
+    try:
+        return Scale.of(JudgeCard.of(directory) is not None, digest, config.calibration)
+    except (BadCard, BadCalibration) as error:
         raise BadJudge(str(error)) from error
 
 

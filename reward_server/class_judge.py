@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
+from oars.compass.calibrated import Scale
 from oars.compass.outcome import Failed, FailureReason, Judged
 from oars.config import JudgeConfig
 from oars.dotted import BadPath, load, source_digest
@@ -38,6 +39,7 @@ class ClassJudge:
     """An instance of the class in a replica. Satisfies reward_server.app.ReplicaJudge."""
 
     prompt_version: str | None = None
+    scale = Scale()
 
     def __init__(self, config: JudgeConfig) -> None:
         """Raises BadJudge if the class cannot be imported."""

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from oars.compass.calibrated import Scale
 from oars.compass.formula import READINGS
 from oars.compass.judge_card import prompt_version_of
 from oars.compass.outcome import Failed, FailureReason, Judged
-from oars.compass.prompt import Prompts
+from oars.compass.prompt import BadPrompts, Prompts
 from oars.config import JudgeConfig
 from reward_server.errors import BadJudge, EngineDied
 from reward_server.judgement import Answer, Logprobs, answer_about, judgement
@@ -101,7 +102,7 @@ def _prompts(directory: Path) -> Prompts:
 
     try:
         return Prompts.of(AutoProcessor.from_pretrained(directory, local_files_only=True), prompt_version_of(directory))
-    except ValueError as error:
+    except BadPrompts as error:
         raise BadJudge(f"judge {directory}: {error}") from error
 
 
@@ -111,7 +112,9 @@ class JudgeEngine:
 
     readings: tuple[str, ...] = READINGS
 
-    def __init__(self, directory: Path, config: JudgeConfig, judge_digest: str, metrics: ReplicaMetrics) -> None:
+    def __init__(
+        self, directory: Path, config: JudgeConfig, judge_digest: str, scale: Scale, metrics: ReplicaMetrics
+    ) -> None:
         set_environment(config)
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
@@ -119,7 +122,8 @@ class JudgeEngine:
         from reward_server.compat.vllm import AsyncLLM
         from reward_server.engine_log import EngineLog
 
-        self._config, self._directory, self.digest = config, directory, judge_digest
+        self._config, self._directory = config, directory
+        self.digest, self.scale = judge_digest, scale
         self.statistics = EngineStatistics()
         self._metrics = metrics
         self._prompts = _prompts(directory)
@@ -138,10 +142,16 @@ class JudgeEngine:
 
     async def self_test(self) -> None:
         """Raises BadJudge if the judge does not read known transitions as its checkpoint's self-test says."""
-        await check_known_transitions(self, self._directory)
+        await check_known_transitions(self._read_group, self._directory)
 
     async def score(self, request_id: str, lr: Candidate, candidates: Sequence[Candidate]) -> list[Judged | Failed]:
         """One outcome a candidate, in their order. LR and candidates uint8 [H, W, 3]. Raises EngineDied."""
+        return [self.scale.apply(outcome) for outcome in await self._read_group(request_id, lr, candidates)]
+
+    async def _read_group(
+        self, request_id: str, lr: Candidate, candidates: Sequence[Candidate]
+    ) -> list[Judged | Failed]:
+        """The same, not calibrated."""
         # Resizing and hashing would stall the event loop.
         group = await asyncio.to_thread(prepare, lr, candidates, self._config)
         if isinstance(group, Failed):

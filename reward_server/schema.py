@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat
 
+from oars.compass.calibrated import Basis
 from oars.compass.outcome import JudgeOutcome
 from oars.config import JudgeConfig
 from reward_server.errors import BadRequest
@@ -59,6 +60,10 @@ class Provenance(_Wire):
     server)."""
     prompt_version: str | None
     """None for a judge that is a class."""
+    basis: Basis | None = None
+    """What the scale of the readings stands on; None for a judge that is a class."""
+    calibration_digest: str | None = None
+    """SHA-256 of the calibration, if the readings were mapped by one."""
     replica: str
     """Name of the judge: the Serve replica, or the model and address of an OpenAI-compatible server."""
     attempt: int
@@ -86,6 +91,7 @@ class Description(_Wire):
     api_version: Literal[1] = API_VERSION
     judge_digest: str | None
     prompt_version: str | None
+    basis: Basis | None = None
     readings: tuple[str, ...]
     """Names of the numbers that it reads of a candidate."""
     min_pixels: int
@@ -95,11 +101,17 @@ class Description(_Wire):
 
     @classmethod
     def of(
-        cls, judge: JudgeConfig, judge_digest: str | None, prompt_version: str | None, readings: Iterable[str]
+        cls,
+        judge: JudgeConfig,
+        judge_digest: str | None,
+        prompt_version: str | None,
+        readings: Iterable[str],
+        basis: Basis | None = None,
     ) -> Self:
         return cls(
             judge_digest=judge_digest,
             prompt_version=prompt_version,
+            basis=basis,
             readings=tuple(readings),
             min_pixels=judge.min_pixels,
             max_pixels=judge.max_pixels,

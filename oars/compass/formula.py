@@ -1,6 +1,7 @@
 """COMPASS: what its judge reads of a candidate, and the reward (paper, section on the process-aware reward)."""
 
 from oars.compass.outcome import Failed, FailureReason, Judged
+from oars.compass.score_tokens import Confidence
 
 FIDELITY_RANGE = (0.0, 1.0)
 QUALITY_RANGE = (1.0, 5.0)
@@ -22,12 +23,14 @@ def quality_gain(q_lr: float, q_sr: float) -> float:
     return q_sr - q_lr
 
 
-def judged(fidelity: float, q_lr: float, q_sr: float, confidence: float, min_confidence: float) -> Judged | Failed:
+def judged(fidelity: float, q_lr: float, q_sr: float, confidence: Confidence, min_confidence: float) -> Judged | Failed:
     """The judge's answer as readings, or as the failure that it is. NaN fails every comparison below."""
     low, high = FIDELITY_RANGE
     q_low, q_high = QUALITY_RANGE
     if not (low <= fidelity <= high and q_low <= q_lr <= q_high and q_low <= q_sr <= q_high):
         return Failed(reason=FailureReason.NON_FINITE, detail=f"F={fidelity} Q_LR={q_lr} Q_SR={q_sr}")
-    if not confidence >= min_confidence:
-        return Failed(reason=FailureReason.LOW_CONFIDENCE, detail=f"{confidence:.3f} < {min_confidence}")
-    return Judged(readings=dict(zip(READINGS, (fidelity, q_lr, q_sr, min(confidence, 1.0)), strict=True)))
+    share = confidence.share
+    if not share >= min_confidence:
+        detail = f"{share:.3f} of the probability is on {confidence.of}, wanted {min_confidence}"
+        return Failed(reason=FailureReason.LOW_CONFIDENCE, detail=detail)
+    return Judged(readings=dict(zip(READINGS, (fidelity, q_lr, q_sr, min(share, 1.0)), strict=True)))

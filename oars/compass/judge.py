@@ -13,19 +13,19 @@ from transformers import AutoProcessor, Qwen3VLForConditionalGeneration, Qwen3VL
 from oars.compass.judge_card import prompt_version_of
 from oars.compass.judge_forward import Pictures, encode_pictures, last_logits
 from oars.compass.prompt import Prompts
-from oars.compass.score_tokens import Reading, confidence, read
+from oars.compass.score_tokens import Confidence, Reading, confidence, read
 from oars.compass.views import judge_views
 from oars.precision import compute_dtype
 
 
 @dataclass(frozen=True)
 class Readings:
-    """Raw readings of one transition. `mass` is their confidence (oars/compass/score_tokens.py)."""
+    """Raw readings of one transition."""
 
     fidelity: float
     q_lr: float
     q_sr: float
-    mass: float
+    confidence: Confidence
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Judge:
     def load(cls, path: Path, dtype: torch.dtype | None = None, device: str | None = None) -> "Judge":
         """`dtype` None: the native one; `device` None: a GPU if there is one, where 8 B parameters belong.
 
-        Raises BadCard; ValueError if a score level is not one token of the tokenizer.
+        Raises BadCard, BadPrompts.
         """
         dtype, device = dtype or compute_dtype("native"), device or ("cuda" if torch.cuda.is_available() else "cpu")
         model = Qwen3VLForConditionalGeneration.from_pretrained(path, dtype=dtype, local_files_only=True)

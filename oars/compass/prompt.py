@@ -17,7 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
+from jinja2 import TemplateError
+
 from oars.compass.score_tokens import ScoreTokens, Tokenizer
+from oars.errors import UserError
 
 IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
 """Marks a picture in a question; also what Qwen's chat templates make of one."""
@@ -63,6 +66,10 @@ NEWEST = _VERSIONS[-1]
 """What every training uses, and what a checkpoint without a card is asked."""
 
 
+class BadPrompts(UserError, ValueError):
+    """A checkpoint that cannot be asked: its chat template, or its tokenizer; the message is one line."""
+
+
 class Templated(Tokenizer, Protocol):
     """A tokenizer of transformers."""
 
@@ -89,8 +96,7 @@ class Prompts:
 
     @classmethod
     def of(cls, processor: Processor, version: PromptVersion) -> Self:
-        """In the processor's chat template, else its tokenizer's, else plain. Raises ValueError if a level is not one
-        token."""
+        """In the processor's chat template, else its tokenizer's, else plain. Raises BadPrompts."""
         template = processor.chat_template or processor.tokenizer.chat_template
         quality, transition = (
             rendered(text, processor.tokenizer, template) if template else plain(text)
@@ -104,8 +110,11 @@ class Prompts:
 
 
 def score_tokens(tokenizer: Tokenizer, version: PromptVersion) -> ScoreTokens:
-    """Raises ValueError if a level is not one token of this tokenizer."""
-    return ScoreTokens.of(tokenizer, version.quality_levels, version.fidelity_levels)
+    """Raises BadPrompts if a level is not one token of this tokenizer."""
+    try:
+        return ScoreTokens.of(tokenizer, version.quality_levels, version.fidelity_levels)
+    except ValueError as error:
+        raise BadPrompts(str(error)) from error
 
 
 def plain(text: str) -> str:
@@ -114,16 +123,32 @@ def plain(text: str) -> str:
 
 
 def rendered(text: str, tokenizer: Templated, template: str) -> str:
-    """The prompt of a question: one user message, up to where the answer begins."""
-    prompt: str = tokenizer.apply_chat_template(
-        [{"role": "user", "content": message_parts(text)}],
-        chat_template=template,
-        tokenize=False,
-        add_generation_prompt=True,
-        # A model that may think first is told to answer at once; other templates ignore the switch.
-        enable_thinking=False,
-    )
+    """The prompt of a question: one user message, up to where the answer begins. Raises BadPrompts."""
+    try:
+        prompt: str = tokenizer.apply_chat_template(
+            [{"role": "user", "content": message_parts(text)}],
+            chat_template=template,
+            tokenize=False,
+            add_generation_prompt=True,
+            # A model that may think first is told to answer at once; other templates ignore the switch.
+            enable_thinking=False,
+        )
+    except TemplateError as error:
+        raise BadPrompts(f"its chat template takes no message with pictures: {error}") from error
+    if not shows(prompt, text):
+        raise BadPrompts(f"its chat template leaves out words of the question: {prompt!r}")
     return prompt
+
+
+def shows(prompt: str, text: str) -> bool:
+    """Whether a rendered prompt has the question's words, in their order."""
+    place = 0
+    for words in text.split(IMAGE):
+        found = prompt.find(words, place)
+        if found < 0:
+            return False
+        place = found + len(words)
+    return True
 
 
 def message_parts(text: str) -> list[dict[str, str]]:

@@ -57,11 +57,24 @@ def read(levels: Mapping[int, float], logprobs: Mapping[int, float]) -> Reading:
     return Reading(value, mass)
 
 
-def confidence(q_lr: Reading, fidelity: Reading, q_sr: Reading, joint: bool) -> float:
+@dataclass(frozen=True)
+class Confidence:
+    """A share in [0, 1], and which of the readings it is of."""
+
+    share: float
+    of: str
+
+
+def confidence(q_lr: Reading, fidelity: Reading, q_sr: Reading, joint: bool) -> Confidence:
     """Share in [0, 1] of the mass that a trained judge puts on a token set, the least of the three (ours).
 
     `joint`: F and Q_SR are read at one position, half of the mass each; a judge that answers with letters alone has
     no Q_SR.
     """
     owed = 0.5 if joint else 1.0
-    return min(q_lr.mass, fidelity.mass / owed, q_sr.mass / owed)
+    shares = {
+        "the letter of F": fidelity.mass / owed,
+        "the digit of Q_SR": q_sr.mass / owed,
+        "the digit of Q_LR": q_lr.mass,
+    }
+    return min((Confidence(share, of) for of, share in shares.items()), key=lambda least: least.share)

@@ -53,8 +53,12 @@ class JudgeConfig(Config):
     """The judge behind COMPASS and its vLLM engine (deploy/serve/compass.yaml carries the same keys as args)."""
 
     path: str = "miniature"
-    """Qwen3-VL directory in transformers' format, `hf://ORGANISATION/NAME@COMMIT` of a hub after `oars models pull`, or
-    `miniature` for the embedded one. The scale of measured fidelity lies beside it."""
+    """Directory in transformers' format, `hf://ORGANISATION/NAME@COMMIT` of a hub after `oars models pull`, or
+    `miniature` for the embedded one: a judge of `oars compass train`, or a stock chat VLM that vLLM serves. The scale
+    of measured fidelity lies beside it. With an `openai+` endpoint it tells the prompts; a name that is no directory
+    here stands for a stock checkpoint."""
+    calibration: Path | None = None
+    """File of `oars compass calibrate`: maps a stock checkpoint's readings to the scale of labels."""
     class_path: str | None = None
     """Dotted path of a class that judges in place of the Qwen3-VL (reward_server/class_judge.py): a metric, a CLIP
     score, another VLM."""

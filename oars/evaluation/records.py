@@ -101,7 +101,9 @@ class JudgeEvaluation(_Record):
     schema_version: int = SCHEMA_VERSION
     judge: str
     judge_digest: str
-    """Digest of the weights."""
+    """SHA-256 of the checkpoint, as in the provenance of its scores."""
+    basis: str = ""
+    """`fine-tuned`, or a zero-shot judge."""
     data: str
     data_digest: str
     split: str

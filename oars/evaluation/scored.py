@@ -60,7 +60,7 @@ def scored_group(group: Group, judge: Judge) -> ScoredGroup:
         fidelity=_column(readings, "fidelity"),
         q_lr=readings[0].q_lr,
         q_sr=_column(readings, "q_sr"),
-        mass=min(reading.mass for reading in readings),
+        mass=min(reading.confidence.share for reading in readings),
         told_fidelity=group.fidelity,
         told_q_lr=group.q_lr * trusted,
         told_q_sr=group.q * trusted,

@@ -65,7 +65,7 @@ def _scored(entry: Entry, readings: list) -> ScoredGroup:
         fidelity=np.array([reading.fidelity for reading in readings]),
         q_lr=readings[0].q_lr,
         q_sr=np.array([reading.q_sr for reading in readings]),
-        mass=min(reading.mass for reading in readings),
+        mass=min(reading.confidence.share for reading in readings),
         told_fidelity=unknown,
         told_q_lr=nan,
         told_q_sr=unknown,

@@ -86,7 +86,7 @@ class Outcome(_message.Message):
     def __init__(self, judged: _Optional[_Union[Judged, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ...) -> None: ...
 
 class Provenance(_message.Message):
-    __slots__ = ("judge_digest", "prompt_version", "replica", "attempt", "seconds", "decode_s", "gateway_s")
+    __slots__ = ("judge_digest", "prompt_version", "replica", "attempt", "seconds", "decode_s", "gateway_s", "basis", "calibration_digest")
     JUDGE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     PROMPT_VERSION_FIELD_NUMBER: _ClassVar[int]
     REPLICA_FIELD_NUMBER: _ClassVar[int]
@@ -94,6 +94,8 @@ class Provenance(_message.Message):
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     DECODE_S_FIELD_NUMBER: _ClassVar[int]
     GATEWAY_S_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_DIGEST_FIELD_NUMBER: _ClassVar[int]
     judge_digest: str
     prompt_version: str
     replica: str
@@ -101,7 +103,9 @@ class Provenance(_message.Message):
     seconds: float
     decode_s: float
     gateway_s: float
-    def __init__(self, judge_digest: _Optional[str] = ..., prompt_version: _Optional[str] = ..., replica: _Optional[str] = ..., attempt: _Optional[int] = ..., seconds: _Optional[float] = ..., decode_s: _Optional[float] = ..., gateway_s: _Optional[float] = ...) -> None: ...
+    basis: str
+    calibration_digest: str
+    def __init__(self, judge_digest: _Optional[str] = ..., prompt_version: _Optional[str] = ..., replica: _Optional[str] = ..., attempt: _Optional[int] = ..., seconds: _Optional[float] = ..., decode_s: _Optional[float] = ..., gateway_s: _Optional[float] = ..., basis: _Optional[str] = ..., calibration_digest: _Optional[str] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
     __slots__ = ("request_id", "outcomes", "provenance")
@@ -118,7 +122,7 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class Description(_message.Message):
-    __slots__ = ("api_version", "judge_digest", "prompt_version", "readings", "min_pixels", "max_pixels", "max_candidates")
+    __slots__ = ("api_version", "judge_digest", "prompt_version", "readings", "min_pixels", "max_pixels", "max_candidates", "basis")
     API_VERSION_FIELD_NUMBER: _ClassVar[int]
     JUDGE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     PROMPT_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +130,7 @@ class Description(_message.Message):
     MIN_PIXELS_FIELD_NUMBER: _ClassVar[int]
     MAX_PIXELS_FIELD_NUMBER: _ClassVar[int]
     MAX_CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
     api_version: int
     judge_digest: str
     prompt_version: str
@@ -133,4 +138,5 @@ class Description(_message.Message):
     min_pixels: int
     max_pixels: int
     max_candidates: int
-    def __init__(self, api_version: _Optional[int] = ..., judge_digest: _Optional[str] = ..., prompt_version: _Optional[str] = ..., readings: _Optional[_Iterable[str]] = ..., min_pixels: _Optional[int] = ..., max_pixels: _Optional[int] = ..., max_candidates: _Optional[int] = ...) -> None: ...
+    basis: str
+    def __init__(self, api_version: _Optional[int] = ..., judge_digest: _Optional[str] = ..., prompt_version: _Optional[str] = ..., readings: _Optional[_Iterable[str]] = ..., min_pixels: _Optional[int] = ..., max_pixels: _Optional[int] = ..., max_candidates: _Optional[int] = ..., basis: _Optional[str] = ...) -> None: ...

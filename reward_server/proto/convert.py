@@ -11,7 +11,7 @@ from reward_server.proto import compass_pb2 as pb
 from reward_server.schema import API_VERSION, Description, Provenance, ScoreHeader, ScoreResponse
 
 _REASONS: dict[int, FailureReason] = {pb.FailureReason.Value(reason.name): reason for reason in FailureReason}
-_OPTIONAL = ("judge_digest", "prompt_version", "decode_s", "gateway_s")
+_OPTIONAL = ("judge_digest", "prompt_version", "basis", "calibration_digest", "decode_s", "gateway_s")
 
 
 def read_request(data: bytes) -> tuple[ScoreHeader, Sent, list[Sent]]:

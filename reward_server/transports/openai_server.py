@@ -19,14 +19,16 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from oars.compass.calibrated import Scale
 from oars.compass.formula import READINGS
 from oars.compass.judge_card import prompt_version_of
 from oars.compass.outcome import Failed, FailureReason, Judged
-from oars.compass.prompt import IMAGE, NEWEST, Prompts, PromptVersion, message_parts, score_tokens
+from oars.compass.prompt import NEWEST, Prompts, PromptVersion, message_parts, score_tokens, shows
 from oars.config import JudgeConfig
 from oars.imaging.image_io import Pixels, encode_png
 from oars.miniature import resolve_model
 from oars.model_files import MissingModel
+from reward_server.checkpoint import judge_scale
 from reward_server.errors import BadRequest, Unauthenticated
 from reward_server.judgement import Logprobs, answer_about, judgement
 from reward_server.pictures import View, prepare
@@ -80,10 +82,12 @@ class _Tokenized(_Answer):
 
 @dataclass(frozen=True)
 class _Served:
-    """The first model of the server, and its prompts, not rendered, with the score tokens of its tokenizer."""
+    """The first model of the server, its prompts, not rendered, with the score tokens of its tokenizer, and the scale
+    of its readings."""
 
     model: str
     prompts: Prompts
+    scale: Scale
 
 
 class OpenAITransport:
@@ -105,6 +109,8 @@ class OpenAITransport:
         provenance = Provenance(
             judge_digest=None,
             prompt_version=served.prompts.version.name,
+            basis=served.scale.basis,
+            calibration_digest=served.scale.digest,
             replica=f"{served.model} at {self._url}",
             attempt=header.attempt,
             seconds=asyncio.get_running_loop().time() - started,
@@ -113,7 +119,7 @@ class OpenAITransport:
 
     async def describe(self) -> Description:
         served = await self._connected()
-        return Description.of(self._config, None, served.prompts.version.name, READINGS)
+        return Description.of(self._config, None, served.prompts.version.name, READINGS, served.scale.basis)
 
     async def close(self) -> None:
         await self._http.close()
@@ -135,24 +141,27 @@ class OpenAITransport:
             about_others.cancel()
         answered = iter(answers)
         transitions = [sr if isinstance(sr, Failed) else next(answered) for sr in group.candidates]
-        return [judgement(served.prompts, source, answer, self._config.min_confidence) for answer in transitions]
+        outcomes = [judgement(served.prompts, source, answer, self._config.min_confidence) for answer in transitions]
+        return [served.scale.apply(outcome) for outcome in outcomes]
 
     async def _connected(self) -> _Served:
         if self._served is None:
             models = _Models.model_validate_json(await self._http.get(f"{self._version}/models", _ASK_S))
-            model, version = models.data[0].id, self._prompt_version()
+            model, (version, scale) = models.data[0].id, self._checkpoint()
             levels = [*version.quality_levels, *version.fidelity_levels]
             found = await asyncio.gather(*(self._tokenize(model, level) for level in levels))
             tokens = score_tokens(_Table(dict(zip(levels, found, strict=True))), version)
-            self._served = _Served(model, Prompts(version, version.quality, version.transition, tokens))
+            self._served = _Served(model, Prompts(version, version.quality, version.transition, tokens), scale)
         return self._served
 
-    def _prompt_version(self) -> PromptVersion:
-        """That of the checkpoint in the config; what is not on this machine is asked as a stock checkpoint is."""
+    def _checkpoint(self) -> tuple[PromptVersion, Scale]:
+        """Of the checkpoint in the config; what is not on this machine is asked as a stock checkpoint is. Raises
+        BadCard, BadJudge, BadCalibration."""
         try:
-            return prompt_version_of(resolve_model(self._config.path, "judge"))
+            directory = resolve_model(self._config.path, "judge")
         except MissingModel:
-            return NEWEST
+            return NEWEST, Scale.of(False, None, self._config.calibration)
+        return prompt_version_of(directory), judge_scale(self._config, directory, None)
 
     async def _tokenize(self, model: str, text: str) -> list[int]:
         body = json.dumps({"model": model, "prompt": text, "add_special_tokens": False})
@@ -170,7 +179,7 @@ class OpenAITransport:
         except BadRequest as error:
             return Failed(reason=FailureReason.ENGINE_ERROR, detail=str(error))
         chat = _Chat.model_validate_json(answer)
-        if not _shows(chat.prompt_text or "", question):
+        if not shows(chat.prompt_text or "", question):
             raise BadRequest(
                 f"endpoint: {served.model} at {self._url} was asked {chat.prompt_text!r} in place of {question!r}; "
                 "serve it with the checkpoint's chat template (vllm serve --chat-template)"
@@ -188,17 +197,6 @@ class _Table:
 
     def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
         return self.ids[text]
-
-
-def _shows(prompt: str, question: str) -> bool:
-    """Whether a rendered prompt has the question's texts, in their order."""
-    place = 0
-    for text in question.split(IMAGE):
-        found = prompt.find(text, place)
-        if found < 0:
-            return False
-        place = found + len(text)
-    return True
 
 
 def _chat(served: _Served, question: str, views: Sequence[View]) -> str:

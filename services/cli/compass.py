@@ -1,4 +1,4 @@
-"""`oars compass curate | annotate | train | eval`: a judge, from photos to a measured model."""
+"""`oars compass curate | annotate | train | eval | calibrate`: a judge, from photos to a measured model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ app = typer.Typer(help="Make a judge: curate and annotate its data, train it, me
 app.command()(judge.train)
 app.command("eval")(judge.evaluate)
 app.command()(judge.refresh)
+app.command()(judge.calibrate)
 
 LAPTOP = "compass/laptop.yaml"
 # Logical CPUs for what reads and writes beside a pool of actors.

@@ -1,12 +1,13 @@
-"""`oars compass train | eval`: train a judge on a data set, and measure it."""
+"""`oars compass train | eval | calibrate`: train a judge on a data set, measure it, or put a stock one on its scale."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from oars.config import BadConfig
 from oars.deployment import deploy_path
+from oars.files import check_writable, sha256, write_text
 from services.launch.addresses import checked_address
 
 if TYPE_CHECKING:
@@ -132,6 +133,9 @@ def evaluate(
     ablation: Annotated[
         bool, typer.Option("--ablation", help="Also the paper's Table 3: trains two judges a seed on DATA.")
     ] = False,
+    beside: Annotated[
+        list[str] | None, typer.Option(help="Another judge to compare with on DATA, e.g. a stock Qwen3-VL; repeatable.")
+    ] = None,
     config: Config = None,
     seeds: Annotated[int, typer.Option(help="Seeds of the ablation.")] = 3,
     threads: Annotated[int, typer.Option(help="torch threads.")] = 2,
@@ -150,10 +154,31 @@ def evaluate(
             result = evaluate_benchmark(judge, benchmark, out, gamma, shown)
         elif data is not None:
             rows = _ablation(data, out, config, seeds, shown) if ablation else ()
-            result = evaluate_data_set(judge, data, out, gamma, "evaluation", shown, rows)
+            result = evaluate_data_set(judge, data, out, gamma, "evaluation", shown, rows, beside or ())
     for line in accuracy_lines(result):
         typer.echo(line)
     typer.echo(f"{out / PAGE}")
+
+
+def calibrate(
+    judge: Annotated[str, typer.Argument(help="Directory of a stock Qwen3-VL.", show_default=False)],
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path("calibration.json"),
+    split: Annotated[
+        Literal["train", "validation"], typer.Option(help="Groups that are fitted; never those of `eval`.")
+    ] = "validation",
+) -> None:
+    """Map a stock judge's readings to the scale of labels; leaves the file for `judge.calibration`."""
+    from services.reward_modeling.calibration import fit_calibration
+    from services.run.progress import progress
+
+    check_writable(out)
+    with progress() as shown:
+        fitted = fit_calibration(judge, data, split, shown)
+    write_text(out, fitted.calibration.model_dump_json(indent=1) + "\n")
+    for line in fitted.lines:
+        typer.echo(line)
+    typer.echo(f"{out}: digest {sha256(out)[:12]}; use it with --set judge.calibration={out}")
 
 
 def _ablation(data: Path, out: Path, config: Path | None, seeds: int, shown: "Progress") -> "tuple[AblationRow, ...]":

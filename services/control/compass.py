@@ -14,15 +14,13 @@ from oars.config import RunConfig
 from oars.imaging.crops import Pair
 from reward_server.checkpoint import judge_identity
 from reward_server.client import CompassClient, probe
-from reward_server.errors import NoCompass, WrongJudge
+from reward_server.errors import BadJudge, NoCompass, WrongJudge
 from reward_server.metrics import ClientMetrics
 from reward_server.pictures import Pixels
 from reward_server.schema import Description
-from services.control.measured_fidelity import judge_labels, measured_fidelity
+from services.control.measured_fidelity import FIDELITY, fidelity_is_measured, judge_labels, measured_fidelity
 from services.control.protocols import Judgement
 from services.run.telemetry import Telemetry
-
-_FIDELITY = "fidelity"
 
 
 def connect_compass(config: RunConfig, telemetry: Telemetry) -> "CompassJudge":
@@ -48,9 +46,15 @@ def connect_compass(config: RunConfig, telemetry: Telemetry) -> "CompassJudge":
 def check_same_judge(served: Description, config: RunConfig) -> None:
     """The run reads the scale of measured fidelity from its own judge's directory, and its records name that judge.
 
-    An endpoint that tells no digest is believed. Raises WrongJudge, BadJudge.
+    An endpoint that tells no digest is believed, and so is one whose judge is not on this machine. Raises WrongJudge,
+    BadJudge.
     """
-    own = judge_identity(config.judge)
+    try:
+        own = judge_identity(config.judge)
+    except BadJudge:
+        if config.reward.endpoint is None:
+            raise
+        return
     if served.judge_digest not in (None, own):
         where = config.reward.endpoint or f"Serve application {config.reward.app!r}"
         raise WrongJudge(
@@ -79,7 +83,7 @@ class CompassJudge:
     def __init__(self, client: CompassClient, config: RunConfig, reward: Reward) -> None:
         self._client, self._reward = client, reward
         self._by_reference, self._deadline_s = config.reward.endpoint is None, config.reward.deadline_s
-        self._labels = judge_labels(config.judge.path) if _FIDELITY in reward.takes else None
+        self._labels = judge_labels(config.judge) if fidelity_is_measured(config, reward) else None
         self._measure = ray.remote(measured_fidelity).options(num_cpus=1, max_retries=3, name="oars.measured_fidelity")
 
     async def score(self, request_id: str, pair: Pair, images: Any, count: int) -> Judgement:
@@ -90,7 +94,7 @@ class CompassJudge:
             return Judgement([fidelity] * count, {})
         sent = images if self._by_reference else await images
         answer = await self._client.score(request_id, pair.lr, sent, count=count)
-        measured = [{_FIDELITY: value} for value in fidelity] if fidelity else [{}] * count
+        measured = [{FIDELITY: value} for value in fidelity] if fidelity else [{}] * count
         outcomes = [self._reward.score(*slot) for slot in zip(answer.outcomes, measured, strict=True)]
         origin = answer.provenance.model_dump(mode="json") | self._reward.provenance if answer.provenance else {}
         return Judgement(outcomes, origin, _divergence(answer.outcomes, fidelity))
@@ -117,6 +121,6 @@ def _divergence(outcomes: list[Judged | Failed], measured: list[float]) -> float
     """Mean absolute difference of judged and measured F; None where F was not measured, or not judged."""
     pairs = zip(outcomes, measured, strict=False)  # nothing was measured: no pairs
     judged = [
-        (one.readings[_FIDELITY], true) for one, true in pairs if isinstance(one, Judged) and _FIDELITY in one.readings
+        (one.readings[FIDELITY], true) for one, true in pairs if isinstance(one, Judged) and FIDELITY in one.readings
     ]
     return sum(abs(one - true) for one, true in judged) / len(judged) if judged else None

@@ -1,12 +1,17 @@
 """FR-RL's fidelity: measured against GT, by the measure that the judge's labels were made with, on their scale."""
 
+import json
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from oars.compass.annotation.fidelity_labels import FidelityMap
 from oars.compass.annotation.labels import Errors, colour_error, structure_error
+from oars.compass.calibrated import Calibration
 from oars.compass.judge_card import JUDGE_LABELS
+from oars.compass.reward import Reward
+from oars.config import JudgeConfig, RunConfig
 from oars.metrics.dists import dists_batch, require_dists
 from oars.metrics.perceptual import stlpips_batch
 from oars.miniature import resolve_model
@@ -15,16 +20,34 @@ from oars.model_files import MissingModel
 Pixels = NDArray[np.uint8]
 
 
-def judge_labels(path: str) -> FidelityMap:
-    """The map by which the judge's F labels were made. Raises MissingModel naming the file, MissingWeights if it takes
-    DISTS, which is not here."""
-    file = resolve_model(path, "judge") / JUDGE_LABELS
-    if not file.is_file():
-        raise MissingModel(f"judge: {file} is missing: FR-RL needs the scale of its fidelity labels")
-    labels = FidelityMap.beside(file.read_text())
+FIDELITY = "fidelity"
+
+
+def fidelity_is_measured(config: RunConfig, reward: Reward) -> bool:
+    """FR-RL alone has ground truths."""
+    return FIDELITY in reward.takes and config.stages.fr_rl.steps > 0
+
+
+def judge_labels(judge: JudgeConfig) -> FidelityMap:
+    """The map by which the judge's F labels were made, or those that it was calibrated on. Raises MissingModel naming
+    the file, BadCalibration, MissingWeights if it takes DISTS, which is not here."""
+    labels = FidelityMap.beside(_scale(judge))
     if labels.source == "dists":
         require_dists()
     return labels
+
+
+def _scale(judge: JudgeConfig) -> str:
+    calibrated_on = Calibration.read(judge.calibration).labels if judge.calibration else None
+    if calibrated_on is not None:
+        return json.dumps(calibrated_on)
+    file = resolve_model(judge.path, "judge") / JUDGE_LABELS
+    if not file.is_file():
+        raise MissingModel(
+            f"judge: {file} is missing: FR-RL needs the scale of its fidelity labels; `oars compass calibrate` makes "
+            "one for a stock judge, and stages.fr_rl.steps=0 needs none"
+        )
+    return file.read_text()
 
 
 def measured_fidelity(images: Pixels, gt: Pixels, labels: FidelityMap) -> list[float]:

@@ -67,13 +67,19 @@ def _photos(config: RunConfig) -> Finding:
 def _models(config: RunConfig) -> list[Finding]:
     from oars.compass.reward import Reward
     from oars.miniature import resolve_model
-    from reward_server.checkpoint import find_judge
 
     return [
         _attempt("generator", lambda: str(resolve_model(config.generator.path, "generator"))),
-        _attempt("judge", lambda: find_judge(config.judge)),
+        _attempt("judge", lambda: _judge(config)),
         _attempt("reward", lambda: Reward.load(config.reward.function, config.reward.parameters).path),
     ]
+
+
+def _judge(config: RunConfig) -> str:
+    """Where it is, and what its scale stands on."""
+    from reward_server.checkpoint import describe_judge
+
+    return config.reward.endpoint or describe_judge(config.judge)
 
 
 def _attempt(what: str, find: Callable[[], str]) -> Finding:

@@ -10,13 +10,16 @@ from oars.miniature import resolve_model
 from oars.restorers.weights import weight_files
 from oars.sft_weights import check_sft_weights
 from reward_server.checkpoint import find_judge
+from services.control.measured_fidelity import fidelity_is_measured, judge_labels
 
 
 def check_run(config: RunConfig) -> Survey:
     """Everything, the judge among it unless it is served elsewhere. Raises the user's errors of the parts."""
-    Reward.load(config.reward.function, config.reward.parameters)
+    reward = Reward.load(config.reward.function, config.reward.parameters)
     if config.reward.endpoint is None:
         find_judge(config.judge)
+    if fidelity_is_measured(config, reward):
+        judge_labels(config.judge)
     return check_inputs(config)
 
 

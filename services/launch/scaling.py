@@ -48,7 +48,9 @@ def scale(app: str, min_replicas: int, max_replicas: int) -> None:
 def replace_judge(app: str, path: str) -> None:
     """Serve the judge of this directory (or `miniature`) under the settings, and with the bounds, of the present one;
     returns when no replica has the old judge. Raises NoCompass, BadJudge."""
-    judge = reports(app)[0].judge.model_copy(update={"path": path, "class_path": None, "init_args": {}})
+    judge = reports(app)[0].judge.model_copy(
+        update={"path": path, "calibration": None, "class_path": None, "init_args": {}}
+    )
     redeploy(judge, judge_identity(judge), app, *_bounds(app))
 
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from oars.compass.prompt import NEWEST
 from oars.config import BadConfig, GatewayConfig, JudgeConfig
 from oars.deployment import deploy_path
+from oars.files import sha256
 from reward_server.errors import BadJudge, BadSetting
 from reward_server.schema import API_VERSION
 
@@ -69,7 +70,8 @@ def redeploy(
 def version_of(judge: JudgeConfig, digest: str) -> str:
     """Version of a deployment: a digest of everything that defines its replicas. Serve restarts them when it
     changes."""
-    parts = API_VERSION, NEWEST.name, digest, judge.model_dump_json()
+    calibration = sha256(judge.calibration) if judge.calibration and judge.calibration.is_file() else None
+    parts = API_VERSION, NEWEST.name, digest, calibration, judge.model_dump_json()
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

@@ -4,24 +4,31 @@ Two scorers: a judge that is served somewhere, and the judge loaded in this proc
 """
 
 import asyncio
+import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import Protocol
 
 import numpy as np
 
+from oars.compass.calibrated import Basis, Scale
 from oars.compass.formula import READINGS, judged
 from oars.compass.outcome import CandidateOutcome, Failed, Judged
 from oars.compass.reward import Reward
 from oars.compass.views import MAX_ASPECT
 from oars.config import JudgeConfig, RewardClientConfig
 from oars.imaging.image_io import Pixels
-from reward_server.checkpoint import judge_directory, judge_identity
+from oars.model_files import MODEL_CONFIG
+from reward_server.checkpoint import judge_directory, judge_identity, judge_scale
 from reward_server.class_judge import ClassJudge
 from reward_server.client import SyncCompassClient, probe
+from reward_server.errors import BadJudge
 from reward_server.pictures import prepare
+
+_QWEN3_VL = "qwen3_vl"
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ class ServedScorer:
         self._client = SyncCompassClient(config, judge)
         self.min_pixels, self.max_pixels = description.min_pixels, description.max_pixels
         digest = f", digest {description.judge_digest[:12]}" if description.judge_digest else ""
-        self.judge = f"served at {where}{digest}"
+        self.judge = f"served at {where}{digest}{_basis(description.basis)}"
 
     def score(self, lr: Pixels, sr: Pixels) -> CandidateOutcome:
         return self._reward.score(self._client.score(uuid.uuid4().hex, lr, sr[None]).outcomes[0])
@@ -117,24 +124,42 @@ class LocalScorer:
     def __init__(self, judge: JudgeConfig, config: RewardClientConfig) -> None:
         """Raises BadJudge, BadReward."""
         self._reward, digest = Reward.load(config.function, config.parameters), judge_identity(judge)
-        readings, self._judged = _local(judge)
+        readings, scale, self._judged = _local(judge, digest)
         self._reward.check(readings)
         self.min_pixels, self.max_pixels = judge.min_pixels, judge.max_pixels
-        self.judge = f"{judge.class_path or judge.path} in this process, digest {digest[:12]}"
+        self.judge = f"{judge.class_path or judge.path} in this process, digest {digest[:12]}{_basis(scale.basis)}"
 
     def score(self, lr: Pixels, sr: Pixels) -> CandidateOutcome:
         return self._reward.score(self._judged(lr, sr))
 
 
-def _local(config: JudgeConfig) -> tuple[Sequence[str], Callable[[Pixels, Pixels], Judged | Failed]]:
-    """Load the judge's readings and scorer of one transition. Raises BadJudge."""
+def _basis(basis: Basis | None) -> str:
+    return f", {basis}" if basis else ""
+
+
+def _check_kind(directory: Path) -> None:
+    """Raises BadJudge for a model that transformers' Qwen3-VL does not load."""
+    kind = json.loads((directory / MODEL_CONFIG).read_text()).get("model_type")
+    if kind != _QWEN3_VL:
+        raise BadJudge(
+            f"judge: {directory} is a {kind}; a judge in this process is a {_QWEN3_VL}: serve it with `oars serve "
+            f"--judge {directory}`"
+        )
+
+
+def _local(
+    config: JudgeConfig, digest: str
+) -> tuple[Sequence[str], Scale, Callable[[Pixels, Pixels], Judged | Failed]]:
+    """Load the judge's readings, their scale, and the scorer of one transition. Raises BadJudge, BadPrompts."""
     if config.class_path is not None:
         own = ClassJudge(config)
-        return own.readings, lambda lr, sr: asyncio.run(own.score("local", lr, [sr]))[0]
+        return own.readings, own.scale, lambda lr, sr: asyncio.run(own.score("local", lr, [sr]))[0]
     from oars.compass.judge import Judge
     from oars.precision import compute_dtype
 
-    model = Judge.load(judge_directory(config.path), dtype=compute_dtype(config.dtype))
+    directory = judge_directory(config.path)
+    _check_kind(directory)
+    scale, model = judge_scale(config, directory, digest), Judge.load(directory, dtype=compute_dtype(config.dtype))
 
     def read(lr: Pixels, sr: Pixels) -> Judged | Failed:
         group = prepare(lr, [sr], config)
@@ -142,6 +167,6 @@ def _local(config: JudgeConfig) -> tuple[Sequence[str], Callable[[Pixels, Pixels
         if isinstance(fault, Failed):
             return fault
         [said] = model.score(lr, sr[None])
-        return judged(said.fidelity, said.q_lr, said.q_sr, said.mass, config.min_confidence)
+        return scale.apply(judged(said.fidelity, said.q_lr, said.q_sr, said.confidence, config.min_confidence))
 
-    return READINGS, read
+    return READINGS, scale, read

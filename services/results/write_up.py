@@ -12,7 +12,15 @@ from services.run.looks import ending
 from services.run.run import Run
 
 # What of a score's provenance is the same for the whole run.
-_IDENTITY = ("judge_digest", "prompt_version", "reward_function", "reward_settings", "reward_digest")
+_IDENTITY = (
+    "judge_digest",
+    "prompt_version",
+    "basis",
+    "calibration_digest",
+    "reward_function",
+    "reward_settings",
+    "reward_digest",
+)
 
 # Above this share of the trained groups, what was trained is hardly what the judge wants.
 _ALIKE_SHARE = 0.5
@@ -60,7 +68,7 @@ def summarise(run: Run, status: Status, reason: str, results: Results | None, pe
         held_out=results.held_out if results else {},
         paired=results.paired if results else {},
         lower_is_better=lower_is_better(run.config.metrics if results else ()),
-        judge={name: str(provenance[name]) for name in _IDENTITY if name in provenance},
+        judge={name: str(provenance[name]) for name in _IDENTITY if provenance.get(name) is not None},
         peak_memory_gib=peak_memory_gib,
     )
 

@@ -1,19 +1,23 @@
 """`oars compass eval`: let a judge read what it never saw, compare, and write evaluation.json and evaluation.html."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from oars.compass.data.dataset import BadDataset, DataSplit, Group, read_groups, read_manifest
 from oars.compass.judge import Judge
 from oars.compass.judge_card import JudgeCard
+from oars.config import JudgeConfig
 from oars.evaluation import opinions, sriqa
 from oars.evaluation.intervals import Interval
 from oars.evaluation.judge_tables import REFERENCES, agreements, human_agreements, pair_accuracies, worst_pairs
 from oars.evaluation.probes import ladder, probe, scenes_of
 from oars.evaluation.records import AblationRow, JudgeEvaluation
 from oars.evaluation.scored import ScoredGroup, scored_groups
-from oars.files import sha256, write_text
+from oars.files import write_text
 from oars.miniature import resolve_model
 from oars.report.judge_page import PairPictures, write_page
+from reward_server.checkpoint import judge_digest, judge_scale
 from services.run.progress import Progress, ProgressLine
 
 JSON, PAGE = "evaluation.json", "evaluation.html"
@@ -30,8 +34,12 @@ def evaluate_data_set(
     split: DataSplit,
     progress: Progress,
     ablation: tuple[AblationRow, ...] = (),
+    beside: Sequence[str] = (),
 ) -> JudgeEvaluation:
-    """Everything, on one split of an annotated data set. Raises BadDataset, MissingModel."""
+    """Everything, on one split of an annotated data set; of the judges `beside` it, the order of their rewards.
+
+    Raises BadDataset, MissingModel.
+    """
     directory, manifest = resolve_model(judge, "judge"), read_manifest(data)
     reader, card = Judge.load(directory), JudgeCard.of(directory)
     unseen = card.held_out_enhancers if card else ()
@@ -40,6 +48,8 @@ def evaluate_data_set(
         raise BadDataset(f"{data}: no {split} groups")
     total = len(groups)
     read = scored_groups(groups, reader, lambda done: progress.update(ProgressLine("judge", done, total)))
+    for other in beside:
+        read = _with_rewards_of(resolve_model(other, "judge"), groups, read, gamma, progress)
     scenes = scenes_of(groups, _PROBED)
     progress.update(ProgressLine("probe", 0, 2))
     probes = probe(reader, scenes, gamma) if scenes else []
@@ -61,6 +71,16 @@ def evaluate_data_set(
     pictures = {group.input_id: group for group in groups}
     _write(result, out, [PairPictures.of(pair, pictures[pair.input_id]) for pair in wrong])
     return result
+
+
+def _with_rewards_of(
+    other: Path, groups: list[Group], read: list[ScoredGroup], gamma: float, progress: Progress
+) -> list[ScoredGroup]:
+    """The groups with another judge's rewards among what is compared, under its folder's name."""
+    name = f"{other.name} ({judge_scale(JudgeConfig(), other, None).basis})"
+    told = scored_groups(groups, Judge.load(other), lambda done: progress.update(ProgressLine(name, done, len(groups))))
+    pairs = zip(read, told, strict=True)
+    return [replace(group, metrics=group.metrics | {name: its.rewards(gamma)}) for group, its in pairs]
 
 
 def evaluate_benchmark(judge: str, folder: Path, out: Path, gamma: float, progress: Progress) -> JudgeEvaluation:
@@ -85,7 +105,8 @@ def _evaluation(directory: Path, read: list[ScoredGroup], gamma: float, unseen: 
     used = {row.reference for row in accuracies}
     return JudgeEvaluation(
         judge=directory.name,
-        judge_digest=sha256(directory / "model.safetensors"),
+        judge_digest=judge_digest(directory),
+        basis=judge_scale(JudgeConfig(), directory, None).basis or "",
         data="",
         data_digest="",
         split="",

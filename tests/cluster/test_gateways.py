@@ -168,6 +168,7 @@ def test_cancelled_work_leaves_the_engine_and_the_self_test_tells_judges_apart(
     config = judge_config(directory)
 
     def work() -> tuple[list[int], int, str]:
+        from oars.compass.calibrated import Scale
         from oars.compass.self_test import FILE, read_self_test, write_self_test
         from reward_server.engine import JudgeEngine
         from reward_server.errors import BadJudge
@@ -175,7 +176,7 @@ def test_cancelled_work_leaves_the_engine_and_the_self_test_tells_judges_apart(
         from reward_server.self_test import check_known_transitions
 
         async def run() -> tuple[list[int], int, str]:
-            engine = JudgeEngine(directory, config, judge_digest(directory), ReplicaMetrics())
+            engine = JudgeEngine(directory, config, judge_digest(directory), Scale(), ReplicaMetrics())
             unfinished = engine._llm.output_processor.get_num_unfinished_requests
             task = asyncio.create_task(engine.score("a", *big))
             while not unfinished():
@@ -185,13 +186,13 @@ def test_cancelled_work_leaves_the_engine_and_the_self_test_tells_judges_apart(
             await asyncio.gather(task, return_exceptions=True)
             counts = [before, unfinished()]
             write_self_test(directory)
-            passed = await check_known_transitions(engine, directory)
+            passed = await check_known_transitions(engine.score, directory)
             test = read_self_test(directory)
             assert test is not None
             other = {k: tuple(one.model_copy(update={"q_sr": 5.0}) for one in v) for k, v in test.groups.items()}
             (directory / FILE).write_text(test.model_copy(update={"groups": other}).model_dump_json())
             try:
-                await check_known_transitions(engine, directory)
+                await check_known_transitions(engine.score, directory)
                 refusal = ""
             except BadJudge as error:
                 refusal = str(error)

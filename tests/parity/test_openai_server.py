@@ -103,7 +103,7 @@ def test_scores_equal_the_forward_pass(
             ours = np.array([[one[name] for name in FIELDS] for one in served])
             theirs = np.array([[getattr(reading, name) for name in FIELDS] for reading in reference])
             np.testing.assert_allclose(ours, theirs, atol=TOLERANCE, rtol=0)
-            masses = [reading.mass for reading in reference]
+            masses = [reading.confidence.share for reading in reference]
             np.testing.assert_allclose([one["confidence"] for one in served], masses, atol=TOLERANCE, rtol=0)
             assert np.ptp(theirs[:, [0, 2]], axis=0).min() > 10 * TOLERANCE
             assert answer.provenance is not None

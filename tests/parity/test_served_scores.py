@@ -31,6 +31,6 @@ def test_served_scores_equal_the_forward_pass(compass: CompassClient, sharp_judg
     theirs = np.array([[getattr(reading, name) for name in FIELDS] for reading in reference])
     np.testing.assert_allclose(ours, theirs, atol=TOLERANCE, rtol=0)
     confidences = [one["confidence"] for one in served]
-    np.testing.assert_allclose(confidences, [reading.mass for reading in reference], atol=TOLERANCE, rtol=0)
+    np.testing.assert_allclose(confidences, [reading.confidence.share for reading in reference], atol=TOLERANCE, rtol=0)
     # A judge that answers alike to every picture would prove nothing.
     assert np.ptp(theirs[:, [0, 2]], axis=0).min() > 10 * TOLERANCE

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from oars.compass.formula import compass_reward, judged
 from oars.compass.outcome import Failed, FailureReason, Judged
+from oars.compass.score_tokens import Confidence
 
 fidelity = st.floats(0, 1)
 quality = st.floats(1, 5)
@@ -44,20 +45,20 @@ def test_a_good_input_punishes_lost_fidelity_harder(lost, gain):
 def test_a_reading_out_of_range_is_a_failure(slot, value):
     readings = [0.5, 2.0, 3.0]
     readings[slot] = value
-    result = judged(readings[0], readings[1], readings[2], confidence=1.0, min_confidence=0.5)
+    result = judged(readings[0], readings[1], readings[2], confidence=Confidence(1.0, "F"), min_confidence=0.5)
     assert isinstance(result, Failed)
     assert result.reason is FailureReason.NON_FINITE
 
 
 @pytest.mark.parametrize("confidence", [0.49, math.nan])
 def test_low_confidence_is_a_failure(confidence):
-    result = judged(0.5, 2.0, 3.0, confidence=confidence, min_confidence=0.5)
+    result = judged(0.5, 2.0, 3.0, confidence=Confidence(confidence, "the letter of F"), min_confidence=0.5)
     assert isinstance(result, Failed)
-    assert result.reason is FailureReason.LOW_CONFIDENCE
+    assert result.reason is FailureReason.LOW_CONFIDENCE and "on the letter of F, wanted 0.5" in result.detail
 
 
 @given(fidelity, quality, quality, st.floats(0.5, 1.0000001))
 def test_good_readings_stay_as_they_are(fidelity, q_lr, q_sr, confidence):
-    result = judged(fidelity, q_lr, q_sr, confidence, min_confidence=0.5)
+    result = judged(fidelity, q_lr, q_sr, Confidence(confidence, "F"), min_confidence=0.5)
     assert isinstance(result, Judged)
     assert list(result.readings.values()) == [fidelity, q_lr, q_sr, min(confidence, 1.0)]

@@ -43,15 +43,15 @@ def test_a_level_of_several_tokens_is_refused():
 @pytest.mark.parametrize("joint", [False, True])
 def test_a_judge_that_answers_with_letters_alone_is_not_confident(joint):
     letters, digits = Reading(0.04, 1 - 1e-6), Reading(2.9, 1e-6)
-    assert confidence(Reading(3.0, 1.0), letters, digits, joint) < JudgeConfig().min_confidence
-    assert confidence(Reading(3.0, 1.0), digits, letters, joint) < JudgeConfig().min_confidence
+    assert confidence(Reading(3.0, 1.0), letters, digits, joint).share < JudgeConfig().min_confidence
+    assert confidence(Reading(3.0, 1.0), digits, letters, joint).share < JudgeConfig().min_confidence
 
 
 @given(st.floats(0, 1), st.floats(0, 0.5), st.floats(0, 0.5))
 def test_confidence_is_a_share_that_each_token_set_bounds(source, fidelity, quality):
     """Of one position that two sets share, each is owed half."""
     answers = Reading(3.0, source), Reading(0.5, fidelity), Reading(3.0, quality)
-    share = confidence(*answers, joint=True)
+    share = confidence(*answers, joint=True).share
     assert 0 <= share <= 1
     assert share <= min(source, 2 * fidelity, 2 * quality, fidelity + quality)
-    assert confidence(*answers, joint=False) == min(source, fidelity, quality)
+    assert confidence(*answers, joint=False).share == min(source, fidelity, quality)

@@ -38,7 +38,7 @@ def written(directory: Path, **fields: Any) -> Path:
 
 
 def check(directory: Path, *outcomes: JudgeOutcome) -> int:
-    return asyncio.run(check_known_transitions(Engine(*outcomes), directory))
+    return asyncio.run(check_known_transitions(Engine(*outcomes).score, directory))
 
 
 def test_readings_within_the_tolerance_pass(tmp_path: Path) -> None:

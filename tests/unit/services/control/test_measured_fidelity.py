@@ -10,6 +10,7 @@ from oars.compass.annotation.fidelity_labels import FidelityMap
 from oars.compass.annotation.labels import LabelMap
 from oars.compass.data.dataset import LABELS_FILE, fidelity_bounds
 from oars.compass.judge_card import JUDGE_LABELS
+from oars.config import JudgeConfig
 from oars.metrics.dists import dists_available
 from oars.metrics.perceptual import MissingWeights
 from oars.miniature import miniature_path
@@ -40,11 +41,11 @@ def test_a_judge_of_dists_labels_is_refused_where_dists_is_not(tmp_path: Path) -
         json.dumps({"stlpips": 1, "structure": 1, "colour": 1, "jod": 1, "dists_bound": 1})
     )
     with pytest.raises(MissingWeights, match="DISTS needs"):
-        judge_labels(str(tmp_path))
+        judge_labels(JudgeConfig(path=str(tmp_path)))
 
 
 def test_the_embedded_judge_is_measured_by_the_metrics_of_its_labels() -> None:
-    labels = judge_labels(str(miniature_path("judge")))
+    labels = judge_labels(JudgeConfig())
     gt = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     noisy = np.clip(gt.astype(int) + 60, 0, 255).astype(np.uint8)
     perfect, worse = measured_fidelity(np.stack([gt, noisy]), gt, labels)

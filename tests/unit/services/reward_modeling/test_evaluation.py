@@ -161,12 +161,21 @@ def test_probes_and_ladder_read_every_picture(tmp_path, directory):
 
 
 def test_a_data_set_gives_one_file_and_one_page(tmp_path, directory):
+    """Another judge, here itself under another name, is compared with it, and judges of one mind do not differ."""
     write_tiny_dataset(tmp_path / "data", groups=16)
-    result = evaluate_data_set(str(directory), tmp_path / "data", tmp_path / "out", GAMMA, "train", Lines())
+    (tmp_path / "stock").symlink_to(directory)
+    beside = [str(tmp_path / "stock")]
+    result = evaluate_data_set(
+        str(directory), tmp_path / "data", tmp_path / "out", GAMMA, "train", Lines(), beside=beside
+    )
+    rows = [row for row in result.accuracies if row.contender == "stock (zero-shot, uncalibrated)"]
+    assert rows and all(row.judge_minus is not None and row.judge_minus.mean == 0 for row in rows)
+    assert result.basis == "zero-shot, uncalibrated"
     stored = JudgeEvaluation.model_validate(json.loads((tmp_path / "out" / "evaluation.json").read_text()))
     assert stored == result and stored.schema_version == 1
     page = (tmp_path / "out" / "evaluation.html").read_text()
-    assert "consensus" in page and "data:image/png;base64," in page and "http" not in page.replace("http://www.w3", "")
+    assert rows[0].contender in page and "consensus" in page and "data:image/png;base64," in page
+    assert "http" not in page.replace("http://www.w3", "")
 
 
 def benchmark(folder: Path, lines: str = "1_{m}.png,{s}\n") -> Path:

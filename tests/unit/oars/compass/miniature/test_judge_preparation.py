@@ -49,5 +49,5 @@ def test_the_fitted_output_layer_answers_with_scores_near_the_labels(examples, t
     read = np.array([[reading.q_sr for reading in row] for row in readings])
     told = batch.quality[:, 1:]
     # At least an eighth of the mass on each of the two sets that share a position, of which training makes a half.
-    assert min(reading.mass for row in readings for reading in row) > 0.25
+    assert min(reading.confidence.share for row in readings for reading in row) > 0.25
     assert np.corrcoef(read.ravel(), told.ravel())[0, 1] > 0.3
