@@ -21,7 +21,8 @@ from oars.model_files import (
 Part = Literal["generator", "judge"]
 MINIATURE = "miniature"
 MANIFEST = "manifest.json"
-PIPELINE = "QwenImageEditPlusPipeline"
+PIPELINES = ("QwenImageEditPlusPipeline", "FluxKontextPipeline")
+"""Classes of generators that there is a family for (oars/generator/families)."""
 
 _CHECKS: dict[Part, tuple[Callable[[Path], None], ...]] = {
     "generator": (check_pipeline,),
@@ -51,8 +52,10 @@ def resolve_model(path: str, part: Part) -> Path:
             check(directory)
     except MissingModel as error:
         raise MissingModel(f"{part}: {error}") from error
-    if part == "generator" and (found := json.loads((directory / index).read_text()).get("_class_name")) != PIPELINE:
-        raise MissingModel(f"generator: {directory / index} names {found}; expected {PIPELINE} (Qwen-Image-Edit-2509)")
+    if part == "generator":
+        found = json.loads((directory / index).read_text()).get("_class_name")
+        if found not in PIPELINES:
+            raise MissingModel(f"generator: {directory / index} names {found}; expected {' or '.join(PIPELINES)}")
     return directory
 
 

@@ -25,7 +25,7 @@ class LoraConfig(Config):
 
 
 class GeneratorConfig(Config):
-    """A `QwenImageEditPlusPipeline` directory and how the LR image conditions it."""
+    """A `QwenImageEditPlusPipeline` or `FluxKontextPipeline` directory and how the LR image conditions it."""
 
     path: str = "miniature"
     """Directory in diffusers' format, `hf://ORGANISATION/NAME@COMMIT` of a hub after `oars models pull`, or `miniature`
@@ -35,7 +35,7 @@ class GeneratorConfig(Config):
     prompt: str = "Restore this photo to high resolution."
     """The edit instruction, the same for every image (ours; the paper does not state its prompt)."""
     text_image_area: PositiveInt = 384 * 384
-    """Area of the condition image that the text encoder sees, pixels (diffusers: 384 * 384)."""
+    """Area of the condition image that the text encoder sees, pixels (diffusers: 384 * 384); FLUX's see none."""
     pre_restoration: PreRestoration = "none"
     """Network that restores the LR before it conditions the editor; `none` resizes it alone (paper). The others are
     Real-ESRGAN's published x4 networks."""

@@ -1,16 +1,19 @@
-"""Pictures to packed latents and back, exactly as `QwenImageEditPlusPipeline` does it.
+"""Pictures to packed latents and back, exactly as the pipelines do it.
 
-Invariant: `encode` takes the mean of the posterior (the pipeline's `sample_mode="argmax"`), normalises with the VAE's
-`latents_mean` and `latents_std`, and packs 2x2 latent patches, so a token covers `pixels_per_token` pixels a side.
+Invariant: `encode` takes the mean of the posterior (the pipelines' `sample_mode="argmax"`), normalises with the VAE's
+statistics, and packs 2x2 latent patches, so a token covers `pixels_per_token` pixels a side.
 """
+
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKLQwenImage, QwenImageEditPlusPipeline
+from diffusers import QwenImageEditPlusPipeline
 from numpy.typing import NDArray
 from torch import Tensor
 
 from oars.compat.diffusers import pack_latents
+from oars.generator.families import family_of
 
 Grid = tuple[int, int]
 
@@ -18,13 +21,12 @@ Grid = tuple[int, int]
 class Codec:
     """Owns the VAE. Pictures are uint8 [B, H, W, 3] with H and W multiples of `pixels_per_token`."""
 
-    def __init__(self, vae: AutoencoderKLQwenImage) -> None:
+    def __init__(self, vae: Any) -> None:
         self.vae = vae.eval().requires_grad_(False)
-        self.pixels_per_token = 2 * 2 ** len(vae.temperal_downsample)
-        self.channels = 4 * vae.config.z_dim
-        view = (1, vae.config.z_dim, 1, 1, 1)
-        self._mean = torch.tensor(vae.config.latents_mean).view(view)
-        self._std = torch.tensor(vae.config.latents_std).view(view)
+        self._family = family_of(vae)
+        self.pixels_per_token = 2 * self._family.downsampling(vae)
+        self.channels = 4 * self._family.latent_channels(vae)
+        self._mean, self._std = (torch.tensor(s).view(1, -1, 1, 1, 1) for s in self._family.statistics(vae))
 
     def grid(self, height: int, width: int) -> Grid:
         """Rows and columns of tokens. Raises ValueError for a side that is no multiple of a token."""
@@ -34,8 +36,7 @@ class Codec:
 
     def posterior_mean(self, pixels: Tensor) -> Tensor:
         """[B, 3, H, W] in [-1, 1] -> [B, z, 1, H', W']."""
-        mode: Tensor = self.vae.encode(pixels.unsqueeze(2)).latent_dist.mode()
-        return mode
+        return self._family.posterior_mean(self.vae, pixels)
 
     @torch.no_grad()
     def encode(self, images: NDArray[np.uint8]) -> Tensor:
@@ -53,6 +54,6 @@ class Codec:
         height, width = (side * self.pixels_per_token for side in grid)
         spatial = QwenImageEditPlusPipeline._unpack_latents(latents.float(), height, width, self.pixels_per_token // 2)
         spatial = spatial * self._std.to(spatial.device) + self._mean.to(spatial.device)
-        pixels = self.vae.decode(spatial.to(self.vae.dtype), return_dict=False)[0][:, :, 0].float()
+        pixels = self._family.decode(self.vae, spatial.to(self.vae.dtype)).float()
         rounded = ((pixels + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return rounded.permute(0, 2, 3, 1).cpu().numpy()

@@ -6,7 +6,7 @@ Invariant: every adapted layer gets scale * B @ A with scale = alpha / rank, and
 from collections.abc import Mapping
 
 import torch
-from diffusers import QwenImageTransformer2DModel
+from diffusers import ModelMixin
 from torch import Tensor
 
 from oars.alignment.messages import PolicySnapshot
@@ -27,9 +27,7 @@ def lora_deltas(snapshot: PolicySnapshot, lora: LoraConfig) -> dict[str, Tensor]
 
 
 @torch.no_grad()
-def add_delta(
-    transformer: QwenImageTransformer2DModel, snapshot: PolicySnapshot, lora: LoraConfig
-) -> QwenImageTransformer2DModel:
+def add_delta(transformer: ModelMixin, snapshot: PolicySnapshot, lora: LoraConfig) -> ModelMixin:
     """Add the adapter's delta to `transformer` in place; return it. Raises AdapterMismatch unless all of it binds."""
     weights = dict(transformer.named_parameters())
     deltas = lora_deltas(snapshot, lora)

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from diffusers import QwenImageEditPlusPipeline, QwenImageTransformer2DModel
+from diffusers import DiffusionPipeline, ModelMixin
 from peft import LoraConfig as PeftLoraConfig
 from torch import Tensor, nn
 
 from oars.alignment.messages import Conditioning, PolicySnapshot
 from oars.config import GeneratorConfig, LoraConfig
+from oars.generator.families import family_in, family_of
 from oars.generator.flags import check_flags
 from oars.miniature import resolve_model
 from oars.model_files import check_model
@@ -33,37 +34,36 @@ class AdapterMismatch(RuntimeError):
     """An adapter did not bind to the model tensor by tensor, or is not the one that was announced."""
 
 
-def load_pipeline(config: GeneratorConfig, weights: Path | None = None) -> QwenImageEditPlusPipeline:
+def load_pipeline(config: GeneratorConfig, weights: Path | None = None) -> DiffusionPipeline:
     """The pipeline directory named by the config, on the CPU, with its own transformer or the one in `weights`.
 
     Weights are held in the precision of their arithmetic; the VAE's in float32, whose rounding would show in the
     pictures.
     """
-    dtypes = {"default": torch.float32, "text_encoder": compute_dtype(config.dtype)}
-    return QwenImageEditPlusPipeline.from_pretrained(
-        resolve_model(config.path, "generator"), dtype=dtypes, transformer=load_transformer(config, weights)
-    )
+    directory = resolve_model(config.path, "generator")
+    family, computed = family_in(directory), compute_dtype(config.dtype)
+    dtypes = {"default": torch.float32} | dict.fromkeys(family.encoders, computed)
+    return family.pipeline_class.from_pretrained(directory, dtype=dtypes, transformer=load_transformer(config, weights))
 
 
 def load_transformer(
     config: GeneratorConfig, weights: Path | None = None, dtype: torch.dtype | None = None
-) -> QwenImageTransformer2DModel:
+) -> ModelMixin:
     """The base transformer, or the one in `weights` (a diffusers transformer directory, such as SFT weights), held in
     `dtype`; None: in the precision of its arithmetic. Raises MissingModel, UnknownFlag."""
     if weights is not None:
         check_model(weights)
-    directory = weights or resolve_model(config.path, "generator") / "transformer"
-    check_flags(directory)
-    return QwenImageTransformer2DModel.from_pretrained(directory, dtype=dtype or compute_dtype(config.dtype))
+    base = resolve_model(config.path, "generator")
+    model, directory = family_in(base).transformer_class, weights or base / "transformer"
+    check_flags(directory, model)
+    return model.from_pretrained(directory, dtype=dtype or compute_dtype(config.dtype))
 
 
 class Policy:
     """A transformer with adapters. Adapters are float32, as the optimiser wants them; the base rests in the config's
     dtype, in which arithmetic runs under autocast: 20 G parameters take 41 GB, not 82."""
 
-    def __init__(
-        self, transformer: QwenImageTransformer2DModel, config: GeneratorConfig, roles: tuple[Role, ...], seed: int
-    ) -> None:
+    def __init__(self, transformer: ModelMixin, config: GeneratorConfig, roles: tuple[Role, ...], seed: int) -> None:
         self._dtype = compute_dtype(config.dtype)
         self.transformer = transformer.requires_grad_(False).to(self._dtype)
         self.roles = roles
@@ -132,7 +132,7 @@ class Policy:
             seeded_noise((1, 4, config.in_channels), "fingerprint"),
             seeded_noise((4, config.in_channels), "image"),
         )
-        prompt = seeded_noise((4, config.joint_attention_dim), "prompt")
+        prompt = seeded_noise(family_of(self.transformer).embedding_shape(self.transformer), "prompt")
         conditioning = Conditioning(prompt, image, (2, 2))
         with self.using(role), computing_in_float32(self.transformer):
             t = torch.full((1,), 0.5, device=self.device)
@@ -147,7 +147,7 @@ class Policy:
             parameter.lerp_(sources[name], 1.0 - eta)
 
 
-def add_adapter(transformer: QwenImageTransformer2DModel, lora: LoraConfig, role: str, seed: int) -> None:
+def add_adapter(transformer: ModelMixin, lora: LoraConfig, role: str, seed: int) -> None:
     """A fresh adapter, A Gaussian and B zero, the same for every role and every process with this seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("lora", seed))
@@ -166,18 +166,12 @@ def predict_velocity(
     transformer: nn.Module, x_t: Tensor, t: Tensor, conditioning: list[Conditioning], dtype: torch.dtype
 ) -> Tensor:
     """One forward pass over B samples of one grid. x_t [B, N, C], t [B], one conditioning a sample -> [B, N, C]."""
-    device = x_t.device
-    grid = conditioning[0].grid
-    image = torch.stack([c.image_latents for c in conditioning]).to(device, x_t.dtype)
-    prompt = torch.stack([c.prompt_embeds for c in conditioning]).to(device, x_t.dtype)
-    with computing_in(dtype, device.type):
+    image = torch.stack([c.image_latents for c in conditioning]).to(x_t)
+    model = getattr(transformer, "module", transformer)  # under DeepSpeed's wrapper
+    inputs = family_of(model).inputs(model, x_t, t, conditioning)
+    with computing_in(dtype, x_t.device.type):
         output: Tensor = transformer(
-            hidden_states=torch.cat([x_t, image], dim=1),
-            timestep=t,
-            encoder_hidden_states=prompt,
-            encoder_hidden_states_mask=None,
-            img_shapes=[[(1, *grid), (1, *grid)]] * len(x_t),
-            return_dict=False,
+            hidden_states=torch.cat([x_t, image], dim=1), timestep=t, return_dict=False, **inputs
         )[0]
     return output[:, : x_t.shape[1]].float()
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from diffusers import QwenImageEditPlusPipeline, QwenImageTransformer2DModel
+from diffusers import DiffusionPipeline, ModelMixin
 from numpy.typing import NDArray
 
 from oars.alignment.messages import Conditioning
@@ -27,8 +27,8 @@ class Upscaler:
 
     def __init__(
         self,
-        pipeline: QwenImageEditPlusPipeline,
-        transformer: QwenImageTransformer2DModel,
+        pipeline: DiffusionPipeline,
+        transformer: ModelMixin,
         generator: GeneratorConfig,
         sampler: SamplerConfig,
     ) -> None:

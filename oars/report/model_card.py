@@ -30,6 +30,11 @@ class ModelFacts:
     scale: int
     steps: int
     """Denoising steps."""
+    cfg: float
+    """Scale of true classifier-free guidance; 1 is without."""
+    negative_prompt: str
+    pre_restoration: str
+    """Network that restores the photo before it conditions the editor; `none` without."""
     text_image_area: int
     """Pixels of the picture that the text encoder sees."""
 
@@ -51,6 +56,11 @@ class ModelFacts:
 def model_card(facts: ModelFacts, summary: Summary) -> str:
     """README.md of an exported generator: how to use it, the run's figures, and the reasons to doubt them."""
     alarms = [*summary.warnings]
+    if facts.pre_restoration != "none":
+        alarms.append(
+            f"the model was trained on photos that {facts.pre_restoration} had restored before; `oars upscale` does "
+            "that, `restore.py` does not"
+        )
     if summary.status != "succeeded":
         alarms.append(f"the run {summary.status}: {summary.reason or 'no reason given'}")
     return (

@@ -13,9 +13,9 @@ from learner.adapters import evaluated_adapter
 from oars.alignment.messages import PolicySnapshot
 from oars.config import RunConfig, load_profile
 from oars.files import fingerprint, sha256, write_directory
-from oars.generator import restore
+from oars.generator.families import family_in
 from oars.generator.lora_files import write_lora
-from oars.miniature import MINIATURE, PIPELINE, resolve_model
+from oars.miniature import MINIATURE, resolve_model
 from oars.model_files import check_model
 from oars.report.model_card import ModelFacts, model_card
 from oars.report.summary import read_or_unfinished
@@ -53,7 +53,7 @@ def _facts(run: Path, config: RunConfig, base: Path, adapter: PolicySnapshot, li
     return ModelFacts(
         run_id=run.name,
         version=adapter.version,
-        pipeline=PIPELINE,
+        pipeline=family_in(base).pipeline_class.__name__,
         base_model=base.name if config.generator.path != MINIATURE else MINIATURE,
         base_digest=fingerprint(base / "transformer"),
         lora_on=config.stages.rl_on,
@@ -62,6 +62,9 @@ def _facts(run: Path, config: RunConfig, base: Path, adapter: PolicySnapshot, li
         prompt=config.generator.prompt,
         scale=config.data.scale,
         steps=config.sampler.inference_steps,
+        cfg=config.sampler.inference_cfg,
+        negative_prompt=config.sampler.negative_prompt,
+        pre_restoration=config.generator.pre_restoration,
         text_image_area=config.generator.text_image_area,
     )
 
@@ -82,7 +85,7 @@ def _writer(
         shutil.copytree(base, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("transformer", ".*", CARD))
         _copy_weights(run / "aligned", directory / "transformer", facts.metadata())
         write_lora(directory / "lora", adapter, config.generator.lora, facts.metadata())
-        shutil.copy(restore.__file__, directory / "restore.py")
+        shutil.copy(family_in(base).restore_script, directory / "restore.py")
         (directory / "oars.json").write_text(facts.json(), encoding="utf-8")
         (directory / CARD).write_text(model_card(facts, read_or_unfinished(run)), encoding="utf-8")
 

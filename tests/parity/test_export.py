@@ -16,7 +16,7 @@ from learner.adapters import save_adapters
 from oars.alignment.messages import PolicySnapshot
 from oars.config import RunConfig
 from oars.files import sha256
-from oars.generator import restore
+from oars.generator.families import restore_qwen_edit_plus as restore
 from oars.generator.merge import add_delta
 from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import Policy, load_pipeline, load_transformer

@@ -90,7 +90,7 @@ def test_shapes_are_read_from_every_file_of_a_directory(tmp_path: Path) -> None:
 def test_a_flag_that_diffusers_does_not_know_is_an_error(tmp_path: Path) -> None:
     for variant in VARIANTS.values():
         (tmp_path / "config.json").write_text(json.dumps(variant))
-        check_flags(tmp_path)
+        check_flags(tmp_path, QwenImageTransformer2DModel)
     (tmp_path / "config.json").write_text(json.dumps(PUBLISHED | {"zero_cond_s": True}))
     with pytest.raises(UnknownFlag, match="zero_cond_s is unknown"):
-        check_flags(tmp_path)
+        check_flags(tmp_path, QwenImageTransformer2DModel)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from oars.config import GeneratorConfig
 from oars.generator.codec import Codec
-from oars.generator.conditioning import Conditioner, mark_picture_tokens
+from oars.generator.conditioning import Conditioner
+from oars.generator.families.qwen_edit_plus import mark_picture_tokens
 from oars.generator.miniature.tiny import build_tiny
 
 PROMPT_AREA = 64 * 64

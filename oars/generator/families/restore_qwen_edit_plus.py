@@ -1,7 +1,7 @@
 """Restore a photo with an exported model in plain diffusers: `python restore.py PHOTO OUT.png`.
 
 An export carries this file. It needs torch, diffusers, transformers and Pillow, and reads the `oars.json` beside it:
-prompt, scale, steps, and the area of the picture that the text encoder sees.
+prompts, scale, steps, guidance, and the area of the picture that the text encoder sees.
 """
 
 import json
@@ -37,7 +37,8 @@ def restore(pipeline: QwenImageEditPlusPipeline, photo: Image.Image, facts: dict
         prompt=facts["prompt"],
         width=width,
         height=height,
-        true_cfg_scale=1.0,
+        true_cfg_scale=facts["cfg"],
+        negative_prompt=facts["negative_prompt"] if facts["cfg"] > 1 else None,
         **{"num_inference_steps": facts["steps"], **options},
     ).images[0]
 
