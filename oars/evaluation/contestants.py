@@ -129,11 +129,11 @@ def _enhancing(config: EnhancerConfig, scale: int) -> Enlarge:
 
 
 def _upscaling(sampling: Sampling, weights: Path | None) -> Enlarge:
-    from oars.generator.policy import load_pipeline, load_transformer  # diffusers takes seconds to import
+    from oars.generator.policy import load_pipeline  # diffusers takes seconds to import
     from oars.generator.upscaler import Upscaler
 
-    transformer = load_transformer(sampling.generator, weights)
-    upscaler = Upscaler(load_pipeline(sampling.generator), transformer, sampling.generator, sampling.sampler)
+    pipeline = load_pipeline(sampling.generator, weights)
+    upscaler = Upscaler(pipeline, pipeline.transformer, sampling.generator, sampling.sampler)
 
     def enlarge(benchmark: str, picture: str, lr: Pixels) -> Pixels:
         seed = derive_seed("benchmark", sampling.seed, picture)

@@ -122,15 +122,14 @@ def _listening(tiles: int) -> "Iterator[Callable[[Task], Callable[[], None]]]":
 
 def _load(config: RunConfig, weights: Path | None, settings: "Settings") -> "Enlargements":
     from oars.generator.enlarging import Enlarger
-    from oars.generator.policy import load_pipeline, load_transformer
+    from oars.generator.policy import load_pipeline
     from oars.generator.upscaler import Upscaler
     from services.results.enlargements import Enlargements
     from services.results.transition import LocalScorer
 
     scorer = LocalScorer(config.judge, config.reward) if settings.candidates > 1 else None
-    upscaler = Upscaler(
-        load_pipeline(config.generator), load_transformer(config.generator, weights), config.generator, config.sampler
-    )
+    pipeline = load_pipeline(config.generator, weights)
+    upscaler = Upscaler(pipeline, pipeline.transformer, config.generator, config.sampler)
     return Enlargements(Enlarger(upscaler, settings.colour), scorer, settings)
 
 

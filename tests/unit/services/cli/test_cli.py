@@ -230,7 +230,14 @@ def test_a_dry_run_prints_the_plan_and_starts_nothing(tmp_path: Path) -> None:
     shown = runner.invoke(app, ["align", "--dry-run", "--set", f"runs={tmp_path}"])
     assert shown.exit_code == 0 and "FR-RL: 24 steps of 4 groups of 8 candidates" in shown.output
     assert "5 to train on, 3 to evaluate on" in shown.output and not list(tmp_path.iterdir())
-    elsewhere = ["--set", "reward.endpoint=http://judge:8000", "--set", "judge.path=/not/here"]
+    elsewhere = [
+        "--set",
+        "reward.endpoint=http://judge:8000",
+        "--set",
+        "judge.path=/not/here",
+        "--set",
+        "stages.fr_rl.steps=0",
+    ]
     shown = runner.invoke(app, ["align", "--dry-run", *elsewhere, "--set", f"runs={tmp_path}"])
     assert shown.exit_code == 0 and "judge: http://judge:8000" in shown.output
     assert "wanted together" in fails_with("align", "--dry-run", "--set", "rollout.resources.num_gpus=1000")
