@@ -37,6 +37,8 @@ _GIB = 1 << 30
 _TITLE = "oars:compass"
 # Preprocessed pictures are kept for the prompts of one group, which share them; the next group's are new.
 _PICTURE_CACHE_GIB = 0.5
+# Longer than any step of the engine, and less than the 30 s that Serve gives a health check.
+_ANSWERS_S = 25.0
 # vLLM's two halves may disagree on which pictures the engine holds, after an abort; the second time they are sent.
 _SENDS = 2
 
@@ -170,14 +172,18 @@ class JudgeEngine:
         self._remember(group, source, slots, results)
         return results
 
-    async def check(self) -> None:
-        """Raises EngineDied if the engine process is gone."""
+    async def check(self, within_s: float = _ANSWERS_S) -> None:
+        """Raises EngineDied if the engine process is gone, or does not answer: hung, or stopped."""
         from reward_server.compat.vllm import EngineDeadError
 
         try:
-            await self._llm.check_health()
+            async with asyncio.timeout(within_s):
+                await self._llm.check_health()
+                await self._llm.is_sleeping()  # a question to the process itself, answered between two steps
         except EngineDeadError as error:
             raise EngineDied(str(error)) from error
+        except TimeoutError as error:
+            raise EngineDied(f"the engine process has not answered for {within_s:.0f} s") from error
 
     def shutdown(self) -> None:
         self._llm.shutdown()
