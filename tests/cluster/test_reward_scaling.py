@@ -61,9 +61,9 @@ def test_the_lr_is_encoded_once_and_its_prefix_computed_once_a_group(exchange: R
             return await engine(exchange) - before
 
     work = asyncio.run(scenario())
-    assert work.prompts == K + 1
-    assert work.pictures_encoded == K + 1, "2 K + 1 pictures are named"
-    assert (work.pictures_seen, work.pictures_known) == (2 * K + 1, K)
+    assert work.prompts == 2 * K + 1
+    assert work.pictures_encoded == K + 1, "3 K + 1 pictures are named"
+    assert (work.pictures_seen, work.pictures_known) == (3 * K + 1, 2 * K)
     # 36 tokens of the LR and the words before it: one whole block of the KV cache.
     assert work.shared_tokens == K * 32
 
@@ -81,8 +81,9 @@ def test_a_duplicate_is_answered_from_memory_and_equal_candidates_are_judged_onc
             return first, second, between - begun, await engine(exchange) - between
 
     first, second, work, more = asyncio.run(scenario())
-    assert (work.prompts, work.answers_known) == (K, 0)
-    assert (more.prompts, more.answers_known) == (0, K)
+    # Of the LR one prompt, of each of the K - 1 different candidates two.
+    assert (work.prompts, work.answers_known) == (2 * K - 1, 0)
+    assert (more.prompts, more.answers_known) == (0, 2 * K - 1)
     assert first.outcomes == second.outcomes[::-1]
     assert first.outcomes[1] == first.outcomes[2] != first.outcomes[3]
 
