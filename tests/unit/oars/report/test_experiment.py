@@ -54,7 +54,7 @@ def test_the_page_says_how_much_is_there() -> None:
 def test_every_arm_of_a_shipped_experiment_is_a_profile(file: Path) -> None:
     config = load_experiment(file)
     for overrides in config.arms.values():
-        load_profile(deploy_path(DEFAULT_PROFILE), [*config.common, *overrides])
+        assert load_profile(deploy_path(DEFAULT_PROFILE), [*config.common, *overrides]).name == "tiny"
 
 
 @pytest.mark.parametrize(
