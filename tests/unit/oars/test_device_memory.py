@@ -1,23 +1,14 @@
 """Memory per role: within a tenth of what was measured, and never more with more ranks."""
 
 import pytest
+from full_size import FULL
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
-from oars.device_memory import Need, Sizes, needs
+from oars.device_memory import Need, needs
 
-# Qwen-Image-Edit-2509 with Qwen2.5-VL-7B, and Qwen3-VL-8B.
-FULL = Sizes(
-    transformer=20_430_401_088,
-    text_encoder=8_292_166_656,
-    vae=126_892_531,
-    lora=94_371_840,
-    sft_lora=377_487_360,
-    judge=8_767_123_696,
-    kv_bytes=147_456,
-)
 MEASURED = {"rollout worker": 67.33, "learner, RL": 44.56}
 """Peaks on one H100 with random weights, GB (benchmarks/results/full_size.json), in one-gpu.yaml's shares."""
 H100, ONE_GPU = 85.5, 150.7

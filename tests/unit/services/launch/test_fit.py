@@ -3,21 +3,13 @@
 import re
 
 import pytest
+from full_size import FULL
 
 from oars.config import load_profile
 from oars.deployment import deploy_path
-from oars.device_memory import Phases, Sizes, phases
+from oars.device_memory import Phases, phases
 from services.launch.fit import Machine, misfits
 
-FULL = Sizes(
-    transformer=20_430_401_088,
-    text_encoder=8_292_166_656,
-    vae=126_892_531,
-    lora=94_371_840,
-    sft_lora=377_487_360,
-    judge=8_767_123_696,
-    kv_bytes=147_456,
-)
 H200, H100 = Machine(1, 150.7, 400.0), Machine(16, 85.5, 2000.0)
 
 
