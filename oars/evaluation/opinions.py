@@ -21,7 +21,7 @@ import numpy as np
 
 from oars.compass.judge import Judge
 from oars.evaluation.benchmarks import BadBenchmark, files_by_name
-from oars.evaluation.scored import ScoredGroup, Values
+from oars.evaluation.scored import ScoredGroup, Values, rated_group
 from oars.imaging.image_io import read_image
 from oars.metrics.measured import lower_is_better_of, measured
 from oars.names import printable
@@ -71,23 +71,8 @@ def _scored(folder: Path, group: Rated, judge: Judge) -> ScoredGroup:
         if gt is not None and picture.shape != gt.shape:
             raise BadBenchmark(f"{printable(folder / file)}: its size is not that of {printable(str(group.gt))}")
     readings = [judge.score(lr, picture[None])[0] for picture in pictures]
-    unknown = np.full(len(pictures), nan)
-    return ScoredGroup(
-        input_id=group.name,
-        photo=group.name,
-        strength=nan,
-        enhancers=group.files,
-        families=("",) * len(pictures),
-        fidelity=np.array([reading.fidelity for reading in readings]),
-        q_lr=readings[0].q_lr,
-        q_sr=np.array([reading.q_sr for reading in readings]),
-        mass=min(reading.confidence.share for reading in readings),
-        told_fidelity=unknown,
-        told_q_lr=nan,
-        told_q_sr=unknown,
-        metrics=_columns([measured(picture, gt, ()) for picture in pictures]),
-        opinions=np.array(group.scores),
-    )
+    metrics = _columns([measured(picture, gt, ()) for picture in pictures])
+    return rated_group(group.name, group.files, ("",) * len(pictures), readings, metrics, group.scores)
 
 
 def _columns(rows: list[dict[str, float]]) -> dict[str, Values]:

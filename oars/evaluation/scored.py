@@ -3,7 +3,7 @@
 A `ScoredGroup` is what pair accuracies, correlations and calibration are computed from; pictures stay in the data set.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +65,34 @@ def scored_group(group: Group, judge: Judge) -> ScoredGroup:
         told_q_lr=group.q_lr * trusted,
         told_q_sr=group.q * trusted,
         metrics=signed(group.metrics),
+    )
+
+
+def rated_group(
+    name: str,
+    candidates: tuple[str, ...],
+    families: tuple[str, ...],
+    readings: list[Readings],
+    metrics: dict[str, Values],
+    opinions: Sequence[float],
+) -> ScoredGroup:
+    """Pictures that people scored: an input without strength or labels, which is its own photo."""
+    unknown = np.full(len(readings), np.nan)
+    return ScoredGroup(
+        input_id=name,
+        photo=name,
+        strength=np.nan,
+        enhancers=candidates,
+        families=families,
+        fidelity=_column(readings, "fidelity"),
+        q_lr=readings[0].q_lr,
+        q_sr=_column(readings, "q_sr"),
+        mass=min(reading.confidence.share for reading in readings),
+        told_fidelity=unknown,
+        told_q_lr=np.nan,
+        told_q_sr=unknown,
+        metrics=metrics,
+        opinions=np.array(opinions),
     )
 
 

@@ -11,14 +11,11 @@ sees them whole.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import nan
 from pathlib import Path
-
-import numpy as np
 
 from oars.compass.judge import Judge
 from oars.evaluation.benchmarks import BadBenchmark
-from oars.evaluation.scored import ScoredGroup
+from oars.evaluation.scored import ScoredGroup, rated_group
 from oars.imaging.image_io import read_image
 
 _ORIGINAL = "Original"
@@ -55,23 +52,7 @@ def scored(folder: Path, judge: Judge, told: Callable[[int, int], None]) -> list
 
 
 def _scored(entry: Entry, readings: list) -> ScoredGroup:
-    unknown = np.full(len(readings), nan)
-    return ScoredGroup(
-        input_id=entry.input_id,
-        photo=entry.input_id,
-        strength=nan,
-        enhancers=entry.methods,
-        families=entry.families,
-        fidelity=np.array([reading.fidelity for reading in readings]),
-        q_lr=readings[0].q_lr,
-        q_sr=np.array([reading.q_sr for reading in readings]),
-        mass=min(reading.confidence.share for reading in readings),
-        told_fidelity=unknown,
-        told_q_lr=nan,
-        told_q_sr=unknown,
-        metrics={},
-        opinions=np.array(entry.scores),
-    )
+    return rated_group(entry.input_id, entry.methods, entry.families, readings, {}, entry.scores)
 
 
 def _entry(folder: Path, file: Path) -> Entry:
