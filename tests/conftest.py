@@ -94,5 +94,18 @@ def ray_cluster(nothing_left_behind: None) -> Iterator[None]:
     )
     yield
     serve.shutdown()
+    workers = _workers(temp_dir)
     ray.shutdown()
+    for worker in psutil.wait_procs(workers, timeout=30)[1]:
+        worker.kill()  # an idle worker of Ray's sometimes does not notice that its raylet has ended
     shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+def _workers(temp_dir: str) -> list[psutil.Process]:
+    """Those of the cluster that lives in this folder, and of no other."""
+    raylets = [process for process in descendants() if "raylet" in process.name() and _names(process, temp_dir)]
+    return [worker for raylet in raylets for worker in raylet.children(recursive=True)]
+
+
+def _names(process: psutil.Process, text: str) -> bool:
+    return any(text in argument for argument in process.cmdline())
