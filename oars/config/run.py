@@ -20,7 +20,8 @@ class DataConfig(Config):
     """Photos, crop sizes, degradation."""
 
     photos: str = Field(default="packages", min_length=1)
-    """`packages`, `wallpapers`, `all` (these two), `backgrounds` or a folder, which may hold tar and Parquet shards."""
+    """`packages`, `wallpapers`, `backgrounds`, `all` (what of these is installed), or a folder, which may hold tar and
+    Parquet shards."""
     scale: PositiveInt = 4
     """Enlargement factor."""
     crop: PositiveInt = 512

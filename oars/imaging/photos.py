@@ -20,9 +20,10 @@ BACKGROUND_DIR = Path("/usr/share")
 
 
 def photos_by_split(source: str) -> dict[Split, PhotoTable]:
-    """Photos of `packages`, `wallpapers`, `all` (both), `backgrounds` or a folder, in a stable order.
+    """Photos of `packages`, `wallpapers`, `backgrounds`, `all` (whatever of these is installed) or a folder, in a stable
+    order.
 
-    Raises NoPhotos naming a source that is neither.
+    Raises NoPhotos naming a source that is none of these.
     """
     found = _photos(source)
     evaluation = found.column("evaluation").astype(bool)
@@ -38,12 +39,12 @@ def find_photos(source: str, split: Split) -> PhotoTable:
 
 def _photos(source: str) -> PhotoTable:
     if source == "all":
-        return PhotoTable.of([*_listed_photos("packages"), *_listed_photos("wallpapers")])
+        return PhotoTable.of(found for each in get_args(Source) for found in _listed_photos(each))
     if source in get_args(Source):
         return PhotoTable.of(_listed_photos(source))
     if _is_folder(source):
         return folder_table(Path(source))
-    raise NoPhotos(f"no photos in {source!r}: expected 'packages', 'wallpapers', 'all', 'backgrounds' or a folder")
+    raise NoPhotos(f"no photos in {source!r}: expected 'packages', 'wallpapers', 'backgrounds', 'all' or a folder")
 
 
 def _listed_photos(source: str) -> Iterator[Found]:
