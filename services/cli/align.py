@@ -74,11 +74,13 @@ def align(
     # Ray takes a second to import: after the config is known to be good.
     from services.launch.cluster import cluster, deploy_compass, needed_cpus
     from services.launch.job import AlignJob, follow, submit
-    from services.launch.placement import check_node, own_node, run_needs
+    from services.launch.placement import check_node, run_needs, this_node
 
-    with cluster(needed_cpus(config), None if fresh else address or "auto", config.control.start_deadline_s) as joined:
-        if joined.own:
-            check_node(run_needs(config), own_node())
+    def before_start() -> None:
+        check_node(run_needs(config), this_node())
+
+    where, deadline = None if fresh else address or "auto", config.control.start_deadline_s
+    with cluster(needed_cpus(config), where, deadline, before_start) as joined:
         deploy_compass(config)
         job = AlignJob.resume(run, config, joined) if run else AlignJob.begin(config, run_id, joined)
         code = follow(joined, submit(joined, job))

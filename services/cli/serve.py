@@ -72,12 +72,14 @@ def serve(
 
     # Ray takes a second to import: after the input is known to be good.
     from services.launch.cluster import cluster, needed_cpus
-    from services.launch.placement import check_node, judge_need, own_node
+    from services.launch.placement import check_node, judge_need, this_node
 
-    with cluster(needed_cpus(config), None if fresh else address, config.control.start_deadline_s) as joined:
-        if joined.own:  # in a cluster that was there, an earlier gateway is expected
-            check_ports_free(gateway)
-            check_node({"judge": judge_need(config.judge)}, own_node())
+    def before_start() -> None:
+        check_ports_free(gateway)  # in a cluster that is there, an earlier gateway is expected
+        check_node({"judge": judge_need(config.judge)}, this_node())
+
+    where, deadline = None if fresh else address, config.control.start_deadline_s
+    with cluster(needed_cpus(config), where, deadline, before_start) as joined:
         deploy(config.judge, config.reward.app, config.control.start_deadline_s)
         ports = deploy_gateway(gateway)
         typer.echo(f"COMPASS is ready: application {config.reward.app!r}, {' and '.join(endpoints(gateway, ports))}")

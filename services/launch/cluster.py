@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,14 +46,21 @@ class Cluster:
 
 
 @contextmanager
-def cluster(cpus: int, address: str | None, start_deadline_s: float = START_DEADLINE_S) -> Iterator[Cluster]:
+def cluster(
+    cpus: int,
+    address: str | None,
+    start_deadline_s: float = START_DEADLINE_S,
+    before_start: Callable[[], None] = lambda: None,
+) -> Iterator[Cluster]:
     """Join `address` (`auto`: whichever runs on this machine, if any), or start a local one of `cpus` for None.
 
-    Raises NoCluster if a named cluster does not answer.
+    `before_start` is called before a local one is started; what it raises costs no start. Raises NoCluster if a named
+    cluster does not answer.
     """
     quiet_ray()
     context, head = _join(address), None
     if context is None:
+        before_start()
         head, context = _start(cpus, start_deadline_s)
     try:
         yield Cluster(head.dashboard if head else f"http://{context.dashboard_url}", own=head is not None)
@@ -80,6 +87,7 @@ def connected(address: str) -> Iterator[None]:
 def quiet_ray() -> None:
     """Serve and the job client narrate at INFO, to stderr; their log files keep it. So does the choice of a token."""
     os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # what it says in a process that never started Serve
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)
 

@@ -3,14 +3,19 @@
 Only GPUs and labels can be missing there: logical CPUs are given as they are needed (services/launch/cluster.py).
 """
 
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from oars.config import JudgeConfig, ResourcesConfig, RunConfig
 from oars.errors import UserError
 
-# Of Ray's label selectors; what they mean is left to Ray.
+# Of Ray's label selectors; what they mean is left to Ray, and so are the labels that it gives a node itself.
 _OPERATORS = ("!", "in(")
+_RAYS_OWN = "ray.io/"
+# Labels that Ray gives each node that is started in this environment, JSON.
+_LABELS = "RAY_OVERRIDE_LABELS"
 
 
 class CannotPlace(UserError, RuntimeError):
@@ -53,7 +58,8 @@ def check_node(needs: Mapping[str, Need], node: Node) -> None:
     """Raises CannotPlace."""
     for role, need in needs.items():
         for key, value in need.labels.items():
-            if not value.startswith(_OPERATORS) and node.labels.get(key) != value:
+            left_to_ray = value.startswith(_OPERATORS) or key.startswith(_RAYS_OWN)
+            if not left_to_ray and node.labels.get(key) != value:
                 raise CannotPlace(
                     f"{role}.resources.label_selector: {key}={value} wanted, and this machine has no such label; "
                     f"start the cluster yourself with `ray start --head --labels {key}={value}`"
@@ -64,9 +70,8 @@ def check_node(needs: Mapping[str, Need], node: Node) -> None:
         raise CannotPlace(f"{listed} GPUs wanted together, and this machine has {node.gpus:g}")
 
 
-def own_node() -> Node:
-    """The one node of the connected cluster."""
-    import ray
+def this_node() -> Node:
+    """The one node of a cluster of our own, before it is started."""
+    import torch
 
-    [node] = ray.nodes()
-    return Node(node["Resources"].get("GPU", 0.0), node["Labels"])
+    return Node(torch.cuda.device_count(), json.loads(os.environ.get(_LABELS, "{}")))

@@ -1,7 +1,6 @@
 """Deploys COMPASS and its gateways into the cluster that this process is connected to: deploy/serve/compass.yaml."""
 
 import hashlib
-import logging
 import os
 import socket
 import time
@@ -147,8 +146,6 @@ def _run(application: Any, name: str, deadline_s: float) -> Any:
     """
     from ray import serve
 
-    # Serve reports its own steps at INFO.
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     serve.start(proxy_location=serve_config()["proxy_location"])
     new, deadline = name not in serve.status().applications, time.monotonic() + deadline_s
     target = serve.RunTarget(application, name=name, route_prefix=None)

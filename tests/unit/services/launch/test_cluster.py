@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.launch import cluster
+from services.launch.placement import CannotPlace
 
 
 def test_a_home_that_cannot_be_written_is_one_line_naming_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,3 +16,12 @@ def test_a_home_that_cannot_be_written_is_one_line_naming_it(tmp_path: Path, mon
     monkeypatch.setattr(cluster, "LocalHead", lambda *_: pytest.fail("a head was started"))
     with pytest.raises(cluster.NoCluster, match=f"^HOME={tmp_path}/file: .*RAY_AUTH_TOKEN_PATH"):
         cluster._start(1, 1.0)
+
+
+def test_what_makes_a_start_useless_is_said_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> None:
+        raise CannotPlace("1 GPUs wanted")
+
+    monkeypatch.setattr(cluster, "LocalHead", lambda *_: pytest.fail("a head was started"))
+    with pytest.raises(CannotPlace, match="1 GPUs wanted"), cluster.cluster(1, None, before_start=refused):
+        pass

@@ -3,9 +3,9 @@
 import pytest
 
 from oars.config import JudgeConfig, RunConfig
-from services.launch.placement import CannotPlace, Node, check_node, judge_need, run_needs
+from services.launch.placement import CannotPlace, Node, check_node, judge_need, run_needs, this_node
 
-CPU = Node(0.0, {"ray.io/node-id": "x"})
+CPU = Node(0.0)
 
 
 def config(**roles: object) -> RunConfig:
@@ -50,3 +50,12 @@ def test_a_judge_elsewhere_needs_no_place_and_one_in_bundles_needs_theirs() -> N
     check_node(run_needs(config(**wanted)), CPU)
     bundles = JudgeConfig.model_validate({"placement_group_bundles": [{"GPU": 1}, {"GPU": 1}]})
     assert judge_need(bundles).gpus == 2.0
+
+
+def test_labels_that_ray_gives_a_node_are_left_to_ray() -> None:
+    check_node(run_needs(config(judge={"resources": {"label_selector": {"ray.io/accelerator-type": "H100"}}})), CPU)
+
+
+def test_this_node_has_the_labels_that_ray_would_give_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_OVERRIDE_LABELS", '{"oars-pool": "judge"}')
+    assert this_node().labels == {"oars-pool": "judge"}
