@@ -20,8 +20,8 @@ BACKGROUND_DIR = Path("/usr/share")
 
 
 def photos_by_split(source: str) -> dict[Split, PhotoTable]:
-    """Photos of `packages`, `wallpapers`, `backgrounds`, `all` (whatever of these is installed) or a folder, in a stable
-    order.
+    """Photos of `packages`, `wallpapers`, `backgrounds`, `all` (whatever of these is installed) or a folder, in a
+    stable order.
 
     Raises NoPhotos naming a source that is none of these.
     """
