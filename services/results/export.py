@@ -1,5 +1,5 @@
 """A finished run's model as a directory that needs nothing of ours: a diffusers pipeline with the aligned transformer,
-the LoRA as files for diffusers and ComfyUI, `restore.py`, and a model card.
+the LoRA as files for diffusers and ComfyUI, `restore.py` with the network that pre-restores, and a model card.
 
 Weights are copied file by file; no tensor but the LoRA's is read.
 """
@@ -19,6 +19,8 @@ from oars.miniature import MINIATURE, resolve_model
 from oars.model_files import check_model
 from oars.report.model_card import ModelFacts, model_card
 from oars.report.summary import read_or_unfinished
+from oars.restorers import portable
+from oars.restorers.weights import weight_files
 from oars.safetensors_metadata import copy_with_metadata
 from services.run.checkpoints import Checkpoints
 from services.run.run_directory import CONFIG, BadRun
@@ -31,13 +33,14 @@ CARD = "README.md"
 def export_run(run: Path, out: Path, licence: str | None) -> ModelFacts:
     """Write `out`, whole or not at all. `licence` None: the one that the base model's card states.
 
-    Raises BadRun, MissingModel, BadCheckpoint.
+    Raises BadRun, MissingModel, MissingNetwork, BadCheckpoint.
     """
     config = load_profile(run / CONFIG)
     base, adapter = resolve_model(config.generator.path, "generator"), run_adapter(run, config)
     check_model(run / "aligned")
     facts = _facts(run, config, base, adapter, licence)
-    write_directory(out, _writer(run, config, base, adapter, facts))
+    network = () if facts.pre_restoration == "none" else weight_files(facts.pre_restoration)
+    write_directory(out, _writer(run, config, base, adapter, facts, network))
     return facts
 
 
@@ -79,13 +82,20 @@ def stated_licence(directory: Path, path: str) -> str:
 
 
 def _writer(
-    run: Path, config: RunConfig, base: Path, adapter: PolicySnapshot, facts: ModelFacts
+    run: Path,
+    config: RunConfig,
+    base: Path,
+    adapter: PolicySnapshot,
+    facts: ModelFacts,
+    network: tuple[Path, ...],
 ) -> Callable[[Path], None]:
     def write(directory: Path) -> None:
         shutil.copytree(base, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("transformer", ".*", CARD))
         _copy_weights(run / "aligned", directory / "transformer", facts.metadata())
         write_lora(directory / "lora", adapter, config.generator.lora, facts.metadata())
         shutil.copy(family_in(base).restore_script, directory / "restore.py")
+        if network:
+            _carry_network(network, directory / "pre_restoration")
         (directory / "oars.json").write_text(facts.json(), encoding="utf-8")
         (directory / CARD).write_text(model_card(facts, read_or_unfinished(run)), encoding="utf-8")
 
@@ -99,3 +109,10 @@ def _copy_weights(source: Path, target: Path, metadata: dict[str, str]) -> None:
             copy_with_metadata(file, target / file.name, metadata)
         else:
             shutil.copy(file, target / file.name)
+
+
+def _carry_network(files: tuple[Path, ...], target: Path) -> None:
+    """The published files unchanged, and the code that runs them in torch."""
+    shutil.copytree(Path(portable.__file__).parent, target, ignore=shutil.ignore_patterns("__pycache__"))
+    for file, name in zip(files, portable.FILES, strict=True):
+        shutil.copyfile(file, target / name)

@@ -1,6 +1,7 @@
 """An exported run in plain diffusers: the same pictures as ours, and a LoRA that loads on its base."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from tiny import SIDE, picture, tiny_config
 from learner import checkpoint
 from learner.adapters import save_adapters
 from oars.alignment.messages import PolicySnapshot
-from oars.config import RunConfig
+from oars.config import RunConfig, load_profile
 from oars.files import sha256
 from oars.generator.families import restore_qwen_edit_plus as restore
 from oars.generator.merge import add_delta
@@ -40,13 +41,18 @@ def snapshot(config: RunConfig, version: int) -> PolicySnapshot:
     return policy.snapshot("ema", version)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run's directory, as the driver leaves it."""
-    folder = tmp_path_factory.mktemp("export")
+def configured(folder: Path, pre_restoration: str) -> RunConfig:
     config = tiny_config(
-        build_tiny(folder / "base"), runs=str(folder / "runs"), sampler={"solver": "euler", "inference_steps": STEPS}
+        folder / "base", runs=str(folder / "runs"), sampler={"solver": "euler", "inference_steps": STEPS}
     )
+    generator = config.generator.model_copy(update={"pre_restoration": pre_restoration})
+    return config.model_copy(update={"generator": generator})
+
+
+def finished_run(folder: Path, pre_restoration: str) -> Path:
+    """Its directory, as the driver leaves it."""
+    build_tiny(folder / "base")
+    config = configured(folder, pre_restoration)
     directory, adapter = begin_run(config, "done"), snapshot(config, 7)
     add_delta(load_transformer(config.generator), adapter, config.generator.lora).save_pretrained(directory / "aligned")
     step = directory / "checkpoints" / "step_7"
@@ -60,6 +66,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return finished_run(tmp_path_factory.mktemp("export"), "none")
+
+
+@pytest.fixture(scope="module")
 def exported(run: Path) -> Path:
     out = run.parent.parent / "exported"
     export_run(run, out, None)
@@ -67,7 +78,7 @@ def exported(run: Path) -> Path:
 
 
 def ours(run: Path, lr: np.ndarray) -> np.ndarray:
-    config = tiny_config(run.parent.parent / "base", sampler={"solver": "euler", "inference_steps": STEPS})
+    config = load_profile(run / "config.yaml")
     weights = load_transformer(config.generator, run / "aligned")
     return Upscaler(load_pipeline(config.generator), weights, config.generator, config.sampler).sample(lr, 4, seed=3)
 
@@ -85,6 +96,21 @@ def test_plain_diffusers_draws_the_same_bytes(run: Path, exported: Path) -> None
     pictures = theirs(pipeline, exported, lr), ours(run, lr)
     np.testing.assert_array_equal(*pictures)
     assert pictures[0].std() > 1
+
+
+def test_the_network_that_pre_restores_travels_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, out, lr = finished_run(tmp_path, "animevideov3"), tmp_path / "exported", picture(1, SIDE // 4)
+    export_run(run, out, None)
+    assert "Real-ESRGAN animevideov3" in (out / "README.md").read_text()
+    assert "Xintao Wang" in (out / "pre_restoration" / "NETWORK_LICENSE").read_text()
+    monkeypatch.syspath_prepend(out)  # as for a script that lies there
+    pictures = theirs(restore.load(out), out, lr), ours(run, lr)
+    np.testing.assert_array_equal(*pictures)
+    carried = sys.modules.pop("pre_restoration")
+    assert carried.__file__ == str(out / "pre_restoration" / "__init__.py")
+    facts = json.loads((out / "oars.json").read_text()) | {"pre_restoration": "none"}
+    (out / "oars.json").write_text(json.dumps(facts))
+    assert np.abs(theirs(restore.load(out), out, lr).astype(int) - pictures[1]).max() > 8
 
 
 @pytest.mark.parametrize("file", ["diffusers", "comfyui"])

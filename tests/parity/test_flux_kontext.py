@@ -55,7 +55,7 @@ def test_euler_equals_the_pipeline(
 ) -> None:
     noise = seeded_noise((1, *conditioning.image_latents.shape), 7, "initial", 0)
     # The exported script: the pipeline as a user calls it.
-    facts = {"scale": 1, "prompt": config.generator.prompt, "steps": STEPS, "cfg": 1.0}
+    facts = {"scale": 1, "prompt": config.generator.prompt, "steps": STEPS, "cfg": 1.0, "pre_restoration": "none"}
     theirs = restore.restore(pipeline, Image.fromarray(picture(0, SIDE)), facts, latents=noise, output_type="latent")
     with torch.no_grad():
         ours = denoise(

@@ -10,8 +10,9 @@ from scipy.signal import correlate2d
 
 from oars.imaging.photos import find_photos
 from oars.metrics.pixel import psnr
-from oars.restorers.ncnn import BadNetwork, NcnnNetwork
-from oars.restorers.pretrained import NetworkUpscaler, load_network
+from oars.restorers.portable.ncnn import BadNetwork, NcnnNetwork
+from oars.restorers.portable.upscaler import NetworkUpscaler
+from oars.restorers.pretrained import load_network
 
 GRAPH = """7767517
 10 14

@@ -33,8 +33,9 @@ from oars.imaging.image_io import read_image
 from oars.imaging.perturbations import to_pixels
 from oars.miniature import MINIATURE, resolve_model
 from oars.model_files import check_model
-from oars.restorers import pretrained
 from oars.restorers import weights as network_weights
+from oars.restorers.portable.upscaler import NetworkUpscaler
+from oars.restorers.pretrained import load_network
 from oars.seeds import derive_seed
 
 Pixels = NDArray[np.uint8]
@@ -67,9 +68,7 @@ def load_enhancer(config: EnhancerConfig, scale: int, batch: int) -> Enhancer:
             method = classical.METHODS[config.method]
             return lambda tasks: [method(task.lr, scale) for task in tasks]
         case NetworkConfig():
-            network = pretrained.NetworkUpscaler(
-                pretrained.load_network(config.network), getattr(torch, config.dtype), batch
-            )
+            network = NetworkUpscaler(load_network(config.network), getattr(torch, config.dtype), batch)
             return lambda tasks: list(network.upscale([task.lr for task in tasks]))
         case GeneratorEnhancerConfig():
             return _generator(config, scale, batch)

@@ -1,7 +1,8 @@
 """Restore a photo with an exported model in plain diffusers: `python restore.py PHOTO OUT.png`.
 
 An export carries this file. It needs torch, diffusers, transformers and Pillow, and reads the `oars.json` beside it:
-prompts, scale, steps and guidance.
+prompts, scale, steps and guidance. Where the model was trained on photos that a network had restored before, the
+folder `pre_restoration` holds that network.
 """
 
 import json
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import FluxKontextPipeline
 from PIL import Image
@@ -27,7 +29,7 @@ def restore(pipeline: FluxKontextPipeline, photo: Image.Image, facts: dict[str, 
     width, height = (side * facts["scale"] // token * token for side in photo.size)
     # The model was trained with its input at the size of its output; the pipeline would take a size of its own.
     return pipeline(
-        image=photo.convert("RGB").resize((width, height), Image.Resampling.BICUBIC),
+        image=_condition(photo, facts).resize((width, height), Image.Resampling.BICUBIC),
         prompt=facts["prompt"],
         width=width,
         height=height,
@@ -38,6 +40,16 @@ def restore(pipeline: FluxKontextPipeline, photo: Image.Image, facts: dict[str, 
         negative_prompt=facts["negative_prompt"] if facts["cfg"] > 1 else None,
         **{"num_inference_steps": facts["steps"], **options},
     ).images[0]
+
+
+def _condition(photo: Image.Image, facts: dict[str, Any]) -> Image.Image:
+    """What the editor sees, at any size."""
+    photo = photo.convert("RGB")
+    if facts["pre_restoration"] == "none":
+        return photo
+    from pre_restoration import pre_restored  # the folder beside this file
+
+    return Image.fromarray(pre_restored(np.asarray(photo)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Restore a photo with an exported model in plain diffusers: `python restore.py PHOTO OUT.png`.
 
 An export carries this file. It needs torch, diffusers, transformers and Pillow, and reads the `oars.json` beside it:
-prompts, scale, steps, guidance, and the area of the picture that the text encoder sees.
+prompts, scale, steps, guidance, and the area of the picture that the text encoder sees. Where the
+model was trained on photos that a network had restored before, the folder `pre_restoration` holds that network.
 """
 
 import json
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import QwenImageEditPlusPipeline
 from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus as edit_plus
@@ -33,7 +35,7 @@ def restore(pipeline: QwenImageEditPlusPipeline, photo: Image.Image, facts: dict
     edit_plus.VAE_IMAGE_SIZE = width * height
     edit_plus.CONDITION_IMAGE_SIZE = facts["text_image_area"]
     return pipeline(
-        image=[photo.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)],
+        image=[_condition(photo, facts).resize((width, height), Image.Resampling.BICUBIC)],
         prompt=facts["prompt"],
         width=width,
         height=height,
@@ -49,6 +51,16 @@ def _mark_picture_tokens(encoder: Any, args: tuple[Any, ...], kwargs: dict[str, 
     if kwargs.get("pixel_values") is not None:
         kwargs["mm_token_type_ids"] = (kwargs["input_ids"] == encoder.config.image_token_id).int()
     return args, kwargs
+
+
+def _condition(photo: Image.Image, facts: dict[str, Any]) -> Image.Image:
+    """What the editor sees, at any size."""
+    photo = photo.convert("RGB")
+    if facts["pre_restoration"] == "none":
+        return photo
+    from pre_restoration import pre_restored  # the folder beside this file
+
+    return Image.fromarray(pre_restored(np.asarray(photo)))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from oars.errors import UserError
-
 _MAGIC = "7767517"
 _HALF = 0x01306B47
 """ncnn's tag in front of float16 weights; 0 stands in front of float32."""
@@ -24,7 +22,7 @@ _ARRAY_KEY = -23300
 Operation = Callable[[list[Tensor]], Tensor]
 
 
-class BadNetwork(UserError, ValueError):
+class BadNetwork(ValueError):
     """A network file that is torn or uses what is not known here; the message names the file."""
 
 
