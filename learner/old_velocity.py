@@ -1,6 +1,7 @@
 """v_old and v_ref of a step's training points, without a gradient (`objective.old_policy.at`).
 
 sampler  the rollout worker evaluated both, with the adapter that it sampled with; they came with the group
+         (Flow-GRPO: v_old is the velocity of the sampling itself)
 latest   evaluated here, v_old with `old` as it stands, whatever version sampled the group
 Where `old` is `current`, nobody evaluates v_old: it is v_theta, detached. Invariant: every rank makes as many forward
 passes as any other, as a partitioned model (ZeRO-3) needs.
@@ -15,7 +16,7 @@ from torch import Tensor
 from learner.engine import Engine
 from learner.plan import Dealt, MicroBatch
 from oars.alignment.messages import TrainingSample
-from oars.alignment.training_points import training_point
+from oars.alignment.objective import indices, training_points
 from oars.config import RunConfig
 from oars.generator.policy import Policy, Role, predict_velocity
 from oars.precision import compute_dtype
@@ -35,13 +36,6 @@ class Frozen:
     """None where `old` is `current`: v_theta, detached."""
     ref: Tensor | None
     """None at KL weight 0."""
-
-
-def points(sample: TrainingSample, batch: MicroBatch) -> tuple[list[int], list[int], Tensor]:
-    """Candidate and point indices, and x_t [B, N, C]."""
-    ks, js = (list(indices) for indices in zip(*batch.points, strict=True))
-    x_t = [training_point(sample.x0[k], sample.t[k, j], sample.seed, k, j) for k, j in batch.points]
-    return ks, js, torch.stack(x_t)
 
 
 def sample_of(samples: Samples, batch: MicroBatch) -> TrainingSample:
@@ -79,15 +73,14 @@ class OldVelocity:
             return {batch: self._velocity(sample_of(samples, batch), batch) for batch in batches}
 
     def _velocity(self, sample: TrainingSample, batch: MicroBatch) -> Tensor:
-        device = self._engine.device
-        ks, js, x_t = points(sample, batch)
-        conditioning, t = [sample.conditioning] * len(x_t), sample.t[ks, js].to(device)
-        return predict_velocity(self._engine.model, x_t.to(device), t, conditioning, self._dtype).cpu()
+        x_t, t = (v.to(self._engine.device) for v in training_points(sample, batch.points))
+        conditioning = [sample.conditioning] * len(t)
+        return predict_velocity(self._engine.model, x_t, t, conditioning, self._dtype).cpu()
 
 
 def _sampled(sample: TrainingSample, batch: MicroBatch, may_lack: int | None) -> Frozen:
     """v_old and v_ref as they came with a group; only one of version `may_lack` comes without v_old."""
     if sample.v_old is None and sample.version != may_lack:
         raise NoOldVelocity(f"group {sample.group_id} came without v_old: its worker has another `objective`")
-    ks, js = (list(indices) for indices in zip(*batch.points, strict=True))
-    return Frozen(*(None if v is None else v[ks, js] for v in (sample.v_old, sample.v_ref)))
+    at = indices(batch.points)
+    return Frozen(*(None if v is None else v[at] for v in (sample.v_old, sample.v_ref)))

@@ -1,8 +1,9 @@
-"""The RL stages on one rank: DiffusionNFT on a LoRA, over the base weights (paper) or those in `weights`.
+"""The RL stages on one rank: the config's objective on a LoRA, over the base weights (paper) or those in `weights`.
 
 Both stages train the same adapter. `current` is trained, `old` follows it by the schedule and is what gets published,
 `ema` is evaluated. Invariants: the step's gradient is that of the objective with the v_old that the config names
-(learner/old_velocity.py); a training point is rebuilt from the group's seed, to the bit as the rollout worker made it.
+(learner/old_velocity.py); what is random in a training point is drawn again from the group's seed, to the bit as the
+rollout worker drew it.
 """
 
 import time
@@ -16,18 +17,19 @@ from torch import Tensor
 
 from learner.adapters import read_adapter, save_adapters
 from learner.engine import Engine
-from learner.old_velocity import Frozen, OldVelocity, Samples, points, sample_of
+from learner.old_velocity import Frozen, OldVelocity, Samples, sample_of
 from learner.plan import MicroBatch, Optimality, deal, micro_batches
 from learner.report import StepReport
+from oars.alignment.flow_grpo import GrpoParts
 from oars.alignment.messages import PolicySnapshot, TrainingSample
-from oars.alignment.nft import LossParts, nft_loss
+from oars.alignment.nft import LossParts
+from oars.alignment.objective import Velocities, objective_loss, part_names, training_points
 from oars.alignment.old_policy import old_is_current, old_policy_eta
 from oars.config import RunConfig
 from oars.generator.policy import ROLES, Policy, Role, load_transformer, predict_velocity
 from oars.precision import compute_dtype
 
 _FOLLOWERS: tuple[Role, ...] = ("old", "ema")
-_LOSSES = ("total", "policy", "positive", "negative", "kl")
 _DRIFTS = ("trained_velocity_norm", "old_distance")
 
 
@@ -54,7 +56,8 @@ class Reinforcement:
         `samples[g]` may be None where `groups_of_rank` does not list g. Raises NothingToTrain, NoOldVelocity.
         """
         start, objective = time.monotonic(), self._config.objective
-        sums = torch.zeros(len(_LOSSES) + len(_DRIFTS), dtype=torch.float64)
+        names = part_names(objective)
+        sums = torch.zeros(len(names) + len(_DRIFTS), dtype=torch.float64)
         batches = micro_batches(optimality, self._points, self._config.optimiser.micro_batch)
         count = sum(len(batch.points) for batch in batches)
         share = deal(batches, self._world)[self._rank]
@@ -63,7 +66,7 @@ class Reinforcement:
         def loss(batch: MicroBatch, counted: bool) -> Tensor:
             parts, drift = self._losses(sample_of(samples, batch), frozen[batch], batch, optimality[batch.group])
             if counted:
-                values = [getattr(parts, name) for name in _LOSSES] + drift
+                values = [getattr(parts, name) for name in names] + drift
                 sums.add_(torch.stack([v.detach().double().sum() for v in values]).cpu())
             return parts.total.sum() * (counted * self._world / count)
 
@@ -74,7 +77,7 @@ class Reinforcement:
         self._follow("old", eta)
         self._follow("ema", objective.ema)
         means = (self._engine.total(sums) / count).tolist()
-        losses, drifts = dict(zip(_LOSSES, means, strict=False)), means[len(_LOSSES) :]
+        losses, drifts = dict(zip(names, means, strict=False)), means[len(names) :]
         drift = {name: value**0.5 for name, value in zip(_DRIFTS, drifts, strict=True)}
         return StepReport(self.steps, self.version, losses, grad_norm, drift, time.monotonic() - start, eta)
 
@@ -90,16 +93,16 @@ class Reinforcement:
 
     def _losses(
         self, sample: TrainingSample, frozen: Frozen, batch: MicroBatch, optimality: Optimality
-    ) -> tuple[LossParts, list[Tensor]]:
+    ) -> tuple[LossParts | GrpoParts, list[Tensor]]:
         """Per-point loss parts, and the mean squares of v_theta and of v_theta - v_old, all [B]."""
         device = self._engine.device
-        ks, js, x_t = points(sample, batch)
-        x_t, x0, t = (v.to(device) for v in (x_t, sample.x0[ks], sample.t[ks, js]))
+        x_t, t = (v.to(device) for v in training_points(sample, batch.points))
         v_ref = None if frozen.ref is None else frozen.ref.to(device)
-        r = torch.tensor([optimality[k] for k in ks], dtype=torch.float32, device=device)
+        r = torch.tensor([optimality[k] for k, _ in batch.points], dtype=torch.float32, device=device)
         v_theta = predict_velocity(self._engine.model, x_t, t, [sample.conditioning] * len(t), self._dtype)
         v_old = v_theta.detach() if frozen.old is None else frozen.old.to(device)
-        parts = nft_loss(v_theta, v_old, v_ref, x_t, x0, t, r, self._config.objective)
+        velocities = Velocities(v_theta, v_old, v_ref)
+        parts = objective_loss(velocities, x_t, t, sample, batch.points, r, self._config.objective)
         drift = [v.detach().square().flatten(1).mean(1) for v in (v_theta, v_theta - v_old)]
         return parts, drift
 

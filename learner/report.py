@@ -12,7 +12,8 @@ class StepReport:
     version: int
     """Newest published version; -1 in the cold start."""
     loss: dict[str, float]
-    """`total`, and in RL its parts `policy`, `positive`, `negative`, `kl`."""
+    """`total`, and in RL its parts: `policy`, `positive`, `negative`, `kl`; of Flow-GRPO `policy`, `kl`, the mean
+    `ratio` and the share `clipped`."""
     grad_norm: float
     """Gradient norm before clipping."""
     drift: dict[str, float]

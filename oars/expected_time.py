@@ -48,7 +48,10 @@ def _step(config: RunConfig, stage: RLStageConfig, size: float) -> float:
     objective, sampler = config.objective, config.sampler
     candidates = stage.groups * config.rollout.candidates
     points = candidates * objective.timesteps
-    velocities = points * (1 + (objective.kl_weight > 0)) * _VELOCITY * size
+    evaluated = (objective.kind == "diffusion_nft") + (
+        objective.kl_weight > 0
+    )  # Flow-GRPO's v_old is the sampler's own
+    velocities = points * evaluated * _VELOCITY * size
     at_worker = objective.old_policy.at == "sampler"
     sampling = candidates * (_CODED + sampler.steps * _PASS) * size + at_worker * velocities
     training = points * _POINT * size + (not at_worker) * velocities

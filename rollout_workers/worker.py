@@ -1,5 +1,5 @@
-"""One rollout worker: it draws a group's K candidates with the adapter that it holds, and evaluates v_old with it where
-the config asks for the sampler's (`objective.old_policy.at`).
+"""One rollout worker: it draws a group's K candidates with the adapter that it holds, and gives v_old along where the
+config asks for the sampler's (`objective.old_policy.at`).
 
 A worker holds the weights that RL is on and one adapter, `old`. Invariants: it samples only with a version that it
 installed whole and whose digest it recomputed from the model; what it returns follows from the request, the version and
@@ -28,10 +28,11 @@ from oars.device import cap_device_memory
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
 from oars.generator.policy import Policy, Role, load_pipeline
-from oars.generator.sampler import denoise, flow_times
+from oars.generator.sampler import denoise_with_noise, flow_times
 from oars.metrics.place import place
 from oars.precision import compute_repeatably
 from oars.seeds import seeded_noise
+from rollout_workers.drawn import Drawn, Recorder, step_noises
 from rollout_workers.metrics import WorkerMetrics
 
 
@@ -100,10 +101,12 @@ class RolloutWorker:
                 conditioning = self._conditioner.condition(request.lr, height, width)
             times = flow_times(self._scheduler, self._config.sampler.steps, _tokens(conditioning))
             with clock.phase("denoise"):
-                x0, velocity_norm = self._denoise(request, conditioning, times)
+                drawn = self._denoise(request, conditioning, times)
             with clock.phase("decode"):
-                images = np.concatenate([self._codec.decode(part, conditioning.grid) for part in self._batches(x0)])
-            training = self._training_sample(request, conditioning, x0, times, clock)
+                images = np.concatenate(
+                    [self._codec.decode(part, conditioning.grid) for part in self._batches(drawn.x0)]
+                )
+            training = self._training_sample(request, conditioning, drawn, times, clock)
         self._metrics.sampled(len(images), clock.seconds)
         receipt = RolloutReceipt(
             group_id=request.group_id,
@@ -113,33 +116,48 @@ class RolloutWorker:
             digest=held.digest,
             bound_tensors=held.bound_tensors,
             seconds=clock.seconds,
-            drift=_drift(request.lr, images, x0) | {"velocity_norm": velocity_norm},
+            drift=_drift(request.lr, images, drawn.x0) | {"velocity_norm": drawn.velocity_norm},
         )
         return receipt, images, training
 
-    def _denoise(self, request: RolloutRequest, conditioning: Conditioning, times: Tensor) -> tuple[Tensor, float]:
-        """x_0 [K, N, C] from the noise that the request's seed gives, and the velocities' root mean square."""
-        shape, squares = tuple(conditioning.image_latents.shape), []
+    def _denoise(self, request: RolloutRequest, conditioning: Conditioning, times: Tensor) -> Drawn:
+        """Candidates from the noise that the request's seed gives."""
+        shape, objective = tuple(conditioning.image_latents.shape), self._config.objective
+        recorder = Recorder(len(times) - 1, objective.noisy_steps)
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
-            v = self._policy.velocity(x, t, conditioning, "old")
-            squares.append(v.square().flatten(1).mean(1))
-            return v
+            return recorder.saw(x, self._policy.velocity(x, t, conditioning, "old"))
 
         noise = torch.stack([seeded_noise(shape, request.seed, "initial", k) for k in range(request.candidates)])
-        drawn = [denoise(velocity, part, times, self._config.sampler.solver) for part in self._batches(noise)]
-        return torch.cat(drawn), torch.cat(squares).mean().sqrt().item()
+        fresh = step_noises(shape, request.seed, request.candidates, objective.noisy_steps)
+        solver, level = self._config.sampler.solver, objective.flow_grpo.noise
+        parts = zip(self._batches(noise), self._batches(fresh), strict=True)
+        return recorder.drawn([denoise_with_noise(velocity, x, times, solver, own, level) for x, own in parts])
 
     def _training_sample(
-        self, request: RolloutRequest, conditioning: Conditioning, x0: Tensor, times: Tensor, clock: "_Clock"
+        self, request: RolloutRequest, conditioning: Conditioning, drawn: Drawn, times: Tensor, clock: "_Clock"
     ) -> TrainingSample:
-        t, frozen = training_times(times, request.seed, len(x0), self._config.objective), {}
-        if roles := _evaluated_roles(self._config, request.version):
+        objective, x0 = self._config.objective, drawn.x0
+        t, frozen = training_times(times, request.seed, len(x0), objective), {}
+        roles = _evaluated_roles(self._config, request.version)
+        if drawn.x_t is not None and roles.pop("v_old", None):
+            frozen["v_old"] = drawn.v
+        if roles:
             with clock.phase("old_velocity"):
-                x_t = _training_points(request.seed, x0, t)
-                frozen = {name: self._velocity(x_t, t, conditioning, role) for name, role in roles.items()}
-        v_old, v_ref = frozen.get("v_old"), frozen.get("v_ref")
-        return TrainingSample(request.group_id, request.seed, request.version, conditioning, x0.cpu(), t, v_old, v_ref)
+                x_t = _training_points(request.seed, x0, t) if drawn.x_t is None else drawn.x_t.flatten(0, 1)
+                frozen |= {name: self._velocity(x_t, t, conditioning, role) for name, role in roles.items()}
+        return TrainingSample(
+            group_id=request.group_id,
+            seed=request.seed,
+            version=request.version,
+            conditioning=conditioning,
+            x0=x0.cpu(),
+            t=t,
+            v_old=frozen.get("v_old"),
+            v_ref=frozen.get("v_ref"),
+            x_t=drawn.x_t,
+            t_next=None if drawn.x_t is None else training_times(times[1:], request.seed, len(x0), objective),
+        )
 
     def _velocity(self, x_t: Tensor, t: Tensor, conditioning: Conditioning, role: Role | None) -> Tensor:
         """[K, T, N, C] on the CPU, at x_t [K * T, N, C] and t [K, T]."""

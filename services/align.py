@@ -68,7 +68,7 @@ async def rl_group(runner: GroupRunner, group: AdmittedGroup, attempt: int) -> S
 async def rl_step(conductor: Conductor, running: StageRun, batch: list[ScoredGroup]) -> None:
     """One optimiser step on a batch of groups."""
     groups = training_groups(batch, conductor.config.objective.optimality)  # rewards R -> optimality r in [0, 1]
-    report = await conductor.train(running, groups)  # the objective (oars/alignment/nft.py), AdamW, old <- blend
+    report = await conductor.train(running, groups)  # oars/alignment/objective.py, AdamW, old <- blend
     if report is None:  # no finite gradient: the batch was dropped
         return
     await conductor.publish()  # `old` as the next version, to every rollout worker

@@ -1,1 +1,1 @@
-"""Flow matching, DiffusionNFT and what they need: optimality, group filter, old-policy schedules, seeds."""
+"""Flow matching, DiffusionNFT and its baseline Flow-GRPO, and what they need: optimality, group filter, seeds."""

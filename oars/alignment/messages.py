@@ -98,6 +98,11 @@ class TrainingSample:
     takes v_theta for it."""
     v_ref: Tensor | None
     """[K, T, N, C] velocity with the adapter off; None when the KL weight is 0, or where the learner evaluates it."""
+    x_t: Tensor | None = None
+    """[K, T, N, C] where the rollout's steps with noise began (Flow-GRPO), the noise of step j being
+    `step_noise(shape, seed, k, j)`; None for DiffusionNFT, whose x_t are not on the rollout's way."""
+    t_next: Tensor | None = None
+    """[K, T] times at which those steps ended."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ from oars.seeds import derive_seed, seeded_noise
 
 def training_times(times: Tensor, seed: int, candidates: int, objective: ObjectiveConfig) -> Tensor:
     """[K, T]: T = `objective.timesteps` distinct times a candidate, or as many as there are, descending, out of the
-    rollout's own [steps + 1] `times` (the final 0 excluded)."""
+    rollout's own [steps + 1] `times` (the final 0 excluded). For Flow-GRPO the first T, which carry the noise."""
     own = times[:-1]
+    if objective.kind == "flow_grpo":
+        return own[: objective.timesteps].expand(candidates, -1)
 
     def drawn(candidate: int) -> Tensor:
         generator = torch.Generator().manual_seed(derive_seed(seed, "times", candidate))

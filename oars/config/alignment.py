@@ -53,17 +53,34 @@ class OldPolicyConfig(Config):
     """Optimiser steps of `delayed_linear` with eta = 0."""
 
 
-class ObjectiveConfig(Config):
-    """DiffusionNFT (arXiv 2509.16117)."""
+class FlowGrpoConfig(Config):
+    """Flow-GRPO (arXiv 2505.05470): sampling steps with noise, and the clip of the policies' ratio."""
 
+    noise: PositiveFloat = 0.7
+    """a of the noise's rate a sqrt(t / (1 - t)) (published: 0.7)."""
+    clip_range: PositiveFloat = 1e-4
+    """A ratio beyond 1 +- this has no gradient that would take it further (published: 1e-4)."""
+
+
+class ObjectiveConfig(Config):
+    """DiffusionNFT (arXiv 2509.16117), or Flow-GRPO as the baseline."""
+
+    kind: Literal["diffusion_nft", "flow_grpo"] = "diffusion_nft"
+    """`diffusion_nft`: rollouts without noise; x_0 regression at any points (paper). `flow_grpo`: the first
+    `timesteps` rollout steps carry noise, and their log-probabilities get a clipped policy gradient; it needs
+    `old_policy.at: sampler`, and `beta`, `normaliser` and `normaliser_floor` are not read."""
+    flow_grpo: FlowGrpoConfig = FlowGrpoConfig()
+    """Read by `flow_grpo` alone."""
     beta: PositiveFloat = 1.0
     """Distance of the positive and the negative branch from v_old; both meet there for beta = 0 (Edit-R1: 1)."""
     kl_weight: NonNegativeFloat = 1e-4
-    """Weight of ||v_theta - v_ref||^2 (published: 1e-4). 0 saves the reference's forward passes."""
+    """Weight of ||v_theta - v_ref||^2 (published: 1e-4); of the steps' KL divergence in Flow-GRPO (published: 0 to
+    0.04). 0 saves the reference's forward passes."""
     clip_max: PositiveFloat = 5.0
-    """Factor on the policy loss (Edit-R1's adv_clip_max)."""
+    """Factor on the policy loss (Edit-R1's adv_clip_max); in Flow-GRPO the greatest advantage."""
     timesteps: PositiveInt = 5
-    """Training points a candidate, chosen from the rollout's own timesteps (Edit-R1: 5 of 6)."""
+    """Training points a candidate, chosen from the rollout's own timesteps (Edit-R1: 5 of 6). In Flow-GRPO the first
+    ones, at most `sampler.steps` - 2 (ours): noise in the last two steps would stay in the pictures."""
     normaliser: Literal["error", "time"] = "error"
     """Divisor of a candidate's squared error. `error`: its own mean error, at timesteps drawn for each candidate
     (published). `time`: t, at timesteps that the group's candidates share (ours): removes part of the step that is the
@@ -75,6 +92,11 @@ class ObjectiveConfig(Config):
     old_policy: OldPolicyConfig = OldPolicyConfig()
     ema: float = Field(default=0.9, ge=0, lt=1)
     """Decay of the adapter's evaluation average (published: 0.9)."""
+
+    @property
+    def noisy_steps(self) -> int:
+        """T, rollout steps that carry noise: all training points of Flow-GRPO, none of DiffusionNFT."""
+        return self.timesteps if self.kind == "flow_grpo" else 0
 
 
 class OptimiserConfig(Config):

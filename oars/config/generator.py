@@ -47,7 +47,7 @@ class SamplerConfig(Config):
 
     solver: Literal["dpm2m", "euler"] = "dpm2m"
     """`dpm2m`: second-order multistep DPM-Solver on the flow schedule, with Euler at both ends and over long steps.
-    `euler`: Euler throughout."""
+    `euler`: Euler throughout. Rollouts of Flow-GRPO take their steps with noise by Euler-Maruyama."""
     steps: int = Field(default=6, ge=2)
     """Denoising steps in rollouts (paper: 6); at least 2, because the shifted schedule has two ends."""
     inference_steps: int = Field(default=40, ge=2)

@@ -76,6 +76,15 @@ class RunConfig(Config):
         return self
 
     @model_validator(mode="after")
+    def _flow_grpo_can_work(self) -> Self:
+        objective, steps = self.objective, self.sampler.steps
+        if objective.kind == "flow_grpo" and objective.old_policy.at != "sampler":
+            raise ValueError("objective.old_policy.at: flow_grpo needs `sampler`; its ratio is to who sampled")
+        if objective.noisy_steps > steps - 2:
+            raise ValueError(f"objective.timesteps: flow_grpo takes at most {steps - 2} of sampler.steps {steps}")
+        return self
+
+    @model_validator(mode="after")
     def _can_be_watched(self) -> Self:
         least = max(LEAST_WATCHED, LEAST_WATCHED_LR * self.data.scale)
         if self.alarms.every and self.data.crop < least:

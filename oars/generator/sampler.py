@@ -1,4 +1,4 @@
-"""Denoising: the flow schedule of the model's own scheduler, and two deterministic solvers on it.
+"""Denoising: the flow schedule of the model's own scheduler, two deterministic solvers on it, and Flow-GRPO's SDE.
 
 `t` is the flow time (diffusers: sigma), 1 at pure noise and 0 at data: x_t = (1 - t) x_0 + t noise, v = noise - x_0.
 `euler` is what `QwenImageEditPlusPipeline` does. `dpm2m` is the second-order multistep DPM-Solver++ in the data
@@ -15,6 +15,8 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus import calculate_shift
 from torch import Tensor
+
+from oars.alignment.flow_grpo import step_mean, step_std
 
 Solver = Literal["euler", "dpm2m"]
 Velocity = Callable[[Tensor, Tensor], Tensor]
@@ -43,6 +45,18 @@ def denoise(velocity: Velocity, noise: Tensor, times: Tensor, solver: Solver) ->
         x = _multistep(x, data, previous_data, times[step - 1], now, then) if second_order else x + (then - now) * v
         previous_data = data
     return x
+
+
+def denoise_with_noise(
+    velocity: Velocity, noise: Tensor, times: Tensor, solver: Solver, fresh: Tensor, level: float
+) -> Tensor:
+    """As `denoise`, but the first T steps are Flow-GRPO's: they add `fresh` [B, T, N, C], standard normal, at noise
+    level `level`."""
+    x, count = noise.float(), fresh.shape[1]
+    for step, (now, then) in enumerate(pairwise(times[: count + 1])):
+        v = velocity(x, now.expand(len(x)).to(x.device)).float()
+        x = step_mean(x, v, now, then, level) + step_std(now, then, level) * fresh[:, step]
+    return denoise(velocity, x, times[count:], solver)
 
 
 def guided(velocity: Velocity, negative: Velocity, scale: float) -> Velocity:

@@ -4,9 +4,9 @@ them.
 `RaySampleStore` keeps each group's TrainingSample as `experience/<group id>.safetensors` in the run directory, whole or
 not at all, so that a driver that starts again, or new learner ranks, find every group that is finished and not yet safe
 in the oldest checkpoint. A sample weighs K latents, some 6 MB in the paper's setting; K (1 + T (1 + [KL > 0])), some
-70 MB, where the rollout worker evaluates the old policy. So it never passes through the driver: Ray tasks on the node
-that holds it write and read it, and the driver sees refs, paths and errors. The run directory must be on storage that
-all nodes see.
+70 MB, where the rollout worker evaluates the old policy; and K T more for Flow-GRPO, which keeps the rollout's steps.
+So it never passes through the driver: Ray tasks on the node that holds it write and read it, and the driver sees refs,
+paths and errors. The run directory must be on storage that all nodes see.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from services.control.protocols import BadSample
 from services.run.storage import storage_fault
 
 _SUFFIX = ".safetensors"
-_TENSORS = ("x0", "t", "v_old", "v_ref")
+_TENSORS = ("x0", "t", "v_old", "v_ref", "x_t", "t_next")
 # Disk and memory, hardly any computing: a task must not wait for a core that sampling has taken.
 _TASK = {"num_cpus": 0, "max_retries": 3}
 

@@ -55,6 +55,11 @@ def _profile(tmp_path: Path, text: str) -> Path:
         ("rollout: {candidates: 0}", "rollout.candidates"),
         ("objective: {old_policy: {schedule: quadratic}}", "objective.old_policy.schedule"),
         ("objective: {old_policy: {at: learner}}", "objective.old_policy.at"),
+        ("objective: {kind: flow_grpo, timesteps: 4}", "objective.old_policy.at: flow_grpo needs `sampler`"),
+        (
+            "objective: {kind: flow_grpo, old_policy: {at: sampler}}",
+            "objective.timesteps: flow_grpo takes at most 4 of sampler.steps 6",
+        ),
         ("data: {crop: 1536}", "data.crop: 1536**2 pixels are not in judge.min_pixels .. judge.max_pixels"),
         ("data: {crop: 500}", "data.crop: 500 is no multiple of 8 and of the scale 4"),
         ("{generator: {path: /g}, data: {crop: 504}}", "data.crop: 504 is no multiple of 16"),

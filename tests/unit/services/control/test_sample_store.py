@@ -33,7 +33,8 @@ def equal(one: TrainingSample, other: TrainingSample) -> bool:
 
 def test_a_sample_comes_back_bit_for_bit(tmp_path: Path) -> None:
     written = sample()
-    for one in (written, replace(written, v_ref=None)):
+    of_flow_grpo = replace(written, x_t=torch.randn(2, 3, 4, 3), t_next=torch.rand(1, 3).expand(2, 3))
+    for one in (written, replace(written, v_ref=None), of_flow_grpo):
         write_sample(tmp_path / "g1.safetensors", one)
         assert equal(read_sample(tmp_path / "g1.safetensors"), one)
     assert [path.name for path in tmp_path.iterdir()] == ["g1.safetensors"]
