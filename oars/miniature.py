@@ -89,4 +89,5 @@ def verify_files(directory: Path) -> int:
 
 
 def _files(directory: Path) -> list[Path]:
-    return sorted(p for part in ("generator", "judge") for p in (directory / part).rglob("*") if p.is_file())
+    parts = (p for part in ("generator", "judge") for p in (directory / part).rglob("*") if p.is_file())
+    return sorted([*parts, *directory.glob("*.safetensors")])

@@ -10,7 +10,7 @@ from typing import Any
 
 from oars.errors import UserError
 
-PIPELINE_INDEX, MODEL_CONFIG = "model_index.json", "config.json"
+PIPELINE_INDEX, MODEL_CONFIG, SAFETENSORS = "model_index.json", "config.json", ".safetensors"
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 _STEMS = ("model", "diffusion_pytorch_model")  # transformers' and diffusers'
@@ -38,6 +38,14 @@ def check_model(directory: Path) -> None:
     _check_json_files(directory)
     for file in _weights(directory):
         _check_safetensors(file)
+
+
+def check_weights(path: Path) -> None:
+    """A model's directory, or a LoRA's safetensors file. Raises MissingModel."""
+    if path.suffix == SAFETENSORS:
+        _check_safetensors(path)
+    else:
+        check_model(path)
 
 
 def check_tokenizer(directory: Path) -> None:

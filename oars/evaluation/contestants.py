@@ -1,6 +1,7 @@
 """The models that an evaluation compares, by short texts, and each as one function: LR -> SR.
 
     base                   the profile's generator          generator:DIR   another directory in diffusers' format
+    aligned                the same with the LoRA that it comes with
     bicubic, lanczos ...   a filter of curation             x4plus, dat-light ...   a network of curation
     folder:DIR             outputs made elsewhere: DIR/<picture>.png, or DIR/<benchmark>/<picture>.png
     python:MODULE:FUNCTION called as function(lr uint8 [h, w, 3], scale, seed) -> uint8 [H, W, 3]
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
+from oars.aligned_lora import aligned_lora
 from oars.compass.data.classical import METHODS
 from oars.compass.data.enhancers import Task, check_enhancer, ingredients, load_enhancer
 from oars.config.curation import CallableConfig, ClassicalConfig, EnhancerConfig, FolderConfig, NetworkConfig
@@ -22,7 +24,7 @@ from oars.errors import UserError
 from oars.files import fingerprint
 from oars.imaging.image_io import Pixels
 from oars.miniature import resolve_model
-from oars.model_files import check_model
+from oars.model_files import check_weights
 from oars.names import printable
 from oars.seeds import derive_seed
 
@@ -62,14 +64,16 @@ def contestant(name: str, text: str, sampling: Sampling) -> Contestant:
     kind, _, rest = text.partition(":")
     if text == "base":
         return generated(name, sampling, None)
+    if text == "aligned":
+        return generated(name, sampling, _lora(sampling.generator.path))
     if kind == "generator" and rest:
         own = sampling.generator.model_copy(update={"path": rest})
         return generated(name, replace(sampling, generator=own), None)
     config = _enhancer(text, kind, rest)
     if config is None:
         raise BadContestant(
-            f"model {printable(text)!r}: expected {', '.join(('base', *METHODS, *_NETWORKS))}, run:ID, sft:ID, "
-            "generator:DIR, folder:DIR or python:MODULE:FUNCTION"
+            f"model {printable(text)!r}: expected {', '.join(('base', 'aligned', *METHODS, *_NETWORKS))}, run:ID, "
+            "sft:ID, generator:DIR, folder:DIR or python:MODULE:FUNCTION"
         )
     check_enhancer(config, sampling.scale)
     return Contestant(
@@ -80,10 +84,10 @@ def contestant(name: str, text: str, sampling: Sampling) -> Contestant:
 
 
 def generated(name: str, sampling: Sampling, weights: Path | None) -> Contestant:
-    """A generator, with another transformer's weights if they are given. Raises MissingModel."""
+    """A generator, with another transformer's weights or a LoRA if they are given. Raises MissingModel."""
     directory = resolve_model(sampling.generator.path, "generator")
     if weights is not None:
-        check_model(weights)
+        check_weights(weights)
     else:  # the base is guided as it is meant to be
         guided = sampling.sampler.model_copy(update={"inference_cfg": sampling.sampler.base_cfg})
         sampling = replace(sampling, sampler=guided)
@@ -93,6 +97,14 @@ def generated(name: str, sampling: Sampling, weights: Path | None) -> Contestant
         [fingerprint(path) for path in (directory, weights) if path is not None],
     ]
     return Contestant(name, lambda benchmark, picture: made_by, lambda: _upscaling(sampling, weights))
+
+
+def _lora(generator: str) -> Path:
+    if (lora := aligned_lora(resolve_model(generator, "generator"))) is None:
+        raise BadContestant(
+            f"model 'aligned': the generator {printable(generator)!r} comes with no LoRA; name a run:ID"
+        )
+    return lora
 
 
 def _enhancer(text: str, kind: str, rest: str) -> EnhancerConfig | None:

@@ -8,20 +8,23 @@ rank. ComfyUI reads `diffusion_model.<layer>` with `lora_down`, `lora_up` and th
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from diffusers import ModelMixin
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from oars.alignment.messages import PolicySnapshot
 from oars.config import LoraConfig
+from oars.generator.merge import add_delta
 
 _A, _B = ".lora_A.weight", ".lora_B.weight"
+_DIFFUSERS = "transformer."
 
 
 def diffusers_keys(snapshot: PolicySnapshot, lora: LoraConfig) -> dict[str, Tensor]:
     """For `load_lora_weights` of a diffusers pipeline; float32."""
     scale = lora.alpha / lora.rank
     return {
-        f"transformer.{name}": tensor * scale if name.endswith(_B) else tensor
+        f"{_DIFFUSERS}{name}": tensor * scale if name.endswith(_B) else tensor
         for name, tensor in snapshot.tensors.items()
     }
 
@@ -42,3 +45,9 @@ def write_lora(directory: Path, snapshot: PolicySnapshot, lora: LoraConfig, meta
     directory.mkdir()
     for name, keys in (("diffusers", diffusers_keys), ("comfyui", comfyui_keys)):
         save_file(keys(snapshot, lora), directory / f"{name}.safetensors", metadata={"format": "pt"} | metadata)
+
+
+def add_lora(transformer: ModelMixin, file: Path) -> ModelMixin:
+    """Add what a file with diffusers' keys says to `transformer` in place; return it. Raises AdapterMismatch."""
+    tensors = {name.removeprefix(_DIFFUSERS): tensor for name, tensor in load_file(file).items()}
+    return add_delta(transformer, PolicySnapshot(0, "", tensors), LoraConfig(rank=1, alpha=1))

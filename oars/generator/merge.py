@@ -11,9 +11,12 @@ from torch import Tensor
 
 from oars.alignment.messages import PolicySnapshot
 from oars.config import LoraConfig
-from oars.generator.policy import AdapterMismatch
 
 _A, _B = ".lora_A.weight", ".lora_B.weight"
+
+
+class AdapterMismatch(RuntimeError):
+    """An adapter did not bind to the model tensor by tensor, or is not the one that was announced."""
 
 
 def lora_deltas(snapshot: PolicySnapshot, lora: LoraConfig) -> dict[str, Tensor]:
@@ -28,14 +31,15 @@ def lora_deltas(snapshot: PolicySnapshot, lora: LoraConfig) -> dict[str, Tensor]
 
 @torch.no_grad()
 def add_delta(transformer: ModelMixin, snapshot: PolicySnapshot, lora: LoraConfig) -> ModelMixin:
-    """Add the adapter's delta to `transformer` in place; return it. Raises AdapterMismatch unless all of it binds."""
+    """Add the adapter's delta to `transformer` in place, each sum in float32; return it. Raises AdapterMismatch unless
+    all of it binds."""
     weights = dict(transformer.named_parameters())
     deltas = lora_deltas(snapshot, lora)
     if not deltas or not deltas.keys() <= weights.keys():
         unknown = next(iter(deltas.keys() - weights.keys()), "no adapter tensors")
         raise AdapterMismatch(f"cannot merge version {snapshot.version}: {unknown}")
     for name, delta in deltas.items():
-        weights[name].add_(delta.to(weights[name]))
+        weights[name].copy_(weights[name].float() + delta.to(weights[name].device))
     return transformer
 
 

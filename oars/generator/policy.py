@@ -21,8 +21,10 @@ from oars.alignment.messages import Conditioning, PolicySnapshot
 from oars.config import GeneratorConfig, LoraConfig
 from oars.generator.families import family_in, family_of
 from oars.generator.flags import check_flags
+from oars.generator.lora_files import add_lora
+from oars.generator.merge import AdapterMismatch
 from oars.miniature import resolve_model
-from oars.model_files import check_model
+from oars.model_files import SAFETENSORS, check_weights
 from oars.precision import compute_dtype, computing_in, computing_in_float32
 from oars.seeds import derive_seed, seeded_noise
 
@@ -30,12 +32,8 @@ Role = Literal["current", "old", "ema"]
 ROLES: tuple[Role, ...] = ("current", "old", "ema")
 
 
-class AdapterMismatch(RuntimeError):
-    """An adapter did not bind to the model tensor by tensor, or is not the one that was announced."""
-
-
 def load_pipeline(config: GeneratorConfig, weights: Path | None = None) -> DiffusionPipeline:
-    """The pipeline directory named by the config, on the CPU, with its own transformer or the one in `weights`.
+    """The pipeline directory named by the config, on the CPU, with its own transformer or that of `weights`.
 
     Weights are held in the precision of their arithmetic; the VAE's in float32, whose rounding would show in the
     pictures.
@@ -49,14 +47,20 @@ def load_pipeline(config: GeneratorConfig, weights: Path | None = None) -> Diffu
 def load_transformer(
     config: GeneratorConfig, weights: Path | None = None, dtype: torch.dtype | None = None
 ) -> ModelMixin:
-    """The base transformer, or the one in `weights` (a diffusers transformer directory, such as SFT weights), held in
-    `dtype`; None: in the precision of its arithmetic. Raises MissingModel, UnknownFlag."""
+    """The base transformer, or that of `weights`: a diffusers transformer directory, such as SFT weights, or the file
+    of a LoRA on the base. Held in `dtype`; None: in the precision of its arithmetic.
+
+    Raises MissingModel, UnknownFlag, AdapterMismatch.
+    """
     if weights is not None:
-        check_model(weights)
+        check_weights(weights)
     base = resolve_model(config.path, "generator")
-    model, directory = family_in(base).transformer_class, weights or base / "transformer"
+    lora = weights if weights and weights.suffix == SAFETENSORS else None
+    directory = base / "transformer" if weights is None or lora else weights
+    model = family_in(base).transformer_class
     check_flags(directory, model)
-    return model.from_pretrained(directory, dtype=dtype or compute_dtype(config.dtype))
+    transformer = model.from_pretrained(directory, dtype=dtype or compute_dtype(config.dtype))
+    return add_lora(transformer, lora) if lora else transformer
 
 
 class Policy:

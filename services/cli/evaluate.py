@@ -28,8 +28,8 @@ def evaluate(
             "--model",
             "-m",
             metavar="[NAME=]MODEL",
-            help="base, run:ID (aligned), sft:ID, generator:DIR, folder:DIR, bicubic, x4plus, dat-light, ..., "
-            "python:MODULE:FUNCTION. Default: bicubic and base.",
+            help="base, aligned (base with the LoRA beside it), run:ID (a run's aligned), sft:ID, generator:DIR, "
+            "folder:DIR, bicubic, x4plus, dat-light, ..., python:MODULE:FUNCTION. Default: bicubic and base.",
         ),
     ] = None,
     baseline: Annotated[

@@ -1,4 +1,4 @@
-"""`oars upscale PHOTOS`: enlarge photos and folders with a generator directory, or with what a run has aligned."""
+"""`oars upscale PHOTOS`: enlarge photos and folders, aligned by a run or as the generator comes, or with its base."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Colour = Literal["low_pass", "wavelet", "adain", "none"]
 Format = Literal["png", "jpg", "webp", "tif"]
+Weights = Literal["aligned", "base"]
+ALIGNED = "aligned"
+"""Folder of a run."""
 
 
 def upscale(
@@ -33,11 +36,18 @@ def upscale(
     scale: Annotated[
         float | None, typer.Option(min=1.0, max=64.0, help="Enlargement, such as 1.5, 2 or 8. Default: the model's.")
     ] = None,
-    run: Annotated[str | None, typer.Option(help="Use this run's aligned weights. Default: the base weights.")] = None,
+    run: Annotated[str | None, typer.Option(help="Draw with this run's generator and settings.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder that holds the run directories.")] = Path("runs"),
     profile: Annotated[
         Path | None, typer.Option(help="Run profile for generator and sampler. Default: the run's own, or tiny.")
     ] = None,
+    weights: Annotated[
+        Weights,
+        typer.Option(
+            help="`aligned`: the run's; without a run, the base plus the LoRA that it comes with, if any. `base`: the "
+            "base alone."
+        ),
+    ] = "aligned",
     seed: Annotated[int, typer.Option(help="Seed of the initial noise.")] = 0,
     candidates: Annotated[
         int, typer.Option(min=1, max=64, help="Draw so many and keep the one that COMPASS prefers.")
@@ -52,16 +62,16 @@ def upscale(
     Folders are searched through; their outputs and upscale.json lie in one folder, and the same command goes on after
     an interruption. An enlargement beyond the model's own scale goes over the picture again.
     """
-    from oars.imaging.encoding import check_format
     from services.results.enlargement_tasks import enlargement_tasks
-    from services.results.enlargements import REPORT, Settings, count_tiles, enlarge_folder, left_to_do, read_report
+    from services.results.enlargements import Settings
 
-    weights = _weights(run, runs)
-    config = _config(weights, profile)
+    directory = _aligned_run(run, runs) if run else None
+    config = _config(directory, profile)
+    transformer = _transformer(config, directory, weights)
     tasks, folder = enlargement_tasks(photos, out, scale or config.data.scale, format_)
     settings = Settings(
         generator=config.generator.path,
-        weights_digest=_digest(config, weights),
+        weights_digest=_digest(config, transformer),
         scale=scale or config.data.scale,
         model_scale=config.data.scale,
         sampler=config.sampler,
@@ -71,33 +81,40 @@ def upscale(
         judge=config.judge.path if candidates > 1 else None,
     )
     if folder is None:
-        check_format(tasks[0].target)
-        _one(config, weights, settings, tasks[0])
+        _one(config, transformer, settings, tasks[0])
         return
+    _all(config, transformer, settings, tasks, folder)
+
+
+def _one(config: RunConfig, transformer: Path | None, settings: "Settings", task: "Task") -> None:
+    from oars.imaging.encoding import check_format
+    from oars.imaging.image_io import MAX_INPUT_PIXELS, read_picture
+    from services.results.enlargements import planned
+
+    check_format(task.target)
+    plan = planned(task, read_picture(task.source, MAX_INPUT_PIXELS).rgb.shape, settings)
+    check_writable(task.target)
+    tiles = plan.tiles * settings.candidates
+    typer.echo(f"{plan.width}x{plan.height} px in {tiles} tiles; {plan.memory / 2**30:.1f} GiB beside the model")
+    made = _load(config, transformer, settings)
+    with _listening(tiles) as listener:
+        record = made.write(task, listener(task))
+    rewards = ", ".join("no score" if reward is None else f"{reward:.3f}" for reward in record.rewards)
+    chosen = f"; rewards {rewards}: kept number {record.chosen + 1}" if rewards else ""
+    typer.echo(f"{record.target}: {record.width}x{record.height} px{chosen}")
+
+
+def _all(config: RunConfig, transformer: Path | None, settings: "Settings", tasks: "list[Task]", folder: Path) -> None:
+    from services.results.enlargements import REPORT, count_tiles, enlarge_folder, left_to_do, read_report
+
     check_writable(folder / REPORT)
     remove_partial(folder)
     report = read_report(folder, settings)
     todo = left_to_do(report, tasks, folder)
     if todo:
         with _listening(count_tiles(todo, settings)) as listener:
-            enlarge_folder(_load(config, weights, settings), report, todo, folder, listener)
+            enlarge_folder(_load(config, transformer, settings), report, todo, folder, listener)
     _tell(report, folder, tasks)
-
-
-def _one(config: RunConfig, weights: Path | None, settings: "Settings", task: "Task") -> None:
-    from oars.imaging.image_io import MAX_INPUT_PIXELS, read_picture
-    from services.results.enlargements import planned
-
-    plan = planned(task, read_picture(task.source, MAX_INPUT_PIXELS).rgb.shape, settings)
-    check_writable(task.target)
-    tiles = plan.tiles * settings.candidates
-    typer.echo(f"{plan.width}x{plan.height} px in {tiles} tiles; {plan.memory / 2**30:.1f} GiB beside the model")
-    made = _load(config, weights, settings)
-    with _listening(tiles) as listener:
-        record = made.write(task, listener(task))
-    rewards = ", ".join("no score" if reward is None else f"{reward:.3f}" for reward in record.rewards)
-    chosen = f"; rewards {rewards}: kept number {record.chosen + 1}" if rewards else ""
-    typer.echo(f"{record.target}: {record.width}x{record.height} px{chosen}")
 
 
 def _tell(report: "Report", folder: Path, tasks: "list[Task]") -> None:
@@ -120,7 +137,7 @@ def _listening(tiles: int) -> "Iterator[Callable[[Task], Callable[[], None]]]":
         yield lambda task: lambda: shown.update(ProgressLine("tiles", next(done), tiles, printable(task.source.name)))
 
 
-def _load(config: RunConfig, weights: Path | None, settings: "Settings") -> "Enlargements":
+def _load(config: RunConfig, transformer: Path | None, settings: "Settings") -> "Enlargements":
     from oars.generator.enlarging import Enlarger
     from oars.generator.policy import load_pipeline
     from oars.generator.upscaler import Upscaler
@@ -128,44 +145,54 @@ def _load(config: RunConfig, weights: Path | None, settings: "Settings") -> "Enl
     from services.results.transition import LocalScorer
 
     scorer = LocalScorer(config.judge, config.reward) if settings.candidates > 1 else None
-    pipeline = load_pipeline(config.generator, weights)
+    pipeline = load_pipeline(config.generator, transformer)
     upscaler = Upscaler(pipeline, pipeline.transformer, config.generator, config.sampler)
     return Enlargements(Enlarger(upscaler, settings.colour), scorer, settings)
 
 
-def _digest(config: RunConfig, weights: Path | None) -> str:
-    """Of the transformer that draws. Raises MissingModel."""
+def _digest(config: RunConfig, transformer: Path | None) -> str:
+    """Of all weights that make the transformer that draws. Raises MissingModel."""
     from oars.files import fingerprint
     from oars.miniature import resolve_model
-    from oars.model_files import check_model
+    from oars.model_files import check_weights
 
-    base = resolve_model(config.generator.path, "generator")
-    if weights is not None:
-        check_model(weights)
-    return fingerprint(weights or base / "transformer")
+    base = resolve_model(config.generator.path, "generator") / "transformer"
+    if transformer is None:
+        return fingerprint(base)
+    check_weights(transformer)
+    return f"{fingerprint(base)}+{fingerprint(transformer)}"
 
 
-def _config(weights: Path | None, profile: Path | None) -> RunConfig:
+def _config(run: Path | None, profile: Path | None) -> RunConfig:
     """Raises BadConfig."""
     from services.run.run_directory import CONFIG
 
-    own = weights.with_name(CONFIG) if weights else deploy_path(DEFAULT_PROFILE)
+    own = run / CONFIG if run else deploy_path(DEFAULT_PROFILE)
     config = load_profile(profile or own)
-    if weights and profile:
+    if run and profile:
         _check_same_generator(profile, config, load_profile(own))
     return config
 
 
-def _weights(run: str | None, runs: Path) -> Path | None:
-    """The run's aligned transformer; None is the base. Raises BadRun naming the run."""
-    if run is None:
+def _transformer(config: RunConfig, run: Path | None, weights: Weights) -> Path | None:
+    """The run's aligned transformer, or the LoRA that the generator comes with; None is the base. Raises
+    MissingModel."""
+    from oars.aligned_lora import aligned_lora
+    from oars.miniature import resolve_model
+
+    if weights == "base":
         return None
+    return run / ALIGNED if run else aligned_lora(resolve_model(config.generator.path, "generator"))
+
+
+def _aligned_run(run: str, runs: Path) -> Path:
+    """Directory of a run that has aligned weights. Raises BadRun naming the run."""
     from services.run.run_directory import BadRun, find_run
 
-    weights = find_run(runs, run) / "aligned"
-    if not (weights / "config.json").is_file():
-        raise BadRun(f"run {run!r} has no aligned weights in {weights}: it has not finished")
-    return weights
+    directory = find_run(runs, run)
+    if not (directory / ALIGNED / "config.json").is_file():
+        raise BadRun(f"run {run!r} has no aligned weights in {directory / ALIGNED}: it has not finished")
+    return directory
 
 
 def _check_same_generator(profile: Path, given: RunConfig, own: RunConfig) -> None:

@@ -1,6 +1,7 @@
 """An exported run in plain diffusers: the same pictures as ours, and a LoRA that loads on its base."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from diffusers import QwenImageEditPlusPipeline
 from PIL import Image
 from safetensors.torch import load_file
 from tiny import SIDE, picture, tiny_config
+from typer.testing import CliRunner
 
 from learner import checkpoint
 from learner.adapters import save_adapters
@@ -25,11 +27,12 @@ from oars.generator.upscaler import Upscaler
 from oars.report.summary import Summary, write_summary
 from oars.safetensors_metadata import read_metadata
 from oars.seeds import seeded_noise
+from services.cli.main import app
 from services.results.export import export_run
 from services.run.beginning import begin_run
 from services.run.run_directory import BadRun
 
-STEPS = 5
+SAMPLER = {"solver": "euler", "inference_steps": 5, "tile": SIDE, "overlap": 0}
 
 
 def snapshot(config: RunConfig, version: int) -> PolicySnapshot:
@@ -42,9 +45,7 @@ def snapshot(config: RunConfig, version: int) -> PolicySnapshot:
 
 
 def configured(folder: Path, pre_restoration: str) -> RunConfig:
-    config = tiny_config(
-        folder / "base", runs=str(folder / "runs"), sampler={"solver": "euler", "inference_steps": STEPS}
-    )
+    config = tiny_config(folder / "base", runs=str(folder / "runs"), sampler=SAMPLER)
     generator = config.generator.model_copy(update={"pre_restoration": pre_restoration})
     return config.model_copy(update={"generator": generator})
 
@@ -122,6 +123,25 @@ def test_the_lora_on_its_base_is_the_merged_model(file: str, run: Path, exported
     with_lora = theirs(pipeline, exported, lr).astype(int)
     assert np.abs(with_lora - base).max() > 8
     assert np.abs(with_lora - ours(run, lr)).max() <= 1
+
+
+def test_upscale_draws_with_the_lora_beside_the_generator(run: Path, exported: Path, tmp_path: Path) -> None:
+    base = shutil.copytree(run.parent.parent / "base", tmp_path / "base")
+    profile, photo = tmp_path / "profile.yaml", tmp_path / "photo.png"
+    config = load_profile(run / "config.yaml", [f"generator.path={base}"])
+    profile.write_text(json.dumps(config.model_dump(mode="json")))
+    Image.fromarray(picture(1, SIDE // 4)).save(photo)
+
+    def drawn(*options: str) -> np.ndarray:
+        given = ["upscale", str(photo), "-o", str(tmp_path / "out.png"), "--colour", "none", *options]
+        assert CliRunner().invoke(app, given).exit_code == 0
+        return np.asarray(Image.open(tmp_path / "out.png")).astype(int)
+
+    without = drawn("--profile", str(profile))
+    shutil.copy(exported / "lora" / "diffusers.safetensors", tmp_path / "base_aligned.safetensors")
+    aligned, by_run = drawn("--profile", str(profile)), drawn("--run", "done", "--runs", str(run.parent))
+    np.testing.assert_array_equal(drawn("--profile", str(profile), "--weights", "base"), without)
+    assert np.abs(aligned - without).max() > 8 and np.abs(aligned - by_run).max() <= 1
 
 
 def test_every_file_of_weights_says_where_it_comes_from(run: Path, exported: Path) -> None:

@@ -1,5 +1,7 @@
 """Models by short texts: what each makes, and what its identity depends on."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from PIL import Image
 from oars.compass.data.enhancers import BadEnhancer
 from oars.config.generator import GeneratorConfig, SamplerConfig
 from oars.evaluation.contestants import BadContestant, Sampling, contestant
+from oars.miniature import miniature_path
 from oars.model_files import MissingModel
 
 SAMPLING = Sampling(GeneratorConfig(), SamplerConfig(tile=96, overlap=32, inference_steps=2), 4, 0)
@@ -54,8 +57,11 @@ def test_a_generators_identity_follows_how_it_samples() -> None:
 
 
 def test_what_cannot_be_compared_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadContestant, match=r"model 'bicubik': expected base, bicubic, .*folder:DIR"):
+    with pytest.raises(BadContestant, match=r"model 'bicubik': expected base, aligned, bicubic, .*folder:DIR"):
         contestant("bicubik", "bicubik", SAMPLING)
+    with pytest.raises(BadContestant, match="comes with no LoRA; name a run:ID"):
+        alone = shutil.copytree(miniature_path("generator"), tmp_path / "alone")
+        contestant("ours", "aligned", replace(SAMPLING, generator=GeneratorConfig(path=str(alone))))
     with pytest.raises(BadEnhancer, match="no folder"):
         contestant("theirs", f"folder:{tmp_path / 'nowhere'}", SAMPLING)
     with pytest.raises(MissingModel):
