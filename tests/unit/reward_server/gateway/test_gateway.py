@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import trustme
-from gateways import DIGEST, KnownJudge, brightness, opened
+from gateways import DIGEST, JUDGE, KnownJudge, brightness, known_answer, opened
 
 from oars.compass.outcome import Failed, FailureReason, Judged
 from oars.config import RewardClientConfig
@@ -17,6 +17,8 @@ from oars.imaging.image_io import Pixels
 from reward_server.client import CompassClient, SyncCompassClient
 from reward_server.errors import BadRequest, BadSetting, Overloaded, Unauthenticated, Unavailable
 from reward_server.gateway.gateway import Gateway
+from reward_server.pictures import check_pictures
+from reward_server.schema import ScoreHeader, ScoreResponse
 
 TOKEN = "alice-0123456789abcdef"
 ENVIRONMENT = {
@@ -69,6 +71,26 @@ def test_a_bad_candidate_fails_alone_and_wrong_counts_are_refused(scheme: str) -
                 first, second = (await compass.score("a", LR, [GROUP[0], huge])).outcomes
                 assert isinstance(first, Judged) and isinstance(second, Failed)
                 assert second.reason is FailureReason.BAD_IMAGE
+
+    asyncio.run(run())
+
+
+class StrictJudge(KnownJudge):
+    """Checks pictures as replicas do."""
+
+    async def score(self, header: ScoreHeader, lr: Any, candidates: Any, deadline_s: float) -> ScoreResponse:
+        group = check_pictures(lr, candidates, JUDGE)
+        assert not isinstance(group, Failed)
+        return known_answer(header, group.lr, group.candidates)
+
+
+@pytest.mark.parametrize("scheme", GATEWAYS)
+def test_a_picture_longer_than_the_judge_takes_comes_back_as_a_bad_image(scheme: str) -> None:
+    async def run() -> None:
+        async with opened(StrictJudge()) as gateway, client(gateway, scheme) as compass:
+            [outcome] = (await compass.score("a", LR, np.zeros((1, 8, 2000, 3), np.uint8))).outcomes
+            assert isinstance(outcome, Failed) and outcome.reason is FailureReason.BAD_IMAGE
+            assert outcome.detail == "candidate 0: 2000x8 pixels are 250:1, at most 200:1"
 
     asyncio.run(run())
 

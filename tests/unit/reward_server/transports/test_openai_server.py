@@ -66,6 +66,20 @@ def test_a_server_in_trouble_is_a_typed_failure(status: int, reason: FailureReas
     asyncio.run(run())
 
 
+def test_a_picture_longer_than_the_judge_takes_is_not_sent() -> None:
+    async def run() -> None:
+        known = Server(400)
+        async with await asyncio.start_server(known, "127.0.0.1", 0) as server:
+            endpoint = f"openai+http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+            async with CompassClient(RewardClientConfig(endpoint=endpoint, attempts=1, patience_s=1e-6)) as compass:
+                [outcome] = (await compass.score("a", LR, np.zeros((1, 8, 5000, 3), np.uint8))).outcomes
+        assert isinstance(outcome, Failed) and outcome.reason is FailureReason.BAD_IMAGE
+        assert outcome.detail == "candidate 0: 5000x8 pixels are 625:1, at most 200:1"
+        assert known.chats == 1, "about the LR"
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("scheme", ["openai+http", "http", "grpc"])
 def test_nobody_there_is_one_line(scheme: str) -> None:
     endpoint = f"{scheme}://127.0.0.1:9/v1"
