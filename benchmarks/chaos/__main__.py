@@ -1,5 +1,8 @@
-"""`python -m benchmarks.chaos --minutes 20`: every kill in turn, then kills at random; table and chaos.json. With
-`--faults all` each role is also stopped (SIGSTOP) for longer than its deadline.
+"""`python -m benchmarks.chaos --minutes 20`: every kill in turn, then kills at random; table and chaos.json.
+
+With `--faults all` every fault there is, in turn: also each role stopped (SIGSTOP) for longer than its
+deadline, damaged files, a wall clock that jumps, a full disk, a node that is lost and a link that is cut. The last
+three need user namespaces, where the cluster has a second node.
 
 At the end the run is resumed once more, with few steps left, and goes to its ordinary end; then no group may be
 unaccounted for, no process and no object may be left.
@@ -7,24 +10,28 @@ unaccounted for, no process and no object may be left.
 
 import argparse
 import random
-import statistics
+import signal
+import sys
 import tempfile
 import time
-from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.chaos.faults import ENGINE, FAULTS, KILLS, REPLICA, Outcome
-from benchmarks.chaos.subject import Subject, attacked, stored_objects
+from benchmarks.chaos.faults import FAULTS, IN_NAMESPACES
+from benchmarks.chaos.roles import ENGINE, KILLS, REPLICA
+from benchmarks.chaos.subject import Missed, Subject, attacked, stored_objects
+from benchmarks.chaos.table import NOTICED_S, WORKING_S, rows, table, within
+from benchmarks.chaos.watching import Outcome
+from benchmarks.chaos.world import enter
 from benchmarks.descendants import descendants
 from benchmarks.result import RESULTS, Result, write_result
 
-NOTICED_S, WORKING_S = 30.0, 60.0
 _CLEAN_UP_S = 60.0
+_WIDTH = 200
 
 
 def attack(subject: Subject, minutes: float, names: list[str], draw: random.Random) -> list[Outcome]:
@@ -32,14 +39,21 @@ def attack(subject: Subject, minutes: float, names: list[str], draw: random.Rand
     outcomes, end = [], time.monotonic() + 60 * minutes
     while names or time.monotonic() < end:
         name = names.pop(0) if names else draw.choice(list(KILLS))
-        outcome = FAULTS[name](subject)
+        outcome = replace(_outcome(subject, name), violations=tuple(subject.violations(final=False)))
         outcomes.append(outcome)
-        print(f"{outcome}  violations: {subject.violations(final=False)}", flush=True)
+        print(outcome, flush=True)
         if subject.driver.poll() is not None:
-            break  # the remark says so; what is accounted for must still hold
+            subject.resume()  # the remark says that it ended
         subject.await_step()
         time.sleep(draw.uniform(0, 3))
     return outcomes
+
+
+def _outcome(subject: Subject, name: str) -> Outcome:
+    try:
+        return FAULTS[name](subject)
+    except Missed as error:
+        return Outcome(name, None, None, str(error))
 
 
 def finish(subject: Subject) -> dict[str, Any]:
@@ -76,79 +90,45 @@ def _lines(subject: Subject, text: str) -> int:
     return sum(text in line for line in (subject.directory / "log.jsonl").read_text().splitlines())
 
 
-def rows(outcomes: list[Outcome]) -> list[dict[str, Any]]:
-    """One a fault: how often, and seconds, median and greatest; None where one was missed."""
-    by_fault: dict[str, list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        by_fault[outcome.fault].append(outcome)
-    return [
-        {
-            "fault": fault,
-            "times": len(of),
-            **_spread("noticed_s", [o.noticed_s for o in of]),
-            **_spread("working_s", [o.working_s for o in of]),
-            "remarks": sorted({o.remark for o in of if o.remark}),
-            "load": [o.load for o in of],
-        }
-        for fault, of in by_fault.items()
-    ]
-
-
-def _spread(name: str, values: list[float | None]) -> dict[str, float | None]:
-    known = [value for value in values if value is not None]
-    whole = len(known) == len(values)
-    return {
-        name: round(statistics.median(known), 1) if known else None,
-        f"{name}_max": round(max(known), 1) if whole else None,
-    }
-
-
-def table(found: list[dict[str, Any]]) -> Table:
-    shown = Table("fault", "times", "noticed s (median, max)", "working again s (median, max)")
-    for row in found:
-        seconds = [f"{row[name]}, {row[f'{name}_max']}" for name in ("noticed_s", "working_s")]
-        shown.add_row(row["fault"], str(row["times"]), *seconds)
-    return shown
-
-
-def within(outcome: Outcome) -> bool:
-    """Both promises kept."""
-    noticed, working = outcome.noticed_s, outcome.working_s
-    return noticed is not None and working is not None and noticed < NOTICED_S and working < WORKING_S
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
+    made.add_argument("--minutes", type=float, default=20.0, help="of faults, the turns included")
+    made.add_argument(
+        "--faults",
+        type=lambda text: list(FAULTS) if text == "all" else text.split(","),
+        default=list(KILLS),
+        help=f"names in turn, before random kills, of {', '.join(FAULTS)}; `all`: each of them. Default: the kills",
+    )
+    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--results", type=Path, default=RESULTS, help="folder for chaos.json")
+    made.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    return made
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=20.0, help="of faults, the turns included")
-    parser.add_argument(
-        "--faults", default=",".join(KILLS), help="names in turn, before random kills; `all`: also the SIGSTOPs"
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for chaos.json")
-    given = parser.parse_args()
+    given = parser().parse_args()
+    if unknown := set(given.faults) - set(FAULTS):
+        parser().error(f"--faults: no {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
+    if IN_NAMESPACES & set(given.faults) and not given.inside:
+        enter(sys.argv[1:])
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # not without ending the cluster
     with tempfile.TemporaryDirectory(prefix="oars-chaos-") as folder:
-        with attacked(Path(folder)) as subject:
-            outcomes = attack(
-                subject,
-                given.minutes,
-                list(FAULTS) if given.faults == "all" else given.faults.split(","),
-                random.Random(given.seed),
-            )
+        with attacked(Path(folder), given.inside) as subject:
+            outcomes = attack(subject, given.minutes, list(given.faults), random.Random(given.seed))
             account = finish(subject)
         psutil.wait_procs(descendants(), timeout=_CLEAN_UP_S)
         account["orphans"] = [process.name() for process in descendants()]
     found = rows(outcomes)
-    kept = sum(map(within, outcomes))
     details = {"promise_s": {"noticed": NOTICED_S, "working": WORKING_S}, "faults": found, "account": account}
     share = Result(
         name="chaos",
-        value=kept / len(outcomes),
+        value=sum(map(within, outcomes)) / len(outcomes),
         unit="share of faults within the promise",
         repeats=len(outcomes),
         details=details,
     )
     write_result(share, given.results)
-    Console(width=110).print(table(found))
+    Console(width=_WIDTH).print(table(found))
     print(account)
 
 

@@ -1,9 +1,4 @@
-"""Faults inflicted on the subject, and the moments at which they count as noticed and as recovered.
-
-Noticed: the log, Serve, or the harness (for the driver, whose death its own log cannot tell) says so. Working: the role
-that was killed has done a piece of work that began after its death: a group sampled by that worker, a step of the new
-learner ranks, a group scored by another replica, a step of the resumed driver.
-"""
+"""Roles of a running alignment: killed (kill -9), taken away, or stopped (SIGSTOP) for longer than their deadline."""
 
 import os
 import random
@@ -11,34 +6,21 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from ray import serve
 
 from benchmarks.chaos.subject import Missed, Subject, compass_is_whole, redeploy
+from benchmarks.chaos.watching import PATIENCE_S, Fault, Outcome, ended, watch, watch_resumed
 from benchmarks.descendants import descendants
 
-# Longer than any promise: what takes longer is reported as missed.
-PATIENCE_S = 300.0
 ENGINE, REPLICA = "oars:compass::EngineCore", "ServeReplica:compass"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Seconds from the kill; None is never."""
-
-    fault: str
-    noticed_s: float | None
-    working_s: float | None
-    remark: str = ""
-    load: float = field(default_factory=lambda: round(os.getloadavg()[0], 1))
-    """The machine's load average over the last minute: seconds mean little on a busy machine."""
 
 
 def rollout(subject: Subject) -> Outcome:
     at = _kill("oars:rollout-0")
     again = "SELECT MIN(s.at) FROM samples s JOIN attempts a USING (group_id, attempt) WHERE a.at > ?"
-    return _watch(
+    return watch(
         subject, "rollout actor", at, lambda: subject.event("attempt_failed", at), lambda: subject.value(again, at)
     )
 
@@ -50,7 +32,7 @@ def learner(subject: Subject) -> Outcome:
         up = subject.event("learner_up", at)
         return None if up is None else subject.step_after(up)
 
-    return _watch(subject, "learner rank", at, lambda: subject.event("learner_lost", at), working)
+    return watch(subject, "learner rank", at, lambda: subject.event("learner_lost", at), working)
 
 
 def replica(subject: Subject) -> Outcome:
@@ -80,18 +62,12 @@ def reward_app(subject: Subject, away_s: float = 60.0) -> Outcome:
     restoring.join()
     if outcome.working_s is None:
         return outcome
-    return Outcome(
-        outcome.fault, outcome.noticed_s, outcome.working_s - away_s, "working: since its redeployment began"
-    )
+    return replace(outcome, working_s=outcome.working_s - away_s, remark="working: since its redeployment began")
 
 
 def driver(subject: Subject) -> Outcome:
     at = time.time()
-    subject.driver.kill()
-    subject.driver.wait()
-    gone = time.time()
-    subject.resume()
-    return _watch(subject, "driver", at, lambda: gone, lambda: subject.step_after(gone))
+    return watch_resumed(subject, "driver", at, subject.kill(), said="")
 
 
 # Longer than a group's deadline, and than Serve's health check.
@@ -102,7 +78,7 @@ def stopped_rollout(subject: Subject) -> Outcome:
     """Its group's deadline passes; the worker is given up, restarted, and samples again."""
     at = _kill("oars:rollout-0", signal.SIGSTOP)
     again = "SELECT MIN(s.at) FROM samples s JOIN attempts a USING (group_id, attempt) WHERE a.at > ?"
-    return _watch(
+    return watch(
         subject,
         "rollout actor stopped",
         at,
@@ -122,11 +98,8 @@ def stopped_engine(subject: Subject) -> Outcome:
 def stopped_learner(subject: Subject) -> Outcome:
     """A step that takes longer than `control.step_deadline_s` ends the run, in one line; a resume goes on."""
     at = _kill("oars:learner-0", signal.SIGSTOP)
-    code = subject.driver.wait(PATIENCE_S)
-    gone = time.time()
-    subject.resume()
-    outcome = _watch(subject, "learner rank stopped", at, lambda: gone, lambda: subject.step_after(gone))
-    return replace(outcome, remark=f"exit code {code}; {outcome.remark}".rstrip("; "))
+    gone, said = ended(subject)
+    return watch_resumed(subject, "learner rank stopped", at, gone, said)
 
 
 def stopped_driver(subject: Subject) -> Outcome:
@@ -136,10 +109,10 @@ def stopped_driver(subject: Subject) -> Outcome:
     time.sleep(_STOPPED_S)
     subject.driver.send_signal(signal.SIGCONT)
     on = time.time()
-    return _watch(subject, f"driver stopped for {_STOPPED_S:.0f} s", at, lambda: at, lambda: subject.step_after(on))
+    return watch(subject, f"driver stopped for {_STOPPED_S:.0f} s", at, lambda: at, lambda: subject.step_after(on), "")
 
 
-KILLS: dict[str, Callable[[Subject], Outcome]] = {
+KILLS: dict[str, Fault] = {
     "rollout": rollout,
     "replica": replica,
     "engine": engine,
@@ -147,7 +120,7 @@ KILLS: dict[str, Callable[[Subject], Outcome]] = {
     "driver": driver,
     "reward_app": reward_app,
 }
-FAULTS = KILLS | {
+STOPS: dict[str, Fault] = {
     "stopped_rollout": stopped_rollout,
     "stopped_replica": stopped_replica,
     "stopped_engine": stopped_engine,
@@ -180,28 +153,4 @@ def _reward(subject: Subject, name: str, strike: Callable[[], float]) -> Outcome
         return min([*broken, *filter(None, [subject.event("score_attempt_failed", at)])], default=None)
 
     query = "SELECT MIN(at) FROM scorings WHERE at > ? AND provenance ->> 'replica' != ?"
-    return _watch(subject, name, at, noticed, lambda: subject.value(query, at, last))
-
-
-def _watch(
-    subject: Subject,
-    name: str,
-    at: float,
-    noticed: Callable[[], float | None],
-    working: Callable[[], float | None],
-) -> Outcome:
-    """Both looked for at once: work can go on before its interruption is in the log."""
-    seen: dict[str, float] = {}
-
-    def both() -> bool | None:
-        for what, look in (("noticed", noticed), ("working", working)):
-            if what not in seen and (moment := look()) is not None:
-                seen[what] = moment - at
-        return True if len(seen) == 2 else None
-
-    remark = ""
-    try:
-        subject.until(name, both, PATIENCE_S)
-    except Missed as error:
-        remark = str(error)
-    return Outcome(name, seen.get("noticed"), seen.get("working"), remark)
+    return watch(subject, name, at, noticed, lambda: subject.value(query, at, last))

@@ -1,20 +1,24 @@
 """The alignment that is attacked: its cluster, its driver, and what its ledger and log say."""
 
 import json
+import math
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import ray
 from ray import serve
 
+from benchmarks.chaos.world import LABEL, World, world
 from benchmarks.descendants import adopt_orphans
 from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
@@ -48,6 +52,11 @@ SETTINGS = (
     "control.step_deadline_s=180",
     "reward.deadline_s=60",
 )
+# With a second node: the candidates come from there, everything else is here.
+PLACES = tuple(
+    f"{role}.resources.label_selector={{{LABEL}: {node}}}"
+    for role, node in {"rollout": "far", "learner": "here", "judge": "here"}.items()
+)
 
 
 class Missed(RuntimeError):
@@ -57,27 +66,46 @@ class Missed(RuntimeError):
 class Subject:
     """One run, its driver and its cluster; made by `attacked`."""
 
-    def __init__(self, directory: Path, config: RunConfig, address: str, settings: list[str]) -> None:
-        self.directory, self.config = directory / RUN_ID, config
+    def __init__(
+        self, directory: Path, config: RunConfig, address: str, settings: list[str], around: World | None
+    ) -> None:
+        self.directory, self.config, self._world = directory / RUN_ID, config, around
         self.objects_before = stored_objects()
         """The object store's account when there was COMPASS and no driver yet."""
         self._address, self._settings = address, settings
-        self._output = (directory / "driver.log").open("ab")
-        self.driver = self._drive("--profile", str(deploy_path()), "--run-id", RUN_ID, *settings)
+        self._printed = Path(tempfile.mkstemp(prefix="oars-chaos-", suffix=".log")[1])
+        self.driver = self._drive({}, "--profile", str(deploy_path()), "--run-id", RUN_ID, *settings)
 
-    def resume(self, *overrides: str) -> None:
+    @property
+    def world(self) -> World:
+        """Raises Missed if this run has none."""
+        if self._world is None:
+            raise Missed("no namespaces of our own")
+        return self._world
+
+    def resume(self, *overrides: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         """Another driver for the same run."""
-        self.driver = self._drive("--resume", str(self.directory), *self._settings, *overrides)
+        self.driver = self._drive(environment, "--resume", str(self.directory), *self._settings, *overrides)
 
-    def _drive(self, *arguments: str) -> "subprocess.Popen[bytes]":
+    def _drive(self, environment: Mapping[str, str], *arguments: str) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "services.launch.driver", *arguments]
-        environment = os.environ | {"RAY_ADDRESS": self._address}
-        return subprocess.Popen(command, env=environment, stdout=self._output, stderr=subprocess.STDOUT)
+        environment = os.environ | {"RAY_ADDRESS": self._address} | dict(environment)
+        with self._printed.open("ab") as output:
+            return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+
+    def kill(self) -> float:
+        """kill -9 of the driver; when it was gone."""
+        self.driver.kill()
+        self.driver.wait()
+        return time.time()
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
         self.driver.send_signal(signal.SIGTERM)
         return self.driver.wait(_START_S)
+
+    def close(self) -> None:
+        self._printed.unlink()
 
     # What is known
 
@@ -102,6 +130,25 @@ class Subject:
                 if record.get("event") == name and record["at"] >= since:
                     return float(record["at"])
         return None
+
+    def first_warning(self, since: float) -> str:
+        """The log's first line after `since` that is no mere information; empty without one."""
+        with (self.directory / "log.jsonl").open() as log:
+            for line in log:
+                record = json.loads(line) if line.endswith("\n") else {"at": 0.0}
+                if record["at"] >= since and record["level"] != "info":
+                    return f"{record['event']}: {record.get('error', '')}".rstrip(": ")
+        return ""
+
+    def last_words(self) -> str:
+        """The last line with which a driver said how it ended."""
+        lines = self._printed.read_text(errors="replace").splitlines()
+        said = [line for line in lines if line.startswith(("failed: ", "stopped: ", "error: "))]
+        return said[-1] if said else "nothing"
+
+    def steps(self) -> int:
+        """Optimiser steps that are done."""
+        return int(self.value("SELECT COUNT(*) FROM steps WHERE done IS NOT NULL") or 0)
 
     def violations(self, final: bool) -> list[str]:
         ledger = sqlite3.connect(self.directory / "ledger.sqlite")
@@ -137,22 +184,28 @@ def stored_objects() -> str:
 
 
 @contextmanager
-def attacked(directory: Path, settings: tuple[str, ...] = SETTINGS) -> Iterator[Subject]:
-    """A cluster of its own, COMPASS, and a driver that trains."""
+def attacked(directory: Path, inside: bool = False, settings: tuple[str, ...] = SETTINGS) -> Iterator[Subject]:
+    """A cluster of its own, COMPASS, and a driver that trains; `inside` namespaces of our own, with a second node and a
+    small disk."""
     adopt_orphans()
-    overrides = [*settings, f"runs={directory}"]
+    overrides = [*settings, *(PLACES if inside else ()), f"runs={directory}"]
     config = load_profile(deploy_path(), overrides)
-    with cluster(needed_cpus(config), None):
+    workers, cpus = config.rollout.workers * config.rollout.resources.num_cpus, needed_cpus(config)
+    with ExitStack() as around:
+        there = around.enter_context(world(directory, cpus, math.ceil(workers))) if inside else None
+        around.enter_context(cluster(cpus, there.address if there else None))
+        if there:
+            around.callback(serve.shutdown)  # with a cluster of its own, `cluster` does
         deploy(config.judge, config.reward.app)
         words = [word for override in overrides for word in ("--set", override)]
-        subject = Subject(directory, config, ray.get_runtime_context().gcs_address, words)
+        subject = Subject(directory, config, ray.get_runtime_context().gcs_address, words, there)
         try:
             subject.until("the first optimiser step", lambda: subject.step_after(0), _START_S)
             yield subject
         finally:
             if subject.driver.poll() is None:
-                subject.driver.kill()
-                subject.driver.wait()
+                subject.kill()
+            subject.close()
 
 
 def redeploy(config: RunConfig) -> None:
