@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -124,21 +124,20 @@ class Subject:
 
     def event(self, name: str, since: float) -> float | None:
         """Unix time of the log's first such line after `since`."""
-        with (self.directory / "log.jsonl").open() as log:
-            for line in log:
-                record = json.loads(line) if line.endswith("\n") else {}
-                if record.get("event") == name and record["at"] >= since:
-                    return float(record["at"])
-        return None
+        found = (record["at"] for record in self._records() if record["event"] == name and record["at"] >= since)
+        return next(found, None)
 
     def first_warning(self, since: float) -> str:
         """The log's first line after `since` that is no mere information; empty without one."""
-        with (self.directory / "log.jsonl").open() as log:
-            for line in log:
-                record = json.loads(line) if line.endswith("\n") else {"at": 0.0}
-                if record["at"] >= since and record["level"] != "info":
-                    return f"{record['event']}: {record.get('error', '')}".rstrip(": ")
-        return ""
+        warnings = (record for record in self._records() if record["at"] >= since and record["level"] != "info")
+        said = (f"{record['event']}: {record.get('error', record.get('reason', ''))}" for record in warnings)
+        return next(said, "")
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        """The log, without lines that a kill or a full disk cut."""
+        for line in (self.directory / "log.jsonl").read_text().splitlines():
+            with suppress(json.JSONDecodeError):
+                yield json.loads(line)
 
     def last_words(self) -> str:
         """The last line with which a driver said how it ended."""
