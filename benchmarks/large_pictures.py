@@ -1,17 +1,17 @@
 """`python -m benchmarks.large_pictures`: what `oars upscale` does to large pictures: seams, colours and memory.
 
 A part of a photo is enlarged to 2000 x 1500 by the shipped generator. Seams: the mean difference of neighbouring pixels
-across the borders of tiles, divided by that everywhere else; the bicubic enlargement, which has no tiles, is the
-control. Lattice: the pattern that repeats with the tiles' stride. Then one is enlarged to 64 megapixels, with bicubic
-tiles in the network's place, which would take hours: that measures everything around it. Each enlargement runs in a
-process of its own, whose peak of resident memory is taken.
+across the borders of tiles, divided by that at other places of the same grid; the bicubic enlargement, which has no
+tiles, is the control. Lattice: the pattern that repeats with the tiles' stride in what the generator added to bicubic;
+two shorter periods are the control. Then one is enlarged to 64 megapixels, with bicubic tiles in the network's place,
+which would take hours: that measures everything around it. Each enlargement runs in a process of its own, whose peak of
+resident memory is taken. The pictures stay in build/large_pictures.
 """
 
 import argparse
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from itertools import groupby, pairwise
@@ -28,12 +28,13 @@ from oars.generator.enlarging import Enlarger
 from oars.generator.pre_restoration import resize
 from oars.generator.upscaler import Upscaler
 from oars.imaging.image_io import Pixels, read_image
-from oars.imaging.tiling import Tiles, tiled_rows
+from oars.imaging.tiling import GRID, Tiles, tiled_rows
 from oars.metrics.lattice import lattice_power
 from services.results.enlargement_tasks import Task
 from services.results.enlargements import Enlargements, Settings
 
 SCALE = 4
+FOLDER = Path("build/large_pictures")
 LR = (375, 500)
 """Height and width of the part of the photo: 2000 x 1500 after it."""
 LARGE_LR = (1733, 2312)
@@ -62,8 +63,8 @@ def main() -> None:
         enlarge_with_bicubic_tiles(*given.stand_in)
         return
     photo = read_image(given.photo or _astronaut())
-    with tempfile.TemporaryDirectory() as folder:
-        details = {"2000 x 1500": _by_the_generator(photo, Path(folder)), "64 MP": _by_bicubic(photo, Path(folder))}
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    details = {"2000 x 1500": _by_the_generator(photo), "64 MP": _by_bicubic(photo)}
     seams = details["2000 x 1500"]
     outcome = Result(
         name="large_pictures",
@@ -75,37 +76,36 @@ def main() -> None:
     print(write_result(outcome), outcome.model_dump_json(indent=1), sep="\n")
 
 
-def _by_the_generator(photo: Pixels, folder: Path) -> dict[str, float]:
+def _by_the_generator(photo: Pixels) -> dict[str, float]:
     top, left = ((have - want) // 2 for have, want in zip(photo.shape, LR, strict=False))
     lr = photo[top : top + LR[0], left : left + LR[1]]
-    sr, cost = _enlarged(lr, folder, [sys.executable, "-m", "services.cli.main", "upscale"], ["-o"])
+    sr, cost = _enlarged("generator", lr, ["services.cli.main", "upscale"], ["-o"])
     bicubic = resize(lr, *sr.shape[:2])
     sampler = load_profile(deploy_path()).sampler
     tiles = Tiles.on_grid(SCALE, sampler.tile, sampler.overlap)
+    added = (sr.astype(np.int16) - bicubic + 128).clip(0, 255).astype(np.uint8)
     return cost | {
         "across borders / inside": seam_ratio(sr, tiles),
         "across borders / inside, bicubic": seam_ratio(bicubic, tiles),
-        "lattice power at the stride": stride_lattice(sr, tiles),
-        "lattice power at the stride, bicubic": stride_lattice(bicubic, tiles),
+        "lattice at the stride": stride_lattice(added, tiles, 0),
+        "lattice at shorter periods": (stride_lattice(added, tiles, 8) + stride_lattice(added, tiles, 16)) / 2,
         "greatest difference of mean colour to bicubic, levels": float(
             np.abs(sr.mean((0, 1)) - bicubic.mean((0, 1))).max()
         ),
     }
 
 
-def _by_bicubic(photo: Pixels, folder: Path) -> dict[str, float]:
-    sr, cost = _enlarged(
-        resize(photo, *LARGE_LR), folder, [sys.executable, "-m", "benchmarks.large_pictures", "--stand-in"], []
-    )
+def _by_bicubic(photo: Pixels) -> dict[str, float]:
+    sr, cost = _enlarged("bicubic", resize(photo, *LARGE_LR), ["benchmarks.large_pictures", "--stand-in"], [])
     return cost | {"megapixels": sr.shape[0] * sr.shape[1] / 1e6}
 
 
-def _enlarged(lr: Pixels, folder: Path, command: list[str], out: list[str]) -> tuple[Pixels, dict[str, float]]:
+def _enlarged(name: str, lr: Pixels, command: list[str], out: list[str]) -> tuple[Pixels, dict[str, float]]:
     """The picture that the command writes, and what the command cost."""
-    source, target = folder / "lr.png", folder / "sr.png"
+    source, target = FOLDER / f"{name}_lr.png", FOLDER / f"{name}_sr.png"
     Image.fromarray(lr).save(source)
     started = time.monotonic()
-    process = subprocess.Popen([*command, str(source), *out, str(target)])
+    process = subprocess.Popen([sys.executable, "-m", *command, str(source), *out, str(target)])
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(command)}: exit status {status}")
@@ -131,14 +131,17 @@ def enlarge_with_bicubic_tiles(source: Path, target: Path) -> None:
 
 
 def seam_ratio(sr: Pixels, tiles: Tiles) -> float:
-    """Mean absolute difference of neighbours across tile borders, divided by the mean between other neighbours."""
+    """Mean absolute difference of neighbours across tile borders, divided by the mean at the grid's other places.
+
+    Tiles start on multiples of `GRID`. Between those, neighbours of an enlargement differ more or less by their place.
+    """
     across, inside = [], []
     for axis in (0, 1):
         steps = np.abs(np.diff(sr.astype(np.int16), axis=axis)).mean((1 - axis, 2))
-        at = np.zeros(len(steps), bool)
-        at[_borders(tiles, sr.shape[axis]) - 1] = True
-        across.append(steps[at])
-        inside.append(steps[~at])
+        grid = np.arange(GRID, sr.shape[axis], GRID)
+        borders = _borders(tiles, sr.shape[axis])
+        across.append(steps[borders - 1])
+        inside.append(steps[np.setdiff1d(grid, borders) - 1])
     return float(np.concatenate(across).mean() / np.concatenate(inside).mean())
 
 
@@ -149,8 +152,8 @@ def _borders(tiles: Tiles, length: int) -> NDArray[np.int64]:
     return borders[(borders > 0) & (borders < length)]
 
 
-def stride_lattice(sr: Pixels, tiles: Tiles) -> float:
-    """`lattice_power` at the tiles' stride, in squared levels; about 0 without one.
+def stride_lattice(sr: Pixels, tiles: Tiles, shorter: int) -> float:
+    """`lattice_power` at the tiles' stride, or at a period so much `shorter`, in squared levels; about 0 without one.
 
     Tiles are spread evenly on a grid, so the stride slips here and there: pieces without a slip share their phase.
     """
@@ -162,7 +165,8 @@ def stride_lattice(sr: Pixels, tiles: Tiles) -> float:
         for columns in across
         if rows.step == columns.step == stride
     ]
-    return lattice_power([piece for piece in pieces if min(piece.shape[:2]) >= 2 * stride], stride)
+    period = stride - shorter
+    return lattice_power([piece for piece in pieces if min(piece.shape[:2]) >= 2 * period], period)
 
 
 def _runs(tiles: Tiles, length: int) -> list[slice]:

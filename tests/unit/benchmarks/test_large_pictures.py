@@ -30,7 +30,7 @@ def with_lighter_tiles(values: Floats) -> Floats:
 
 def test_pixels_that_know_no_tiles_have_no_seam(noise: Floats) -> None:
     assert seam_ratio(picture(noise), TILES) == pytest.approx(1, abs=0.02)
-    assert abs(stride_lattice(picture(noise), TILES)) < 0.2
+    assert abs(stride_lattice(picture(noise), TILES, 0)) < 0.2
 
 
 def test_tiles_of_another_brightness_are_seams(noise: Floats) -> None:
@@ -40,4 +40,4 @@ def test_tiles_of_another_brightness_are_seams(noise: Floats) -> None:
 def test_a_pattern_that_every_tile_has_is_a_lattice(noise: Floats) -> None:
     for start in TILES.starts(200):
         noise[:, start * 4 : start * 4 + 8] += 10
-    assert stride_lattice(picture(noise), TILES) > 3
+    assert stride_lattice(picture(noise), TILES, 0) > 3 > stride_lattice(picture(noise), TILES, 8)
