@@ -26,6 +26,7 @@ class Sizes:
 
     transformer: int
     text_encoder: int
+    """All of a pipeline's: FLUX's has two."""
     vae: int
     lora: int
     """One adapter of RL."""

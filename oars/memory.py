@@ -1,4 +1,5 @@
-"""Memory that this process may still take: the least of what the machine, its container and its own limit leave."""
+"""Memory that this process may still take: the least of what the machine, its container and its own limit leave; and
+amounts of memory for people."""
 
 import resource
 from pathlib import Path
@@ -22,6 +23,11 @@ def check_memory(what: str, needed: int) -> None:
     """Raises NotEnoughMemory if `needed` bytes are more than are free; less than 256 MiB always passes."""
     if needed > _SMALL and needed > (free := available_bytes()):
         raise NotEnoughMemory(f"{what} takes about {needed / _GIB:.1f} GiB of memory, {free / _GIB:.1f} GiB are free")
+
+
+def readable_bytes(count: float) -> str:
+    """In GB of 1e9 bytes; below one, in MB."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def available_bytes() -> int:

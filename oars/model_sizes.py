@@ -18,7 +18,7 @@ def model_sizes(config: RunConfig) -> Sizes:
     judge, token = _judge_sizes(config)
     return Sizes(
         transformer=_count(shapes),
-        text_encoder=_count(weight_shapes(generator / "text_encoder")),
+        text_encoder=sum(_count(weight_shapes(encoder)) for encoder in sorted(generator.glob("text_encoder*"))),
         vae=_count(weight_shapes(generator / "vae")),
         lora=lora_parameters(shapes, config.generator.lora),
         sft_lora=lora_parameters(shapes, config.stages.cold_start.lora),

@@ -11,6 +11,7 @@ import typer
 from oars.config import BadConfig, RunConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
 from oars.files import check_writable, remove_partial
+from oars.memory import readable_bytes
 from oars.names import printable
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _one(config: RunConfig, transformer: Path | None, settings: "Settings", task
     plan = planned(task, read_picture(task.source, MAX_INPUT_PIXELS).rgb.shape, settings)
     check_writable(task.target)
     tiles = plan.tiles * settings.candidates
-    typer.echo(f"{plan.width}x{plan.height} px in {tiles} tiles; {plan.memory / 2**30:.1f} GiB beside the model")
+    typer.echo(f"{plan.width}x{plan.height} px in {tiles} tiles; {readable_bytes(plan.memory)} beside the model")
     made = _load(config, transformer, settings)
     with _listening(tiles) as listener:
         record = made.write(task, listener(task))

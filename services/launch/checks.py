@@ -106,6 +106,7 @@ def _memory_of_roles(config: RunConfig) -> list[Finding]:
     """Memory that each process takes of a GPU, what does not fit here, and the time that the run would take."""
     from oars.device_memory import needs, phases
     from oars.expected_time import expected
+    from oars.memory import readable_bytes
     from oars.model_sizes import model_sizes
     from services.launch.fit import misfits
 
@@ -116,8 +117,9 @@ def _memory_of_roles(config: RunConfig) -> list[Finding]:
     roles = [
         Finding(
             f"memory, {need.role}",
-            f"{need.total:.1f} GB: {', '.join(f'{what} {gb:.1f}' for what, gb in need.parts.items() if gb >= 0.05)}"
-            f"; host memory while loading {need.loading:.1f} GB x {need.processes}",
+            f"{readable_bytes(need.total * 1e9)}: "
+            f"{', '.join(f'{what} {readable_bytes(gb * 1e9)}' for what, gb in need.parts.items() if gb >= 5e-4)}"
+            f"; host memory while loading {readable_bytes(need.loading * 1e9)} x {need.processes}",
         )
         for need in needs(config, sizes)
         if need.gpus

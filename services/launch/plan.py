@@ -7,6 +7,7 @@ from oars.config import RunConfig
 from oars.device_memory import needs, phases
 from oars.expected_time import Expected, expected
 from oars.imaging.survey import Survey
+from oars.memory import readable_bytes
 from oars.model_sizes import model_sizes
 from services.launch.fit import CannotFit, Machine, misfits
 
@@ -28,8 +29,9 @@ def plan_lines(config: RunConfig, photos: Survey, directory: Path | None) -> Ite
     yield f"photos: {photos.line}"
     yield from (f"  left out: {line}" for line in photos.left_out[:3])
     for need in needs(config, sizes):
-        device = f"{need.gpus:g} GPU, {need.total:.1f} GB of it each; " if need.gpus else ""
-        yield f"{need.role}: {need.processes} x {device}{need.loading:.1f} GB of host memory each while loading"
+        device = f"{need.gpus:g} GPU, {readable_bytes(need.total * 1e9)} of it each; " if need.gpus else ""
+        loading = readable_bytes(need.loading * 1e9)
+        yield f"{need.role}: {need.processes} x {device}{loading} of host memory each while loading"
     yield from _stages(config)
     yield from _times(expected(config, sizes))
 
