@@ -1,5 +1,8 @@
-"""Base class of the errors that a user can fix: one line, exit code 2. Imports nothing, so that a command starts
+"""Base class of the errors that a user can fix: one line, exit code 2. Imports nothing heavy, so that a command starts
 fast."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class UserError(Exception):
@@ -8,3 +11,12 @@ class UserError(Exception):
     The command line prints that line and exits with code 2, without a traceback. A subclass also has the built-in
     type that fits it (`ValueError`, `FileNotFoundError` ...).
     """
+
+
+@contextmanager
+def naming(what: str, kind: type[UserError]) -> Iterator[None]:
+    """Put `what`, such as a config's field, in front of the message of an error of this kind that is raised inside."""
+    try:
+        yield
+    except kind as error:
+        raise type(error)(f"{what}: {error}") from error

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+from oars.errors import naming
 from oars.files import sha256, write_text
 from oars.hub import PREFIX, pulled
 from oars.model_files import (
@@ -47,11 +48,9 @@ def resolve_model(path: str, part: Part) -> Path:
     if not (directory / index).is_file():
         hint = "build it with `oars miniature build`" if path == MINIATURE else f"expected a directory with {index}"
         raise MissingModel(f"{part}: no model in {directory}: {hint}")
-    try:
+    with naming(part, MissingModel):
         for check in _CHECKS[part]:
             check(directory)
-    except MissingModel as error:
-        raise MissingModel(f"{part}: {error}") from error
     if part == "generator":
         found = json.loads((directory / index).read_text()).get("_class_name")
         if found not in PIPELINES:
@@ -62,10 +61,8 @@ def resolve_model(path: str, part: Part) -> Path:
 def _directory(path: str, part: Part) -> Path:
     if path == MINIATURE:
         return miniature_path(part)
-    try:
+    with naming(part, MissingModel):
         return pulled(path) if path.startswith(PREFIX) else Path(path)
-    except MissingModel as error:
-        raise MissingModel(f"{part}: {error}") from error
 
 
 def write_manifest(directory: Path) -> Path:

@@ -12,6 +12,7 @@ from unicodedata import normalize
 import numpy as np
 
 from oars.config.run import DataConfig
+from oars.errors import naming
 from oars.imaging.image_io import BadImage
 from oars.imaging.photo import Photo
 from oars.imaging.photo_table import PhotoTable
@@ -65,10 +66,8 @@ def _low_quality(data: DataConfig, evaluation: Sequence[Photo]) -> tuple[PhotoTa
     """Both splits of the folder: no input of it is held out. Raises NoPhotos for a folder without any."""
     if (folder := data.low_quality.photos) is None:
         return PhotoTable.joined([]), []
-    try:
+    with naming("data.low_quality.photos", NoPhotos):
         found = photos_by_split(folder)
-    except NoPhotos as error:
-        raise NoPhotos(f"data.low_quality.photos: {error}") from error
     photos, small = usable(PhotoTable.joined([found["train"], found["evaluation"]]), data.crop // data.scale, True)
     photos, known = not_held_out(photos, evaluation)
     if not photos:

@@ -1,4 +1,5 @@
-"""All that can be measured of one output: the panel, speckle, DISTS where its weights are here, metrics by name."""
+"""What can be measured of one output: the panel with metrics by name; and all, with speckle, and DISTS where its
+weights are here."""
 
 import math
 from collections.abc import Sequence
@@ -15,20 +16,27 @@ from oars.metrics.panel import full_reference, no_reference
 Pixels = NDArray[np.uint8]
 
 
-def measured(sr: Pixels, gt: Pixels | None, names: Sequence[str]) -> dict[str, float]:
+def panel(sr: Pixels, gt: Pixels | None, names: Sequence[str]) -> dict[str, float]:
     """Metric -> value of `sr` uint8 [H, W, 3]; without `gt` the no-reference ones alone. Raises NoMetric.
 
     A metric that has no finite value, or is not defined for so small a picture, is left out.
     """
-    values = {"speckle": colour_speckle(sr)} | measured_by_name(names, sr, gt)
+    values = {} if gt is None else full_reference(sr, gt)
     if min(sr.shape[:2]) >= MIN_SIDE:
-        values = no_reference(sr) | values
-    if gt is not None:
-        dists = {"dists": float(dists_batch(sr[None], gt[None])[0])} if dists_available() else {}
-        values = full_reference(sr, gt) | dists | values
-    return {name: value for name, value in values.items() if math.isfinite(value)}
+        values |= no_reference(sr)
+    return _finite(values | measured_by_name(names, sr, gt))
+
+
+def measured(sr: Pixels, gt: Pixels | None, names: Sequence[str]) -> dict[str, float]:
+    """`panel`, and what is not in it."""
+    dists = {} if gt is None or not dists_available() else {"dists": float(dists_batch(sr[None], gt[None])[0])}
+    return panel(sr, gt, names) | _finite(dists | {"speckle": colour_speckle(sr)})
 
 
 def lower_is_better_of(names: Sequence[str]) -> tuple[str, ...]:
     """Of all that `measured` may give. Raises NoMetric."""
     return (*lower_is_better(names), "dists", "speckle")
+
+
+def _finite(values: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if math.isfinite(value)}

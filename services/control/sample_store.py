@@ -20,7 +20,7 @@ import ray
 import torch
 from numpy.typing import NDArray
 from ray.exceptions import RayError
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -128,7 +128,7 @@ def read_sample(path: Path) -> TrainingSample:
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if _digest(metadata["sample"], tensors) != metadata["digest"]:
             raise ValueError("it differs from what was written")
-    except Exception as error:  # safetensors raises its own error, or OSError, by version
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
         raise BadSample(f"{path}: the sample of a finished group cannot be read: {error}") from error
     conditioning = Conditioning(tensors.pop("prompt_embeds"), tensors.pop("image_latents"), tuple(facts.pop("grid")))
     absent: dict[str, Any] = dict.fromkeys(_TENSORS)

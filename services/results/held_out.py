@@ -5,7 +5,6 @@ the Serve app. Every difference between two models is taken crop by crop, so its
 """
 
 import asyncio
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +25,8 @@ from oars.generator.pre_restoration import resize
 from oars.generator.upscaler import Upscaler
 from oars.imaging.crops import Pair, evaluation_pairs
 from oars.imaging.photos import NoPhotos
-from oars.metrics.by_name import measured_by_name
-from oars.metrics.panel import faults, full_reference, no_reference
+from oars.metrics.measured import panel
+from oars.metrics.panel import faults
 from oars.report.summary import HeldOut
 from oars.seeds import derive_seed
 from services.control.protocols import Judge
@@ -90,13 +89,7 @@ def measure(images: list[Pixels], pairs: list[Pair], names: tuple[str, ...]) -> 
     torch.set_num_threads(1)
     for image, pair in zip(images, pairs, strict=True):
         assert pair.gt is not None
-        yield _panel(image, pair.gt, names) | faults(image, pair.gt, pair.lr)
-
-
-def _panel(sr: Pixels, gt: Pixels, names: tuple[str, ...]) -> dict[str, float]:
-    """A metric that has no finite value (PSNR of equal images) is left out."""
-    values = full_reference(sr, gt) | no_reference(sr) | measured_by_name(names, sr, gt)
-    return {name: value for name, value in values.items() if math.isfinite(value)}
+        yield panel(image, pair.gt, names) | faults(image, pair.gt, pair.lr)
 
 
 @dataclass(frozen=True)

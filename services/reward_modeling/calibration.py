@@ -15,6 +15,7 @@ from oars.compass.calibrated import BadCalibration, Calibration, MonotoneMap
 from oars.compass.data.dataset import BadDataset, fidelity_bounds, read_groups, read_manifest
 from oars.compass.judge import Judge
 from oars.config import JudgeConfig
+from oars.errors import naming
 from oars.evaluation.scored import ScoredGroup, scored_groups
 from reward_server.checkpoint import judge_digest, judge_directory
 from services.run.progress import Progress, ProgressLine
@@ -76,10 +77,8 @@ def _fidelity(read: list[ScoredGroup]) -> tuple[Values, Values]:
 
 def _fit(name: str, readings: Values, labels: Values) -> MonotoneMap:
     labelled = np.isfinite(labels)
-    try:
+    with naming(name, BadCalibration):
         return MonotoneMap.fit(readings[labelled], labels[labelled])
-    except BadCalibration as error:
-        raise BadCalibration(f"{name}: {error}") from error
 
 
 def _line(name: str, fitted: MonotoneMap, readings: Values, labels: Values) -> str:
