@@ -14,11 +14,12 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from oars.compass.outcome import Failed, Judged
-from oars.errors import UserError
+from oars.errors import UserError, naming
 from oars.files import sha256
+from oars.json_files import read_json
 
 Values = NDArray[np.float64]
 MIN_LABELS = 8
@@ -82,12 +83,8 @@ class Calibration(BaseModel):
     @classmethod
     def read(cls, file: Path) -> Self:
         """Raises BadCalibration naming the file."""
-        try:
-            return cls.model_validate_json(file.read_text())
-        except OSError as error:
-            raise BadCalibration(f"judge.calibration: {file}: {error.strerror}") from error
-        except ValidationError as error:
-            raise BadCalibration(f"judge.calibration: {file}: {error.errors()[0]['msg']}") from error
+        with naming("judge.calibration", BadCalibration):
+            return read_json(file, cls, BadCalibration)
 
     def apply(self, outcome: Judged | Failed) -> Judged | Failed:
         """The outcome with F, Q_LR and Q_SR mapped."""

@@ -5,10 +5,11 @@ A directory without a card is a stock checkpoint, which was never fine-tuned on 
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from oars.compass.prompt import NEWEST, VERSIONS, PromptVersion
-from oars.errors import UserError
+from oars.errors import UserError, naming
+from oars.json_files import read_json
 
 JUDGE_CARD = "oars_judge.json"
 JUDGE_LABELS = "oars_labels.json"
@@ -38,10 +39,8 @@ class JudgeCard(BaseModel):
     def of(cls, judge: Path) -> "JudgeCard | None":
         """None for a stock checkpoint. Raises BadCard."""
         file = judge / JUDGE_CARD
-        try:
-            return cls.model_validate_json(file.read_text()) if file.is_file() else None
-        except ValidationError as error:
-            raise BadCard(f"judge: {file}: {error.errors()[0]['msg']}") from error
+        with naming("judge", BadCard):
+            return read_json(file, cls, BadCard) if file.is_file() else None
 
 
 def prompt_version_of(judge: Path) -> PromptVersion:

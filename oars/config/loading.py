@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from oars.config.base import BadConfig, Config
 from oars.config.overrides import NOT_YAML, assign
+from oars.json_files import first_fault
 
 Model = TypeVar("Model", bound=Config)
 
@@ -30,7 +31,4 @@ def read_config(model: type[Model], path: Path | str, overrides: list[str] | Non
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        parts = (str(path), field, first["msg"].removeprefix("Value error, "))
-        raise BadConfig(": ".join(filter(None, parts))) from error
+        raise BadConfig(f"{path}: {first_fault(error)}") from error

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from oars.errors import UserError
+from oars.json_files import first_fault
 from oars.report.names import Model
 
 
@@ -63,7 +64,7 @@ def read_steps(run_dir: Path) -> list[Step]:
     try:
         steps = [Step.model_validate(row) for row in rows]
     except ValidationError as error:
-        raise BadRecord(f"{path}: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from error
+        raise BadRecord(f"{path}: {first_fault(error)}") from error
     return list({(step.stage, step.step): step for step in steps}.values())
 
 

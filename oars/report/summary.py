@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from oars.alignment.drops import DropReason
 from oars.compass.outcome import FailureReason
@@ -11,6 +11,7 @@ from oars.config.alarms import Action, AlarmName
 from oars.errors import UserError
 from oars.evaluation.intervals import Interval
 from oars.files import write_text
+from oars.json_files import read_json
 
 SCHEMA_VERSION = 1
 SUMMARY = "summary.json"
@@ -151,15 +152,7 @@ class BadSummary(UserError, ValueError):
 
 def read_summary(run_dir: Path) -> Summary:
     """Raises BadSummary."""
-    path = run_dir / SUMMARY
-    try:
-        return Summary.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise BadSummary(f"{path}: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise BadSummary(f"{path}: {field + ': ' if field else ''}{first['msg']}") from error
+    return read_json(run_dir / SUMMARY, Summary, BadSummary)
 
 
 def read_or_unfinished(run_dir: Path) -> Summary:

@@ -8,12 +8,13 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from oars.evaluation.study import BadStudy, Scene, plan_trials
 from oars.evaluation.study_records import Study, Tally, Vote
 from oars.evaluation.tally import tally
 from oars.files import write_directory, write_text
+from oars.json_files import read_json
 from oars.metrics.measured import lower_is_better_of
 from oars.names import printable
 from oars.report.study_page import study_id, write_study_page
@@ -60,10 +61,7 @@ def make_study(
 
 def read_study(folder: Path) -> Study:
     """Raises BadStudy."""
-    try:
-        return Study.model_validate_json((folder / KEY).read_text())
-    except (OSError, ValidationError) as error:
-        raise BadStudy(f"{printable(folder)}: no study: {' '.join(str(error).split())[:200]}") from error
+    return read_json(folder / KEY, Study, BadStudy)
 
 
 def tally_study(folder: Path, saved: Sequence[Path]) -> Tally:
