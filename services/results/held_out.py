@@ -165,11 +165,11 @@ async def _evaluated(run: Run, judge: Judge, name: ModelName, weights: Path | No
     else:
         images = await _each(run, f"outputs of {name}", restore, run.config, weights, pairs)
     deadline = run.config.control.evaluation_deadline_s
-    scores = run.watchdog.wait(
-        "evaluation", f"scores of {name}", _scores(judge, f"{run.id}.{name}", images, pairs), deadline
+    judged = run.watchdog.wait(
+        "evaluation", f"scores of {name}", scores(judge, f"{run.id}.{name}", images, pairs), deadline
     )
     metrics, outcomes = await asyncio.gather(
-        _each(run, f"metrics of {name}", measure, images, pairs, run.config.metrics), scores
+        _each(run, f"metrics of {name}", measure, images, pairs, run.config.metrics), judged
     )
     return Evaluated(images, [m | _columns(o) for m, o in zip(metrics, outcomes, strict=True)])
 
@@ -195,14 +195,15 @@ async def _each(run: Run, what: str, generator: Callable[..., Iterator[T]], *arg
     return await run.watchdog.wait("evaluation", what, collect(), run.config.control.evaluation_deadline_s)
 
 
-async def _scores(judge: Judge, request: str, images: list[Pixels], pairs: list[Pair]) -> list[CandidateOutcome]:
+async def scores(judge: Judge, request: str, images: list[Pixels], pairs: list[Pair]) -> list[CandidateOutcome]:
+    """By the judge's own readings; `request` and a number name each request, since a photo's name may not."""
     turn = asyncio.Semaphore(_REQUESTS)
 
-    async def one(image: Pixels, pair: Pair) -> CandidateOutcome:
+    async def one(row: int, pair: Pair) -> CandidateOutcome:
         async with turn:
-            return await judge.score_one(f"{request}.{pair.image_id}", pair, image)
+            return await judge.score_one(f"{request}.{row}", pair, images[row])
 
-    return await asyncio.gather(*(one(image, pair) for image, pair in zip(images, pairs, strict=True)))
+    return await asyncio.gather(*(one(row, pair) for row, pair in enumerate(pairs)))
 
 
 def _columns(outcome: CandidateOutcome) -> dict[str, float]:
