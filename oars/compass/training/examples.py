@@ -166,16 +166,17 @@ def draw_batch(examples: Examples, config: JudgeTrainingConfig, groups: int, see
     count = min(config.candidates, int(examples.shapes[rows, 0].min()) - 1)
     parts = [_shown(examples[int(row)], count, side, rng) for row in rows]
     views, quality, fidelity, told = (np.stack(column) for column in zip(*parts, strict=True))
-    return Batch(views, quality, fidelity, told, *_ladders(views, config.ladder_length, rng))
+    return Batch(views, quality, fidelity, told, *_ladders(views, quality, config.ladder_length, rng))
 
 
-def _ladders(views: Pixels, length: int, rng: np.random.Generator) -> tuple[Pixels, Floats]:
-    """One ladder a group, of any of its candidates; the next group's lends foreign content. Without a `length`,
-    none."""
+def _ladders(views: Pixels, quality: Floats, length: int, rng: np.random.Generator) -> tuple[Pixels, Floats]:
+    """One ladder a group, of any candidate in its better half, since a blurred one gains by sharpening; the next
+    group's lends foreign content. Without a `length`, none."""
     groups, pictures, *shape = views.shape
     if not length:
         return np.empty((groups, 0, *shape), np.uint8), np.empty((groups, 0, 2), np.float32)
-    bases = views[np.arange(groups), rng.integers(1, pictures, groups)]
+    better = np.argsort(-quality[:, 1:], axis=1)[:, : pictures // 2]
+    bases = views[np.arange(groups), 1 + rng.permuted(better, axis=1)[:, 0]]
     ladders = [
         draw_ladder(base, foreign, length, rng) for base, foreign in zip(bases, np.roll(bases, -1, 0), strict=True)
     ]

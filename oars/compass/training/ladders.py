@@ -4,7 +4,7 @@ What a group of SR methods never shows is two pictures that differ in one thing:
 cast, a grid, an object in another place. Reinforcement learning finds such differences if the judge does not see them.
 So a training batch brings, beside each group, a ladder: a picture of the group, and the same one at growing strengths
 of one perturbation (`oars/imaging/perturbations.py`). How much each score should fall along the ladder is a property of
-the perturbation (`changes`), no measurement.
+the perturbation (`changes`), no measurement. Weak strengths come more often than strong ones: a policy begins there.
 """
 
 from dataclasses import dataclass
@@ -39,6 +39,9 @@ def changes(foreign: Floats) -> dict[str, Change]:
         "lattice": Change(perturbations.lattice, 0.15, 0.3),
         "patch lattice": Change(partial(perturbations.lattice, period=8), 0.15, 0.3),
         "grain": Change(perturbations.grain, 0.1, 0.3),
+        "oversharpening": Change(perturbations.oversharpening, 0.1, 0.3),
+        "ringing": Change(perturbations.ringing, 0.1, 0.3),
+        "blur": Change(perturbations.blur, 0.02, 0.3),
     }
 
 
@@ -54,7 +57,8 @@ def draw_ladder(picture: Pixels, foreign: Pixels, length: int, rng: np.random.Ge
     """A random change of `picture` at 0 and `length` - 1 random strengths; both pictures uint8 [H, W, 3]."""
     drawn = list(changes(foreign.astype(np.float32)).values())
     change, seed = drawn[rng.integers(len(drawn))], int(rng.integers(1 << 32))
-    strengths = np.concatenate([[0.0], np.sort(rng.uniform(0.1, 1.0, length - 1))]).astype(np.float32)
+    drawn_strengths = np.sort(rng.uniform(_WEAKEST**0.5, 1.0, length - 1) ** 2)
+    strengths = np.concatenate([[0.0], drawn_strengths]).astype(np.float32)
     image = picture.astype(np.float32)
     # The same draws at every strength: only the strength differs.
     changed = [to_pixels(change.perturbation(image, float(s), np.random.default_rng(seed))) for s in strengths[1:]]
@@ -62,6 +66,8 @@ def draw_ladder(picture: Pixels, foreign: Pixels, length: int, rng: np.random.Ge
     return Ladder(pictures, (strengths * _seen(pictures))[:, None] * np.array(change[1:], np.float32))
 
 
+_WEAKEST = 0.06
+"""Strength of the weakest change: one grey level of a lattice."""
 _SEEN_LEVELS = 6.0
 """Root mean square of a change, in grey levels, from which it counts in full."""
 
