@@ -19,6 +19,10 @@ class RewardClientConfig(Config):
     """Other arguments of the function, e.g. {gamma: 7}; those that are not given keep the function's defaults."""
     best: PositiveFloat = 5.0
     """R of a perfect output: the group filter looks at R / best."""
+    window_shift: NonNegativeInt = 0
+    """Pixels by which the window that a group is scored in is smaller than its pictures and moves at random, group by
+    group, so that no lattice stays in phase with the judge's patches (ours; oars/compass/window.py). Best a multiple of
+    such a patch. 0: whole pictures."""
     app: str = "compass"
     """Name of the Ray Serve application."""
     endpoint: str | None = Field(default=None, pattern=r"^(grpcs?|https?|openai\+https?)://[^/]+")

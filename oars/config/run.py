@@ -76,6 +76,12 @@ class RunConfig(Config):
         return self
 
     @model_validator(mode="after")
+    def _windows_show_most(self) -> Self:
+        if 2 * self.reward.window_shift > self.data.crop:
+            raise ValueError(f"reward.window_shift: at most half of data.crop {self.data.crop}")
+        return self
+
+    @model_validator(mode="after")
     def _flow_grpo_can_work(self) -> Self:
         objective, steps = self.objective, self.sampler.steps
         if objective.kind == "flow_grpo" and objective.old_policy.at != "sampler":

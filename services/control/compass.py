@@ -10,6 +10,8 @@ from ray.serve.exceptions import RayServeException
 
 from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Judged
 from oars.compass.reward import Reward
+from oars.compass.views import lr_view
+from oars.compass.window import Window, draw_window
 from oars.config import RunConfig
 from oars.imaging.crops import Pair
 from reward_server.checkpoint import judge_identity
@@ -84,20 +86,30 @@ class CompassJudge:
         self._client, self._reward = client, reward
         self._by_reference, self._deadline_s = config.reward.endpoint is None, config.reward.deadline_s
         self._labels = judge_labels(config.judge) if fidelity_is_measured(config, reward) else None
+        self._shift, self._scale = config.reward.window_shift, config.data.scale
         self._measure = ray.remote(measured_fidelity).options(num_cpus=1, max_retries=3, name="oars.measured_fidelity")
+        self._cut = ray.remote(Window.of).options(num_cpus=0, max_retries=3, name="oars.window")
 
     async def score(self, request_id: str, pair: Pair, images: Any, count: int) -> Judgement:
-        """The `count` candidates of one LR, an ObjectRef. F is measured where the pair has its GT and the reward takes
-        F."""
+        """The `count` candidates of one LR, an ObjectRef, in a window (`reward.window_shift`). F is measured on whole
+        pictures, where the pair has its GT and the reward takes F."""
         fidelity = await self._fidelity(images, pair.gt)
         if isinstance(fidelity, Failed):
             return Judgement([fidelity] * count, {})
-        sent = images if self._by_reference else await images
-        answer = await self._client.score(request_id, pair.lr, sent, count=count)
+        lr, shown = self._windowed(request_id, pair.lr, images)
+        answer = await self._client.score(request_id, lr, shown if self._by_reference else await shown, count=count)
         measured = [{FIDELITY: value} for value in fidelity] if fidelity else [{}] * count
         outcomes = [self._reward.score(*slot) for slot in zip(answer.outcomes, measured, strict=True)]
         origin = answer.provenance.model_dump(mode="json") | self._reward.provenance if answer.provenance else {}
         return Judgement(outcomes, origin, _divergence(answer.outcomes, fidelity))
+
+    def _windowed(self, request_id: str, lr: Pixels, images: Any) -> tuple[Pixels, Any]:
+        """The LR at the candidates' size and the candidates, an ObjectRef, cut alike, and at a retry as before it."""
+        if not self._shift:
+            return lr, images
+        height, width = (side * self._scale for side in lr.shape[:2])
+        window = draw_window(height, width, self._shift, request_id.partition(".")[0])
+        return window.of(lr_view(lr, height, width)), self._cut.remote(window, images)
 
     async def _fidelity(self, images: Any, gt: Pixels | None) -> list[float] | Failed:
         """Measured in a task that Ray repeats if its worker dies; empty where it is not."""

@@ -128,7 +128,7 @@ class Watch:
         """Means over the outputs of each crop, by the judge's own F: the same reward in both stages."""
         rewards, confidences, count = [], [], self.config.alarms.candidates
         for number, (pair, ref) in enumerate(zip(self.pairs, images, strict=True)):
-            judgement = await self.judge.score(f"watch-{step}-{number}.0", replace(pair, gt=None), ref, count)
+            judgement = await self.judge.score(f"watch-{number}.{step}", replace(pair, gt=None), ref, count)
             scored = [outcome for outcome in judgement.outcomes if isinstance(outcome, Scored)]
             if not scored:
                 return AttemptFailed(f"crop {number}: no score: {judgement.outcomes[0]}", timed_out=False)

@@ -14,6 +14,8 @@ from benchmarks.fuzz.run import Fuzz, Target
 from benchmarks.fuzz_reward import gateway_settings
 from oars.compass.outcome import Failed, FailureReason, Judged, Scored
 from oars.compass.reward import Reward
+from oars.compass.views import lr_view
+from oars.compass.window import draw_window
 from oars.config import GatewayConfig, RewardClientConfig, RolloutConfig, RunConfig
 from oars.imaging.crops import Pair
 from reward_server.checkpoint import judge_digest
@@ -133,6 +135,22 @@ def test_the_conductor_may_use_an_endpoint_in_place_of_the_handle(
         alone = await judge.score_one("b", Pair("photo", lr, None), candidates[0])
         assert values(judgement.outcomes[0]) == pytest.approx(values(alone), abs=1e-4)
         assert len(judgement.outcomes) == 3
+
+    asyncio.run(run())
+
+
+def test_a_group_is_scored_in_its_window(gateways: dict[str, RewardClientConfig]) -> None:
+    lr, candidates = group(27, 3)
+    side, reward = candidates.shape[1], gateways["https"].model_copy(update={"window_shift": 16})
+    config = RunConfig(reward=reward, rollout=RolloutConfig(candidates=3))
+    window = draw_window(side, side, 16, "a")
+
+    async def run() -> None:
+        client = CompassClient(config.reward)
+        judge = CompassJudge(client, config, Reward.load(config.reward.function, {}))
+        judgement = await judge.score("a.1", Pair("photo", lr, None), ray.put(candidates), count=3)
+        by_hand = await client.score("b", window.of(lr_view(lr, side, side)), window.of(candidates))
+        assert values(judgement.outcomes[2]) == pytest.approx(values(by_hand.outcomes[2]), abs=1e-4)
 
     asyncio.run(run())
 
