@@ -1,4 +1,4 @@
-"""kill -9 on the roles of a running alignment: nothing is lost, trained twice, invented or left behind."""
+"""kill -9, and worse, on a running alignment: nothing is lost, trained twice, invented or left behind."""
 
 import json
 import subprocess
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tmpfs import skip_without_namespaces
 
 # On a machine that runs much else.
 DEADLINE_S = 560
@@ -55,3 +56,11 @@ def test_a_worker_the_engine_and_a_rank(tmp_path: Path) -> None:
 @pytest.mark.timeout(3600)
 def test_every_role_in_turn_and_at_random(tmp_path: Path) -> None:
     assert amiss(account(tmp_path, "--minutes", "20", deadline_s=3600)) == {}
+
+
+@pytest.mark.chaos_long
+@pytest.mark.timeout(7200)
+def test_every_fault_in_turn(tmp_path: Path) -> None:
+    """Also files, clock, disk, node and link, in namespaces of its own."""
+    skip_without_namespaces("--net")
+    assert amiss(account(tmp_path, "--faults", "all", deadline_s=7200)) == {}
