@@ -166,7 +166,7 @@ def _points(group: Scored, objective: ObjectiveConfig) -> Iterator[tuple[Tensor,
     """x_t [K, N, C] and t [K], one training point of every candidate at a time."""
     t = training_times(group.times, group.seed, len(group.x0), objective)
     for j in range(t.shape[1]):
-        x_t = [training_point(x0, t[k, j], group.seed, k, j) for k, x0 in enumerate(group.x0)]
+        x_t = [training_point(x0, t[k, j], group.seed, k, j, objective) for k, x0 in enumerate(group.x0)]
         yield torch.stack(x_t), t[:, j]
 
 

@@ -48,7 +48,7 @@ class OldVelocity:
     """Gives each micro-batch its velocities."""
 
     def __init__(self, config: RunConfig, policy: Policy, engine: Engine) -> None:
-        self._at = config.objective.old_policy.at
+        self._objective = config.objective
         self._with_reference = config.objective.kl_weight > 0
         self._dtype = compute_dtype(config.generator.dtype)
         self._policy, self._engine = policy, engine
@@ -58,7 +58,7 @@ class OldVelocity:
     ) -> Mapping[MicroBatch, Frozen]:
         """The velocities of one rank's share, at the learner's `version`. Collective. Raises NoOldVelocity."""
         batches = [dealt.work for dealt in share]
-        if self._at == "sampler":
+        if self._objective.old_policy.at == "sampler":
             may_lack = version if old_is_current else None
             return {batch: _sampled(sample_of(samples, batch), batch, may_lack) for batch in batches}
         old = {} if old_is_current else self._evaluated(samples, batches, "old")
@@ -73,7 +73,7 @@ class OldVelocity:
             return {batch: self._velocity(sample_of(samples, batch), batch) for batch in batches}
 
     def _velocity(self, sample: TrainingSample, batch: MicroBatch) -> Tensor:
-        x_t, t = (v.to(self._engine.device) for v in training_points(sample, batch.points))
+        x_t, t = (v.to(self._engine.device) for v in training_points(sample, batch.points, self._objective))
         conditioning = [sample.conditioning] * len(t)
         return predict_velocity(self._engine.model, x_t, t, conditioning, self._dtype).cpu()
 

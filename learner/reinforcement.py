@@ -96,7 +96,8 @@ class Reinforcement:
     ) -> tuple[LossParts | GrpoParts, list[Tensor]]:
         """Per-point loss parts, and the mean squares of v_theta and of v_theta - v_old, all [B]."""
         device = self._engine.device
-        x_t, t = (v.to(device) for v in training_points(sample, batch.points))
+        points = training_points(sample, batch.points, self._config.objective)
+        x_t, t = (v.to(device) for v in points)
         v_ref = None if frozen.ref is None else frozen.ref.to(device)
         r = torch.tensor([optimality[k] for k, _ in batch.points], dtype=torch.float32, device=device)
         v_theta = predict_velocity(self._engine.model, x_t, t, [sample.conditioning] * len(t), self._dtype)

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from oars.alignment.messages import Conditioning, PolicySnapshot, RolloutReceipt, RolloutRequest, TrainingSample
 from oars.alignment.old_policy import old_is_current
-from oars.alignment.training_points import training_point, training_times
-from oars.config import RunConfig
+from oars.alignment.training_points import training_point, training_times, with_shared_mean
+from oars.config import ObjectiveConfig, RunConfig
 from oars.config.alarms import LEAST_WATCHED_LR
 from oars.device import cap_device_memory
 from oars.generator.codec import Codec
@@ -137,14 +137,15 @@ class RolloutWorker:
     def _training_sample(
         self, request: RolloutRequest, conditioning: Conditioning, drawn: Drawn, times: Tensor, clock: "_Clock"
     ) -> TrainingSample:
-        objective, x0 = self._config.objective, drawn.x0
+        objective = self._config.objective
+        x0 = with_shared_mean(drawn.x0) if objective.shared_mean else drawn.x0
         t, frozen = training_times(times, request.seed, len(x0), objective), {}
         roles = _evaluated_roles(self._config, request.version)
         if drawn.x_t is not None and roles.pop("v_old", None):
             frozen["v_old"] = drawn.v
         if roles:
             with clock.phase("old_velocity"):
-                x_t = _training_points(request.seed, x0, t) if drawn.x_t is None else drawn.x_t.flatten(0, 1)
+                x_t = _training_points(request.seed, x0, t, objective) if drawn.x_t is None else drawn.x_t.flatten(0, 1)
                 frozen |= {name: self._velocity(x_t, t, conditioning, role) for name, role in roles.items()}
         return TrainingSample(
             group_id=request.group_id,
@@ -182,9 +183,12 @@ def _evaluated_roles(config: RunConfig, version: int) -> dict[str, Role | None]:
     return roles
 
 
-def _training_points(seed: int, x0: Tensor, t: Tensor) -> Tensor:
+def _training_points(seed: int, x0: Tensor, t: Tensor, objective: ObjectiveConfig) -> Tensor:
     """x_t [K * T, N, C]."""
-    return torch.stack([training_point(x0[k], t[k, j], seed, k, j) for k in range(len(t)) for j in range(t.shape[1])])
+    candidates, points = t.shape
+    return torch.stack(
+        [training_point(x0[k], t[k, j], seed, k, j, objective) for k in range(candidates) for j in range(points)]
+    )
 
 
 def _tokens(conditioning: Conditioning) -> int:

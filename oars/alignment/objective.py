@@ -34,12 +34,12 @@ def part_names(config: ObjectiveConfig) -> tuple[str, ...]:
     return tuple(field.name for field in fields(GrpoParts if config.kind == "flow_grpo" else LossParts))
 
 
-def training_points(sample: TrainingSample, points: Points) -> tuple[Tensor, Tensor]:
+def training_points(sample: TrainingSample, points: Points, config: ObjectiveConfig) -> tuple[Tensor, Tensor]:
     """x_t [B, N, C] and t [B]: on the way that the candidate was sampled (Flow-GRPO), or x_0 with fresh noise."""
     t = sample.t[indices(points)]
     if sample.x_t is not None:
         return sample.x_t[indices(points)], t
-    x_t = [training_point(sample.x0[k], sample.t[k, j], sample.seed, k, j) for k, j in points]
+    x_t = [training_point(sample.x0[k], sample.t[k, j], sample.seed, k, j, config) for k, j in points]
     return torch.stack(x_t), t
 
 

@@ -25,7 +25,13 @@ def training_times(times: Tensor, seed: int, candidates: int, objective: Objecti
     return torch.stack([drawn(k if objective.normaliser == "error" else 0) for k in range(candidates)])
 
 
-def training_point(x0: Tensor, t: Tensor, seed: int, candidate: int, point: int) -> Tensor:
+def training_point(x0: Tensor, t: Tensor, seed: int, candidate: int, point: int, objective: ObjectiveConfig) -> Tensor:
     """x_t [N, C] of one candidate at its point number `point`, time `t` (scalar)."""
-    noise = seeded_noise(tuple(x0.shape), seed, "train", candidate, point)
+    owner = 0 if objective.shared_noise else candidate
+    noise = seeded_noise(tuple(x0.shape), seed, "train", owner, point)
     return interpolate(x0.unsqueeze(0), noise.to(x0).unsqueeze(0), t.reshape(1).to(x0))[0]
+
+
+def with_shared_mean(x0: Tensor) -> Tensor:
+    """Candidates [K, N, C], each with the mean over N that they have together."""
+    return x0 - x0.mean(1, keepdim=True) + x0.mean((0, 1), keepdim=True)

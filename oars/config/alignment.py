@@ -85,6 +85,13 @@ class ObjectiveConfig(Config):
     """Divisor of a candidate's squared error. `error`: its own mean error, at timesteps drawn for each candidate
     (published). `time`: t, at timesteps that the group's candidates share (ours): removes part of the step that is the
     same whatever is rewarded (docs/results/alignment.md)."""
+    shared_noise: bool = False
+    """Whether a group's candidates share the noise of their training points, so that a step follows from what differs
+    between them (ours); published: each its own. Best with `normaliser: time`, which shares the timesteps."""
+    shared_mean: bool = False
+    """Whether the learner gets a group's candidates with one mean over tokens, theirs (ours). What is the same in every
+    token of a picture, its brightness, its cast and any lattice of a token's size, is then out of RL's reach.
+    DiffusionNFT alone."""
     normaliser_floor: PositiveFloat = 1e-5
     """Lower bound on the divisor, to avoid division by zero."""
     optimality: OptimalityConfig = OptimalityConfig()

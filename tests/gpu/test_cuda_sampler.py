@@ -6,7 +6,7 @@ import torch
 from cuda_device import DEVICE, MIB, peak_bytes, scene
 
 from oars.alignment.training_points import training_point
-from oars.config import GeneratorConfig, SamplerConfig
+from oars.config import GeneratorConfig, ObjectiveConfig, SamplerConfig
 from oars.config.base import Precision
 from oars.generator.miniature.build import TEXT_IMAGE_AREA
 from oars.generator.policy import load_pipeline, load_transformer
@@ -76,8 +76,8 @@ def test_a_training_point_is_the_same_to_the_bit() -> None:
     """A rollout worker makes them where its model is, the learner on the CPU."""
     x0, times = seeded_noise((3, 64, 16), "x0"), torch.rand(3, generator=torch.Generator().manual_seed(0))
     for k in range(3):
-        made = training_point(x0[k].to(DEVICE), times[k], 1, k, 0).cpu()
-        assert torch.equal(made, training_point(x0[k], times[k], 1, k, 0))
+        made = training_point(x0[k].to(DEVICE), times[k], 1, k, 0, ObjectiveConfig()).cpu()
+        assert torch.equal(made, training_point(x0[k], times[k], 1, k, 0, ObjectiveConfig()))
 
 
 def test_memory_follows_the_batch(ours: Upscaler) -> None:

@@ -134,7 +134,7 @@ def test_a_policy_that_is_trained_on_its_own_samples_earns_more(config: Objectiv
         reward = -(sample.x0 - GOAL).square().flatten(1).mean(1)
         rewards.append(reward.mean().item())
         (r,) = optimalities([reward.double().numpy()], config.optimality)
-        x_t, t = training_points(sample, points)
+        x_t, t = training_points(sample, points, config)
         v = policy(x_t, t)
         optimality = torch.tensor([r[k] for k, _ in points])
         velocities = Velocities(v, v.detach(), None)
