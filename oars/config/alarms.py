@@ -57,8 +57,8 @@ class AlarmsConfig(Config):
     """While the judge's reward rises: the median loss of PSNR, ST-LPIPS and ColorVideoVDP, each less its standard error
     over crops, in tolerances of 0.2 dB, 0.01 and 0.1 JOD. 1: two of three lose more than a user would accept."""
     lattice: AlarmConfig = AlarmConfig(limit=1.0, action="roll_back")
-    """Grey levels, rms, of the strongest lattice of 2 to 32 pixels that the outputs gained. 1: flat areas begin to show
-    a weave; honest outputs gain less than half of it (oars/metrics/lattice.py)."""
+    """Grey levels, rms, of the strongest lattice that the outputs gained, of 2 to 32 pixels and an eighth of a side. 1:
+    flat areas begin to show a weave; honest outputs gain less than half of it (oars/metrics/lattice.py)."""
     speckle: AlarmConfig = AlarmConfig(limit=1.0)
     """Levels, rms, of fine chroma above both the ground truth's and that at the start. 1: as much as a photo has."""
     brightness: AlarmConfig = AlarmConfig(limit=3.0)

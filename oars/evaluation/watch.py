@@ -27,6 +27,8 @@ Measures = tuple[dict[str, list[float]], dict[int, float]]
 _TOLERANCES = {"psnr": -0.2, "stlpips": 0.01, "cvvdp": -0.1}
 """Change for the worse that a user would accept for pictures that look better: dB, distance, JOD (as the acceptance of
 an alignment has them)."""
+_REPEATS = 8
+"""Times that a lattice has to fit into a side of an output."""
 _LUMA = np.array([0.299, 0.587, 0.114])
 _CB_CR = np.array([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 
@@ -51,11 +53,14 @@ class Look(BaseModel):
 def measured(images: Sequence[Pixels], pairs: Sequence[Pair]) -> Measures:
     """What pictures say. `images`: of each pair its K >= 2 outputs, uint8 [K, H, W, 3], H and W of at least 64.
 
-    The lattice is looked for in each pair's first output, since outputs of one LR share more than a lattice.
+    The lattice is looked for in each pair's first output, since outputs of one LR share more than a lattice, at the
+    periods that an output holds often: where a few crops hold a long one three times, content looks like a lattice.
     """
     rows = [_of_crop(outputs, pair) for outputs, pair in zip(images, pairs, strict=True)]
     first = [outputs[0] for outputs in images]
-    return {name: [row[name] for row in rows] for name in rows[0]}, {p: lattice_power(first, p) for p in PERIODS}
+    side = min(min(output.shape[:2]) for output in first)
+    periods = [period for period in PERIODS if _REPEATS * period <= side]
+    return {name: [row[name] for row in rows] for name in rows[0]}, {p: lattice_power(first, p) for p in periods}
 
 
 def _of_crop(outputs: Pixels, pair: Pair) -> dict[str, float]:

@@ -156,7 +156,7 @@ def no_candidates(request: RolloutRequest, sampled: Sampled) -> Sampled | Attemp
 
 
 def no_score(request: str) -> list[Any]:
-    failed = request.startswith("watch-4")
+    failed = request.startswith("watch-") and request.endswith(".4")
     return [Failed(reason=FailureReason.UNAVAILABLE, detail="") if failed else scored(k) for k in range(4)]
 
 
