@@ -108,7 +108,7 @@ def test_the_order_of_a_ladder_is_learnt(packed, objective):
     model = copy.deepcopy(objective)
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
     losses = []
-    for _ in range(16):
+    for _ in range(40):
         loss = model(batch, Counts.of(batch)) - model(without_ladders(batch), Counts.of(batch))
         optimiser.zero_grad()
         loss.backward()
