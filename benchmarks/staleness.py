@@ -49,6 +49,7 @@ PRACTICES = {"exact": "sampler", "moving": "latest"}
 SEEDS = (0, 1, 2)
 SETTINGS = [
     "data.crop=32",
+    "reward.window_shift=0",
     "alarms.every=0",
     "data.evaluation_crop=32",
     "judge.min_pixels=1024",

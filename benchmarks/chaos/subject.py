@@ -36,6 +36,7 @@ _START_S = 900.0
 SETTINGS = (
     "name=chaos",
     "data.crop=64",
+    "reward.window_shift=0",
     "data.evaluation_crops=2",
     "stages.cold_start.steps=3",
     "stages.cold_start.batch=2",

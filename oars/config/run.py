@@ -101,7 +101,7 @@ class RunConfig(Config):
     def _sizes_fit(self) -> Self:
         fault = generator_fault(self.data, self.sampler, self.generator.path)
         if not self.reward.endpoint:  # a judge elsewhere has bounds of its own
-            fault = fault or judge_fault(self.data, self.judge, self.rollout.candidates)
+            fault = fault or judge_fault(self.data, self.judge, self.rollout.candidates, self.reward.window_shift)
         if fault:
             raise ValueError(fault)
         return self

@@ -51,8 +51,11 @@ def generator_fault(data: Crops, sampler: SamplerConfig, path: str) -> str | Non
     return None
 
 
-def judge_fault(data: Crops, judge: JudgeConfig, candidates: int) -> str | None:
+def judge_fault(data: Crops, judge: JudgeConfig, candidates: int, window_shift: int = 0) -> str | None:
     """The fault for which the judge would refuse each group, if there is one."""
+    window = data.crop - window_shift
+    if window_shift and window**2 < judge.min_pixels:
+        return f"reward.window_shift: windows of data.crop - {window_shift}, {window}**2 pixels, below judge.min_pixels"
     token, least = judge_token(judge.path)
     for field, side in _crops(data).items():
         if not judge.min_pixels <= side**2 <= judge.max_pixels:

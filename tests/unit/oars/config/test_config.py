@@ -115,6 +115,7 @@ def test_resolved_config_round_trips_through_json() -> None:
         ("rollout.candidates=1", "rollout.candidates"),
         ("reward.min_scored=9", "reward.min_scored"),
         ("reward.window_shift=49", "reward.window_shift"),
+        ("reward.window_shift=40", "reward.window_shift"),
         ("data.crop=100", "data.crop"),
         ("data.evaluation_crop=32", "data.evaluation_crop"),
         ("data.photos=", "data.photos"),
