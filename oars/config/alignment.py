@@ -68,7 +68,8 @@ class ObjectiveConfig(Config):
     kind: Literal["diffusion_nft", "flow_grpo"] = "diffusion_nft"
     """`diffusion_nft`: rollouts without noise; x_0 regression at any points (paper). `flow_grpo`: the first
     `timesteps` rollout steps carry noise, and their log-probabilities get a clipped policy gradient; it needs
-    `old_policy.at: sampler`, and `beta`, `normaliser` and `normaliser_floor` are not read."""
+    `old_policy.at: sampler`, and `beta`, `normaliser`, `normaliser_floor`, `shared_noise` and `shared_mean` are not
+    read."""
     flow_grpo: FlowGrpoConfig = FlowGrpoConfig()
     """Read by `flow_grpo` alone."""
     beta: PositiveFloat = 1.0
@@ -90,8 +91,7 @@ class ObjectiveConfig(Config):
     between them (ours); published: each its own. Best with `normaliser: time`, which shares the timesteps."""
     shared_mean: bool = False
     """Whether the learner gets a group's candidates with one mean over tokens, theirs (ours). What is the same in every
-    token of a picture, its brightness, its cast and any lattice of a token's size, is then out of RL's reach.
-    DiffusionNFT alone."""
+    token of a picture, its brightness, its cast and any lattice of a token's size, is then out of RL's reach."""
     normaliser_floor: PositiveFloat = 1e-5
     """Lower bound on the divisor, to avoid division by zero."""
     optimality: OptimalityConfig = OptimalityConfig()
