@@ -2,7 +2,7 @@
 
 Both say the same: scale * B @ A on each adapted layer, scale = alpha / rank. diffusers reads `transformer.<layer>` with
 `lora_A` and `lora_B`; the scale is multiplied into B, since a reader without the adapter's settings takes alpha for the
-rank. ComfyUI reads `diffusion_model.<layer>` with `lora_down`, `lora_up` and the layer's own `alpha`.
+rank. ComfyUI reads the family's prefix and the layer, with `lora_down`, `lora_up` and the layer's own `alpha`.
 """
 
 from pathlib import Path
@@ -29,22 +29,25 @@ def diffusers_keys(snapshot: PolicySnapshot, lora: LoraConfig) -> dict[str, Tens
     }
 
 
-def comfyui_keys(snapshot: PolicySnapshot, lora: LoraConfig) -> dict[str, Tensor]:
-    """For ComfyUI's LoRA loader; float32."""
+def comfyui_keys(snapshot: PolicySnapshot, lora: LoraConfig, prefix: str) -> dict[str, Tensor]:
+    """For ComfyUI's LoRA loader; float32. `prefix`: the family's."""
     keys = {}
     for name, tensor in snapshot.tensors.items():
         layer = name.removesuffix(_A).removesuffix(_B)
         side = "down" if name.endswith(_A) else "up"
-        keys[f"diffusion_model.{layer}.lora_{side}.weight"] = tensor
-        keys[f"diffusion_model.{layer}.alpha"] = torch.tensor(float(lora.alpha))
+        keys[f"{prefix}{layer}.lora_{side}.weight"] = tensor
+        keys[f"{prefix}{layer}.alpha"] = torch.tensor(float(lora.alpha))
     return keys
 
 
-def write_lora(directory: Path, snapshot: PolicySnapshot, lora: LoraConfig, metadata: dict[str, str]) -> None:
+def write_lora(
+    directory: Path, snapshot: PolicySnapshot, lora: LoraConfig, comfyui_prefix: str, metadata: dict[str, str]
+) -> None:
     """`diffusers.safetensors` and `comfyui.safetensors` in a new directory."""
     directory.mkdir()
-    for name, keys in (("diffusers", diffusers_keys), ("comfyui", comfyui_keys)):
-        save_file(keys(snapshot, lora), directory / f"{name}.safetensors", metadata={"format": "pt"} | metadata)
+    files = {"diffusers": diffusers_keys(snapshot, lora), "comfyui": comfyui_keys(snapshot, lora, comfyui_prefix)}
+    for name, keys in files.items():
+        save_file(keys, directory / f"{name}.safetensors", metadata={"format": "pt"} | metadata)
 
 
 def add_lora(transformer: ModelMixin, file: Path) -> ModelMixin:

@@ -92,8 +92,9 @@ def _writer(
     def write(directory: Path) -> None:
         shutil.copytree(base, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("transformer", ".*", CARD))
         _copy_weights(run / "aligned", directory / "transformer", facts.metadata())
-        write_lora(directory / "lora", adapter, config.generator.lora, facts.metadata())
-        shutil.copy(family_in(base).restore_script, directory / "restore.py")
+        family, lora = family_in(base), config.generator.lora
+        write_lora(directory / "lora", adapter, lora, family.comfyui_prefix, facts.metadata())
+        shutil.copy(family.restore_script, directory / "restore.py")
         if network:
             _carry_network(network, directory / "pre_restoration")
         (directory / "oars.json").write_text(facts.json(), encoding="utf-8")

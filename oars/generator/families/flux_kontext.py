@@ -29,6 +29,7 @@ class FluxKontext:
     vae_class = AutoencoderKL
     encoders = ("text_encoder", "text_encoder_2")
     restore_script = Path(__file__).with_name("restore_flux_kontext.py")
+    comfyui_prefix = "transformer."  # its layers have other names and fused q, k, v there; this prefix asks for the map
 
     def prepare(self, pipeline: FluxKontextPipeline) -> None:
         pipeline.text_encoder_2.to(pipeline.text_encoder.device)

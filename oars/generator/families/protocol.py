@@ -34,6 +34,10 @@ class Family(Protocol):
     def restore_script(self) -> Path:
         """Plain diffusers code that an export carries."""
 
+    @property
+    def comfyui_prefix(self) -> str:
+        """What stands before a layer's name of diffusers' in the LoRA keys that ComfyUI maps for this model."""
+
     def prepare(self, pipeline: Any) -> None:
         """Whatever the pipeline's text encoders need once they lie where they will run."""
 

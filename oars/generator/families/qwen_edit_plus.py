@@ -27,6 +27,7 @@ class QwenEditPlus:
     vae_class = AutoencoderKLQwenImage
     encoders = ("text_encoder",)
     restore_script = Path(__file__).with_name("restore_qwen_edit_plus.py")
+    comfyui_prefix = "diffusion_model."
 
     def prepare(self, pipeline: QwenImageEditPlusPipeline) -> None:
         mark_picture_tokens(pipeline.text_encoder)
