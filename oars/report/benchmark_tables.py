@@ -81,8 +81,9 @@ def _means(result: Evaluation, name: str, benchmark: BenchmarkResult) -> Table:
     for metric in _metrics(benchmark):
         lower, found = metric in result.lower_is_better, [benchmark.models[model].get(metric) for model in models]
         known = [interval.mean for interval in found if interval is not None]
-        best = None if metric == _SECONDS or len(known) < 2 else min(known) if lower else max(known)
-        cells = [Cell(_figure(i), i is not None and i.mean == best) for i in found]
+        alike = len({interval.count for interval in found if interval is not None}) == 1  # over as many pictures
+        best = None if metric == _SECONDS or len(known) < 2 or not alike else min(known) if lower else max(known)
+        cells = [Cell(_figure(i, benchmark.pictures), i is not None and i.mean == best) for i in found]
         if paper:
             cells.append(Cell(" / ".join(f"{value:g}" for value in paper.get(metric, ())) or "–"))
         rows.append((_label(metric, lower), cells))
@@ -100,7 +101,7 @@ def _differences(result: Evaluation, name: str, benchmark: BenchmarkResult) -> T
     for metric in _metrics(benchmark):
         lower, found = metric in result.lower_is_better, [rows.get(metric) for rows in benchmark.paired.values()]
         better = [metric != _SECONDS and verdict(interval, lower) == "better" for interval in found]
-        cells = [Cell(_signed(i), bold) for i, bold in zip(found, better, strict=True)]
+        cells = [Cell(_signed(i, benchmark.pictures), bold) for i, bold in zip(found, better, strict=True)]
         rows.append((_label(metric, lower), cells))
     note = (
         f"Model minus {result.baseline}, picture by picture, with bootstrap 95 % intervals over "
@@ -126,15 +127,23 @@ def _lattice(found: CommonLattice | None) -> str:
     return "–" if found is None else f"{found.amplitude:.2f} at {found.period} px"
 
 
-def _figure(interval: Interval | None) -> str:
-    return "–" if interval is None else f"{interval.mean:.{_digits(interval.mean)}f}"
+def _figure(interval: Interval | None, pictures: int) -> str:
+    if interval is None:
+        return "–"
+    return f"{interval.mean:.{_digits(interval.mean)}f}{_fewer(interval, pictures)}"
 
 
-def _signed(interval: Interval | None) -> str:
+def _signed(interval: Interval | None, pictures: int) -> str:
     if interval is None:
         return "–"
     digits = _digits(max(abs(interval.low), abs(interval.high)))
-    return f"{interval.mean:+.{digits}f} [{interval.low:+.{digits}f}, {interval.high:+.{digits}f}]"
+    ends = f"[{interval.low:+.{digits}f}, {interval.high:+.{digits}f}]"
+    return f"{interval.mean:+.{digits}f} {ends}{_fewer(interval, pictures)}"
+
+
+def _fewer(interval: Interval, pictures: int) -> str:
+    """Says so where some pictures have no figure, as of a judge that gave no answer."""
+    return "" if interval.count == pictures else f" ({interval.count} of {pictures})"
 
 
 def _digits(value: float) -> int:

@@ -54,9 +54,14 @@ def _answered(
     if found is None or found.asked != asked:
         found = Answers(asked=asked, values=measured(output(), pair.gt, metrics))
     said = cell.readings if scorer is not None else None
-    if scorer is not None and (said is None or said.asked != scorer.judge):
-        said = Answers(asked=scorer.judge, values=_readings(pair.lr, output(), scorer))
+    if scorer is not None and (said is None or said.asked != _asked(scorer)):
+        said = Answers(asked=_asked(scorer), values=_readings(pair.lr, output(), scorer))
     return cell.model_copy(update={"metrics": found, "readings": said})
+
+
+def _asked(scorer: Scorer) -> str:
+    """The judge, and how large the tiles are that it is shown."""
+    return f"{scorer.judge}, {scorer.min_pixels} to {scorer.max_pixels} pixels"
 
 
 def _readings(lr: Pixels, output: Pixels, scorer: Scorer) -> Values:

@@ -49,6 +49,16 @@ def test_another_benchmark_has_no_column_of_the_papers() -> None:
     assert "other model" not in markdown(next(tables_of(other)))
 
 
+def test_a_mean_over_fewer_pictures_says_so_and_is_not_called_best() -> None:
+    fewer = interval(0.1, 0.0, 0.2).model_copy(update={"count": 4})
+    realsr = RESULT.benchmarks["realsr"]
+    models = {"bicubic": realsr.models["bicubic"], "my_own": {"stlpips": fewer}}
+    benchmark = realsr.model_copy(update={"models": models, "paired": {"my_own": {"stlpips": fewer}}})
+    means, gains = map(markdown, tables_of(RESULT.model_copy(update={"benchmarks": {"mine": benchmark}})))
+    assert "| ST-LPIPS ↓ | 0.456 | 0.100 (4 of 9) |" in means
+    assert "| ST-LPIPS ↓ | +0.100 [+0.000, +0.200] (4 of 9) |" in gains
+
+
 def test_latex_escapes_names_and_has_one_cell_a_column() -> None:
     text = latex(next(tables_of(RESULT)))
     assert "my\\_own" in text and "\\textbf{24.70}" in text

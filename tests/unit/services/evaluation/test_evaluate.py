@@ -1,7 +1,9 @@
 """An evaluation from folders to tables: a killed one goes on, an extended one redoes nothing, other settings are
 refused."""
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 from PIL import Image
 
 from oars.config.degradation import DegradationConfig
+from oars.config.generator import GeneratorConfig, SamplerConfig
 from oars.evaluation.benchmark_records import RESULTS, Evaluation
 from oars.evaluation.benchmarks import Degradation
-from oars.evaluation.contestants import Contestant
+from oars.evaluation.contestants import Contestant, Sampling, contestant
+from oars.evaluation.intervals import Interval
 from services.evaluation.evaluate import PICTURES, Benchmark, Plan, evaluate
 from services.evaluation.workplace import BadWorkplace
 from services.run.progress import ProgressLine
@@ -76,6 +80,30 @@ def test_every_model_is_measured_on_every_picture_of_every_benchmark(folder: Pat
     assert "niqe32" in result.benchmarks["real"].models["plain"]
     assert result.benchmarks["photos"].paired["lighter"]["psnr"].count == 3
     assert (out / "photos" / "hr" / "0.png").is_file() and not (out / "real" / "hr").exists()
+
+
+def measures(values: dict[str, Interval]) -> dict[str, Interval]:
+    """All but the time that it took."""
+    return {name: interval for name, interval in values.items() if name != "seconds"}
+
+
+def test_outputs_made_elsewhere_get_the_figures_of_the_model_that_made_them(folder: Path, tmp_path: Path) -> None:
+    sampling = Sampling(GeneratorConfig(), SamplerConfig(), 4, 0)
+    made, again = tmp_path / "made", tmp_path / "again"
+
+    def measured(models: dict[str, str], out: Path) -> Evaluation:
+        plan = planned(folder, [Counted("plain")])
+        asked = [contestant(name, text, sampling) for name, text in models.items()]
+        return evaluate(replace(plan, models=[*plan.models, *asked]), out, None, Silent())
+
+    first = measured({"unsharp": "unsharp"}, made)
+    for name in ("photos", "real"):
+        shutil.copytree(made / name / "models" / "unsharp", tmp_path / "theirs" / name)
+    second = measured({"theirs": f"folder:{tmp_path / 'theirs'}"}, again)
+    for name, benchmark in first.benchmarks.items():
+        theirs = second.benchmarks[name]
+        assert measures(theirs.models["theirs"]) == measures(benchmark.models["unsharp"])
+        assert measures(theirs.paired["theirs"]) == measures(benchmark.paired["unsharp"])
 
 
 def test_a_lattice_of_all_outputs_is_found(folder: Path, tmp_path: Path) -> None:
