@@ -78,10 +78,11 @@ class Policy:
     def device(self) -> torch.device:
         return self.transformer.device
 
-    def velocity(self, x_t: Tensor, t: Tensor, conditioning: Conditioning, role: Role | None) -> Tensor:
-        """v_theta(x_t, t | LR): x_t [B, N, C], t [B] in (0, 1] -> float32 [B, N, C]. Role None: adapter off."""
+    def velocity(self, x_t: Tensor, t: Tensor, conditioning: list[Conditioning], role: Role | None) -> Tensor:
+        """v_theta(x_t, t | LR): x_t [B, N, C], t [B] in (0, 1], one conditioning a sample -> float32 [B, N, C]. Role
+        None: adapter off."""
         with self.using(role):
-            return predict_velocity(self.transformer, x_t, t, [conditioning] * len(x_t), self._dtype)
+            return predict_velocity(self.transformer, x_t, t, conditioning, self._dtype)
 
     @contextmanager
     def using(self, role: Role | None) -> Iterator[None]:
