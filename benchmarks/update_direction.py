@@ -78,7 +78,7 @@ class Direction:
         times = flow_times(self._pipeline.scheduler, self._config.sampler.steps, shape[0])
         noise = torch.stack([seeded_noise(shape, seed, "initial", k) for k in range(count)])
         solver = self._config.sampler.solver
-        x0 = denoise(lambda x, t: self._policy.velocity(x, t, conditioning, "current"), noise, times, solver)
+        x0 = denoise(lambda x, t: self._policy.velocity(x, t, [conditioning] * len(x), "current"), noise, times, solver)
         images = self._codec.decode(x0, conditioning.grid)
         fidelity, read = measured_fidelity(images, pair.gt, self._labels), self._judge.score(pair.lr, images)
         rewards = [compass_reward(f, r.q_lr, r.q_sr) for f, r in zip(fidelity, read, strict=True)]
@@ -90,7 +90,7 @@ class Direction:
         total = torch.zeros(sum(p.numel() for p in self._outer.values()))
         for group, r in zip(groups, optimality, strict=True):
             for x_t, t in _points(group, objective):
-                v = self._policy.velocity(x_t, t, group.conditioning, "current")
+                v = self._policy.velocity(x_t, t, [group.conditioning] * len(x_t), "current")
                 loss = nft_loss(v, v.detach(), None, x_t, group.x0, t, torch.from_numpy(r), objective).total
                 # The last block's text stream reaches no output.
                 parts = torch.autograd.grad(loss.sum(), list(self._outer.values()), materialize_grads=True)

@@ -75,7 +75,7 @@ def test_a_published_adapter_arrives(config: RunConfig, conditioning: Conditioni
     assert policy.digest("old") == snapshot.digest and policy.fingerprint("old") != before
     x, t = seeded_noise((2, *conditioning.image_latents.shape), 2), torch.tensor([0.9, 0.3])
     with torch.no_grad():
-        adapted, reference = (policy.velocity(x, t, conditioning, role) for role in ("old", None))
+        adapted, reference = (policy.velocity(x, t, [conditioning] * len(x), role) for role in ("old", None))
         merged = add_delta(load_transformer(config.generator), snapshot, config.generator.lora)
         plain = predict_velocity(merged, x, t, [conditioning] * 2, torch.float32)
     assert (adapted - reference).abs().max() > 1e-3
@@ -94,10 +94,10 @@ def test_one_step_of_the_optimiser_lowers_the_loss(config: RunConfig, conditioni
     x0, t = seeded_noise((4, *shape), "x0"), torch.tensor([0.2, 0.4, 0.6, 0.8])
     x_t = (1 - t).view(-1, 1, 1) * x0 + t.view(-1, 1, 1) * seeded_noise((4, *shape), "noise")
     with torch.no_grad():
-        v_old = policy.velocity(x_t, t, conditioning, None)
+        v_old = policy.velocity(x_t, t, [conditioning] * len(x_t), None)
 
     def loss() -> torch.Tensor:
-        v_theta = policy.velocity(x_t, t, conditioning, "current")
+        v_theta = policy.velocity(x_t, t, [conditioning] * len(x_t), "current")
         r = torch.tensor([1.0, 0.9, 0.8, 1.0])
         return nft_loss(v_theta, v_old, v_old, x_t, x0, t, r, config.objective).total.mean()
 

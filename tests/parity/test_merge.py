@@ -30,8 +30,8 @@ def test_merging_into_the_base_equals_the_adapter(config: RunConfig) -> None:
     conditioning = Conditioning(seeded_noise((5, 64), 0), seeded_noise((side * side, channels), 1), (side, side))
     x, t = seeded_noise((2, side * side, channels), 2), torch.tensor([0.9, 0.3])
     with torch.no_grad():
-        adapted = policy.velocity(x, t, conditioning, "old")
-        reference = policy.velocity(x, t, conditioning, None)
+        adapted = policy.velocity(x, t, [conditioning] * len(x), "old")
+        reference = policy.velocity(x, t, [conditioning] * len(x), None)
         plain = predict_velocity(merged, x, t, [conditioning] * 2, torch.float32)
     assert (adapted - reference).abs().max() > 1e-3
     torch.testing.assert_close(plain, adapted, atol=1e-4, rtol=1e-4)
