@@ -44,7 +44,8 @@ def attack(subject: Subject, minutes: float, names: list[str], draw: random.Rand
         print(outcome, flush=True)
         if subject.driver.poll() is not None:
             subject.resume()  # the remark says that it ended
-        subject.await_step()
+        if not _goes_on(subject, name):
+            break
         time.sleep(draw.uniform(0, 3))
     return outcomes
 
@@ -54,6 +55,16 @@ def _outcome(subject: Subject, name: str) -> Outcome:
         return FAULTS[name](subject)
     except Missed as error:
         return Outcome(name, None, None, str(error))
+
+
+def _goes_on(subject: Subject, name: str) -> bool:
+    """False, and said, if no step is done after the fault: what was measured before it is kept."""
+    try:
+        subject.await_step()
+    except Missed as error:
+        print(f"after {name} no step was done, which ends the attack: {error}", flush=True)
+        return False
+    return True
 
 
 def finish(subject: Subject) -> dict[str, Any]:

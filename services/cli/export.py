@@ -25,17 +25,19 @@ def export(
     """
     if (run is None) == (judge is None):
         raise typer.BadParameter("expected either RUN or --judge")
-    from services.results.export import export_run
-    from services.results.judge_export import export_judge
     from services.run.run_directory import find_run
 
     if judge is not None:
+        from services.results.judge_export import export_judge
+
         target = _free(out or Path("exported") / f"{Path(judge).name}-judge")
         digest = export_judge(judge, target, licence)
         typer.echo(f"{printable(target)}: judge with digest {digest[:12]}; `vllm serve {printable(target)}`")
         return
     directory = find_run(runs, str(run))
     target = _free(out or Path("exported") / directory.name)
+    from services.results.export import export_run  # torch and diffusers: after what can be refused without them
+
     facts = export_run(directory, target, licence)
     typer.echo(f"{printable(target)}: {facts.base_model} aligned by {facts.run_id}, {facts.version} steps of RL")
     typer.echo(f"try it: python {printable(target / 'restore.py')} PHOTO OUT.png")

@@ -63,12 +63,12 @@ def upscale(
     Folders are searched through; their outputs and upscale.json lie in one folder, and the same command goes on after
     an interruption. An enlargement beyond the model's own scale goes over the picture again.
     """
-    from services.results.enlargement_tasks import enlargement_tasks
-    from services.results.enlargements import Settings
-
     directory = _aligned_run(run, runs) if run else None
     config = _config(directory, profile)
     transformer = _transformer(config, directory, weights)
+    from services.results.enlargement_tasks import enlargement_tasks  # diffusers: after what can be refused without it
+    from services.results.enlargements import Settings
+
     tasks, folder = enlargement_tasks(photos, out, scale or config.data.scale, format_)
     settings = Settings(
         generator=config.generator.path,

@@ -151,15 +151,29 @@ def test_a_report_goes_where_it_is_wanted(tmp_path: Path) -> None:
     assert out.read_text().startswith("<!doctype html>") and not (directory / "report.html").exists()
 
 
-def test_help_loads_neither_torch_nor_ray() -> None:
+def said_and_loaded(*arguments: str) -> tuple[str, str]:
+    """What a command prints, and the heavy packages that it had loaded at its end."""
     script = (
         "import sys; from services.cli.main import app\n"
-        "try: app(['--help'])\n"
+        f"try: app({list(arguments)!r})\n"
         "except SystemExit: pass\n"
         "print(sorted({'torch', 'ray', 'vllm', 'diffusers', 'transformers'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert "align" in done.stdout and done.stdout.strip().endswith("[]")
+    return done.stdout + done.stderr, done.stdout.splitlines()[-1]
+
+
+def test_help_loads_neither_torch_nor_ray() -> None:
+    said, loaded = said_and_loaded("--help")
+    assert "align" in said and loaded == "[]"
+
+
+def test_a_run_that_is_not_there_is_said_before_torch_loads(tmp_path: Path) -> None:
+    picture = tmp_path / "photo.png"
+    picture.write_bytes(b"")
+    for command in (["upscale", str(picture), "--run", "gone"], ["export", "gone"]):
+        said, loaded = said_and_loaded(*command, "--runs", str(tmp_path))
+        assert f"no run 'gone' in {tmp_path}" in said and loaded == "[]"
 
 
 def test_a_gateway_that_would_be_open_to_the_world_does_not_open(tmp_path: Path) -> None:
