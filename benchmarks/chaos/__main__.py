@@ -141,6 +141,8 @@ def main() -> None:
     write_result(share, given.results)
     Console(width=_WIDTH).print(table(found))
     print(account)
+    if len(outcomes) < len(given.faults):
+        sys.exit(f"{len(outcomes)} of {len(given.faults)} faults were made")
 
 
 if __name__ == "__main__":

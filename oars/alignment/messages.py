@@ -16,7 +16,8 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class RolloutRequest:
-    """One LR image to sample. Candidate k's initial noise is `seeded_noise(shape, seed, "initial", k)`."""
+    """One LR image to sample. Candidate k's initial noise is `seeded_noise(shape, seed, "initial", k)` times its scale
+    (`rollout.exploration`)."""
 
     group_id: str
     attempt: int
