@@ -73,7 +73,7 @@ def measured(profile: RunConfig, width: ExplorationConfig, count: int) -> Table:
     for index in range(count):
         pair, seed = training_pair(photos, config.data, 0, index), derive_seed("candidates", index)
         assert pair.gt is not None
-        request = RolloutRequest(f"group-{index}", 0, pair.lr, seed, config.rollout.candidates, 0)
+        request = RolloutRequest(f"group-{index}", 0, pair.lr, seed, config.rollout.candidates, 0, explores=True)
         _, images, _ = worker.sample(request)
         fidelity = measured_fidelity(images, pair.gt, labels)
         read = judge.score(pair.lr, images)

@@ -10,13 +10,16 @@ from math import gcd
 
 import numpy as np
 
+from oars.alignment.messages import RolloutRequest
 from oars.config import RunConfig
 from oars.config.cluster import ExplorationConfig
 
 
-def exploration(config: RunConfig) -> ExplorationConfig:
-    """The run's; none for Flow-GRPO, whose ratio is that of two policies at one conditioning."""
-    return config.rollout.exploration if config.objective.noisy_steps == 0 else ExplorationConfig()
+def exploration(config: RunConfig, request: RolloutRequest) -> ExplorationConfig:
+    """The run's where the request explores; none for Flow-GRPO, whose ratio is that of two policies at one
+    conditioning."""
+    explores = request.explores and config.objective.noisy_steps == 0
+    return config.rollout.exploration if explores else ExplorationConfig()
 
 
 def noise_scales(wide: ExplorationConfig, candidates: int) -> list[float]:

@@ -99,7 +99,7 @@ class RolloutWorker:
         with torch.inference_mode():
             height, width = (side * self._config.data.scale for side in request.lr.shape[:2])
             with clock.phase("encode"):
-                amounts = sharpnesses(exploration(self._config), request.candidates)
+                amounts = sharpnesses(exploration(self._config, request), request.candidates)
                 seen = [0.0, *amounts] if any(amounts) else [0.0]
                 conditioning, *own = self._conditioner.variants(request.lr, height, width, seen)
             times = flow_times(self._scheduler, self._config.sampler.steps, _tokens(conditioning))
@@ -127,7 +127,7 @@ class RolloutWorker:
         """Candidates from the noise that the request's seed gives, one conditioning a candidate."""
         shape, objective = tuple(conditionings[0].image_latents.shape), self._config.objective
         recorder = Recorder(len(times) - 1, objective.noisy_steps)
-        scales = noise_scales(exploration(self._config), request.candidates)
+        scales = noise_scales(exploration(self._config, request), request.candidates)
         noise = torch.stack([s * seeded_noise(shape, request.seed, "initial", k) for k, s in enumerate(scales)])
         fresh = step_noises(shape, request.seed, request.candidates, objective.noisy_steps)
         solver, level = self._config.sampler.solver, objective.flow_grpo.noise

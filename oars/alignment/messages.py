@@ -27,6 +27,9 @@ class RolloutRequest:
     candidates: int
     version: int
     """The policy version that the conductor expects the worker to hold."""
+    explores: bool
+    """Whether the candidates differ as `rollout.exploration` says: a training group's do; a look at the policy sees it
+    as it is."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ class AdmittedGroup:
             seed=self.seed,
             candidates=candidates,
             version=version,
+            explores=True,
         )
 
 

@@ -1,5 +1,6 @@
 """A group's candidates span the bounds of `rollout.exploration`, and the learner gets the common conditioning."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +50,19 @@ def test_candidates_differ_more_and_the_learner_sees_the_common_picture(generato
     assert wide.x0.std(0).mean() > 1.2 * narrow.x0.std(0).mean()
 
 
+def test_a_look_sees_the_policy_as_it_is(generator: Path) -> None:
+    outputs = {}
+    for name, bounds in (("narrow", {}), ("wide", {"noise_scale": [0.5, 2.0], "sharpness": [-0.5, 1.0]})):
+        config = tiny_config(generator, rollout={"exploration": bounds, "candidates": 3})
+        worker = RolloutWorker(config, "rollout-0")
+        worker.install(fresh_snapshot(config, 0))
+        outputs[name] = worker.sample(replace(rollout_request(version=0), explores=False))[1]
+    np.testing.assert_array_equal(outputs["narrow"], outputs["wide"])
+
+
 def test_flow_grpo_does_not_explore_so(generator: Path) -> None:
     objective = {"kind": "flow_grpo", "timesteps": 1, "old_policy": {"at": "sampler"}}
     wide = {"exploration": WIDE.model_dump(), "candidates": 3}
-    assert exploration(tiny_config(generator, rollout=wide)) == WIDE
-    assert exploration(tiny_config(generator, rollout=wide, objective=objective)) == ExplorationConfig()
+    request = rollout_request(version=0)
+    assert exploration(tiny_config(generator, rollout=wide), request) == WIDE
+    assert exploration(tiny_config(generator, rollout=wide, objective=objective), request) == ExplorationConfig()
