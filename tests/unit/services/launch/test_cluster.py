@@ -1,5 +1,6 @@
-"""What a cluster of our own needs of its user is said before it starts."""
+"""What a cluster of our own needs of its user is said before it starts, and what its nodes have of their user."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,21 @@ def test_what_makes_a_start_useless_is_said_before_it(monkeypatch: pytest.Monkey
     monkeypatch.setattr(cluster, "LocalHead", lambda *_: pytest.fail("a head was started"))
     with pytest.raises(CannotPlace, match="1 GPUs wanted"), cluster.cluster(1, None, before_start=refused):
         pass
+
+
+def test_the_nodes_of_a_cluster_of_our_own_keep_the_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job's environment is that of its node: what it fetches from outside needs the company's proxy."""
+    given = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+    given |= {"no_proxy": "example.org", "RAY_AUTH_MODE": "disabled"}
+    for name, value in (given | {name: os.environ.get(name, "") for name in ("PATH", "PYTHONPATH")}).items():
+        monkeypatch.setenv(name, value)  # the last two are written to, and restored after the test
+    nodes: list[dict[str, str]] = []
+
+    def started(_: int, environment: dict[str, str]) -> None:
+        nodes.append(environment)
+        raise cluster.NoCluster("far enough")
+
+    monkeypatch.setattr(cluster, "LocalHead", started)
+    with pytest.raises(cluster.NoCluster, match="far enough"), cluster.cluster(1, None):
+        pass
+    assert {name: nodes[0].get(name) for name in given} == given

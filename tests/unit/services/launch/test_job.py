@@ -2,10 +2,12 @@
 
 import http.server
 import json
+import os
 import shlex
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -93,8 +95,18 @@ def test_our_own_checkout_travels() -> None:
 
 
 class _JobServer(http.server.BaseHTTPRequestHandler):
+    submitted: ClassVar[list[dict[str, Any]]] = []
+
     def do_GET(self) -> None:
-        body = json.dumps({"version": "4", "ray_version": "2.60.0", "ray_commit": ""}).encode()
+        self._answer({"version": "4", "ray_version": "2.60.0", "ray_commit": ""})
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.submitted.append(asked)
+        self._answer({"job_id": asked["submission_id"], "submission_id": asked["submission_id"]})
+
+    def _answer(self, said: dict[str, str]) -> None:
+        body = json.dumps(said).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -113,10 +125,26 @@ def job_server() -> Iterator[str]:
         thread.join()
 
 
-def test_the_job_server_is_reached_past_a_proxy(job_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, NOBODY)
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(name, "example.org")
+@pytest.fixture
+def proxies(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A company's variables: nobody answers at the proxy."""
+    names = ("http_proxy", "https_proxy", "all_proxy")
+    given = {name: NOBODY for lower in names for name in (lower, lower.upper())}
+    for name, value in (given | {"no_proxy": "example.org", "NO_PROXY": "example.org"}).items():
+        monkeypatch.setenv(name, value)
+    return given
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_job_is_submitted_past_a_proxy_and_keeps_the_proxies_of_its_nodes(
+    own: bool, job_server: str, proxies: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "ROOT", tmp_path / "site-packages")  # so that no code travels
     monkeypatch.setattr(job, "_SERVER_WAIT_S", 0.0)
-    assert job._client(Cluster(job_server, own=True)).get_version() == "4"
+    where = Cluster(job_server, own)
+    name = job.submit(where, AlignJob.begin(config(tmp_path), "paper", where))
+    submitted = next(asked for asked in _JobServer.submitted if asked["submission_id"] == name)
+    sent = submitted["runtime_env"]["env_vars"]
+    assert SENT_CONFIG in sent and not [variable for variable in sent if "proxy" in variable.lower()]
+    assert {variable: os.environ.get(variable) for variable in proxies} == proxies
+    assert os.environ["no_proxy"] == "example.org,127.0.0.1"
