@@ -1,17 +1,14 @@
-"""The second family: its sampler against its own pipeline, its adapter, a step that learns, merge and export."""
+"""The second family: its sampler against its own pipeline, its adapter, a step that learns.
 
-import json
-from pathlib import Path
+What it shares with the first, from a learner's checkpoint to plain diffusers, is in `test_trained_export.py`.
+"""
 
-import numpy as np
 import pytest
 import torch
 from diffusers import FluxKontextPipeline
 from PIL import Image
 from tiny import SIDE, fresh_snapshot, picture, tiny_config
 
-from learner import checkpoint
-from learner.adapters import save_adapters
 from oars.alignment.messages import Conditioning
 from oars.alignment.nft import nft_loss
 from oars.config import RunConfig
@@ -22,11 +19,7 @@ from oars.generator.merge import add_delta
 from oars.generator.miniature.tiny_flux import build_tiny_flux
 from oars.generator.policy import AdapterMismatch, Policy, load_pipeline, load_transformer, predict_velocity
 from oars.generator.sampler import denoise, flow_times
-from oars.generator.upscaler import Upscaler
-from oars.report.summary import Summary, write_summary
 from oars.seeds import seeded_noise
-from services.results.export import export_run
-from services.run.beginning import begin_run
 
 STEPS = 3
 SAMPLER = {"solver": "euler", "inference_steps": STEPS}
@@ -107,26 +100,3 @@ def test_one_step_of_the_optimiser_lowers_the_loss(config: RunConfig, conditioni
     optimiser.step()
     with torch.no_grad():
         assert loss() < before.detach()
-
-
-def test_an_exported_run_draws_the_same_picture_in_plain_diffusers(config: RunConfig) -> None:
-    run, adapter = begin_run(config, "flux"), fresh_snapshot(config, version=4, shift=0.05)
-    add_delta(load_transformer(config.generator), adapter, config.generator.lora).save_pretrained(run / "aligned")
-    step = run / "checkpoints" / "step_4"
-    step.mkdir(parents=True)
-    save_adapters(step, {"ema": adapter})
-    checkpoint.write_manifest(step, {"phase": "rl", "state": {"version": 4, "digests": {"ema": adapter.digest}}})
-    write_summary(Summary(run_id="flux", name="n", status="succeeded", started_at=""), run)
-    out = run.parent / "exported"
-    assert export_run(run, out, "other").pipeline == "FluxKontextPipeline"
-
-    lr, facts = picture(1, SIDE // 4), json.loads((out / "oars.json").read_text())
-    plain, based = restore.load(out), restore.load(Path(config.generator.path))
-    based.load_lora_weights(out / "lora", weight_name="diffusers.safetensors")
-    noise = seeded_noise(((SIDE // 8) ** 2, plain.transformer.config.in_channels), 3, "initial", 0)[None]
-    theirs, with_lora = (
-        np.asarray(restore.restore(p, Image.fromarray(lr), facts, latents=noise)).astype(int) for p in (plain, based)
-    )
-    weights = load_transformer(config.generator, run / "aligned")
-    ours = Upscaler(load_pipeline(config.generator), weights, config.generator, config.sampler).sample(lr, 4, seed=3)
-    assert np.abs(theirs - ours).max() <= 1 and np.abs(with_lora - ours).max() <= 1 and ours.std() > 1
