@@ -9,86 +9,116 @@ from oars.config import BadConfig, RunConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
 
 if TYPE_CHECKING:
-    from oars.evaluation.contestants import Contestant, Sampling
-    from services.evaluation.evaluate import Benchmark
+    from services.evaluation.evaluate import Benchmark, Plan
+
+Benchmarks = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Benchmark folders: `lr/` and `hr/` of pairs, or inputs without ground truth."),
+]
+Degrade = Annotated[
+    list[Path] | None,
+    typer.Option("--degrade", metavar="DIR", help="A folder of photos: ground truths that are degraded here."),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="[NAME=]MODEL",
+        help="base, aligned (base with the LoRA beside it), run:ID (a run's aligned), sft:ID, generator:DIR, "
+        "folder:DIR, bicubic, x4plus, dat-light, ..., python:MODULE:FUNCTION. Default: bicubic and base.",
+    ),
+]
+Baseline = Annotated[str | None, typer.Option(help="Model that the others are compared with. Default: the first.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Directory of the result; a killed evaluation goes on there.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Pictures a benchmark, drawn by the seed. Default: all.")]
+Judge = Annotated[str | None, typer.Option(help="Also ask COMPASS: a judge directory, or `miniature`.")]
+Strength = Annotated[float, typer.Option(min=0, max=1, help="Strength of the degradation; 1 is the published one.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of degradation, noise, the draw of pictures, intervals.")]
+Profile = Annotated[
+    Path | None, typer.Option(help="Run profile: generator, sampler, scale, degradation, metrics. Default: tiny.")
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one field of the profile.")
+]
+Runs = Annotated[Path, typer.Option(help="Folder that holds the run directories.")]
+Threads = Annotated[int, typer.Option(min=1, help="torch threads.")]
 
 
 def evaluate(
-    benchmarks: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Benchmark folders: `lr/` and `hr/` of pairs, or inputs without ground truth."),
-    ] = None,
-    degrade: Annotated[
-        list[Path] | None,
-        typer.Option("--degrade", metavar="DIR", help="A folder of photos: ground truths that are degraded here."),
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="[NAME=]MODEL",
-            help="base, aligned (base with the LoRA beside it), run:ID (a run's aligned), sft:ID, generator:DIR, "
-            "folder:DIR, bicubic, x4plus, dat-light, ..., python:MODULE:FUNCTION. Default: bicubic and base.",
-        ),
-    ] = None,
-    baseline: Annotated[
-        str | None, typer.Option(help="Model that the others are compared with. Default: the first.")
-    ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Directory of the result; a killed evaluation goes on there.")
-    ] = Path("data/benchmarks"),
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Pictures a benchmark, drawn by the seed. Default: all.")
-    ] = None,
-    judge: Annotated[str | None, typer.Option(help="Also ask COMPASS: a judge directory, or `miniature`.")] = None,
-    strength: Annotated[
-        float, typer.Option(min=0, max=1, help="Strength of the degradation; 1 is the published one.")
-    ] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of degradation, noise, the draw of pictures, intervals.")] = 0,
-    profile: Annotated[
-        Path | None, typer.Option(help="Run profile: generator, sampler, scale, degradation, metrics. Default: tiny.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one field of the profile.")
-    ] = None,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the run directories.")] = Path("runs"),
-    threads: Annotated[int, typer.Option(min=1, help="torch threads.")] = 2,
+    benchmarks: Benchmarks = None,
+    degrade: Degrade = None,
+    model: Models = None,
+    baseline: Baseline = None,
+    out: Out = Path("data/benchmarks"),
+    limit: Limit = None,
+    judge: Judge = None,
+    strength: Strength = 1.0,
+    seed: Seed = 0,
+    profile: Profile = None,
+    set_: Set = None,
+    runs: Runs = Path("runs"),
+    threads: Threads = 2,
 ) -> None:
     """Measure models on benchmarks: per-picture figures, paired intervals, tables in Markdown, HTML and LaTeX."""
     overrides = [*(set_ or []), *([f"judge.path={judge}"] if judge else [])]
     config = load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides)
     asked = _named(model or ["bicubic", "base"])
-    first = baseline or next(iter(asked))
-    if first not in asked:
-        raise BadConfig(f"--baseline {first!r}: expected one of {', '.join(asked)}")
-    import torch
+    first = _baseline(asked, baseline)
+    import torch  # a second: after what can be refused without it
 
-    from oars.evaluation.contestants import Sampling
-    from oars.metrics.by_name import check_metrics
-    from services.evaluation.evaluate import Plan
+    torch.set_num_threads(threads)
+    folders = _benchmarks(benchmarks or [], degrade or [], config, strength, seed)
+    _measure(_plan(config, folders, asked, first, seed, limit, runs), out, config if judge else None)
+    typer.echo((out / "table.md").read_text())
+    typer.echo(f"{out / 'table.html'}")
+
+
+def _measure(plan: "Plan", out: Path, judged: RunConfig | None) -> None:
+    """`judged`: the config of the judge, if COMPASS is asked."""
     from services.evaluation.evaluate import evaluate as run
     from services.results.transition import LocalScorer
     from services.run.progress import progress
 
-    torch.set_num_threads(threads)
+    scorer = None if judged is None else lambda: LocalScorer(judged.judge, judged.reward)
+    with progress() as shown:
+        run(plan, out, scorer, shown)
+
+
+def _plan(
+    config: RunConfig,
+    benchmarks: "list[Benchmark]",
+    asked: dict[str, str],
+    baseline: str,
+    seed: int,
+    limit: int | None,
+    runs: Path,
+) -> "Plan":
+    """Raises BadConfig, BadRun, BadContestant."""
+    from oars.evaluation.contestants import Sampling
+    from oars.metrics.by_name import check_metrics
+    from services.evaluation.evaluate import Plan
+    from services.evaluation.models import contestant_of
+
     check_metrics(config.metrics)
     sampling = Sampling(config.generator, config.sampler, config.data.scale, seed)
-    plan = Plan(
-        benchmarks=_benchmarks(benchmarks or [], degrade or [], config, strength, seed),
-        models=[_contestant(name, text, sampling, runs) for name, text in asked.items()],
+    return Plan(
+        benchmarks=benchmarks,
+        models=[contestant_of(name, text, sampling, runs) for name, text in asked.items()],
         asked=asked,
-        baseline=first,
+        baseline=baseline,
         metrics=config.metrics,
         scale=config.data.scale,
         seed=seed,
         limit=limit,
     )
-    scorer = (lambda: LocalScorer(config.judge, config.reward)) if judge else None
-    with progress() as shown:
-        run(plan, out, scorer, shown)
-    typer.echo((out / "table.md").read_text())
-    typer.echo(f"{out / 'table.html'}")
+
+
+def _baseline(asked: dict[str, str], wanted: str | None) -> str:
+    """Raises BadConfig."""
+    if wanted is not None and wanted not in asked:
+        raise BadConfig(f"--baseline {wanted!r}: expected one of {', '.join(asked)}")
+    return wanted or next(iter(asked))
 
 
 def _named(models: list[str]) -> dict[str, str]:
@@ -123,23 +153,3 @@ def _benchmarks(
     if len(set(names)) < len(names):
         raise BadConfig(f"two benchmarks are called {max(names, key=names.count)!r}")
     return found
-
-
-def _contestant(name: str, text: str, sampling: "Sampling", runs: Path) -> "Contestant":
-    """A run's weights are sampled as the run's own config says. Raises BadRun, BadConfig, BadContestant."""
-    from dataclasses import replace
-
-    from oars.evaluation.contestants import contestant, generated
-    from services.run.run_directory import CONFIG, BadRun, find_run
-
-    kind, _, run = text.partition(":")
-    if kind not in ("run", "sft") or not run:
-        return contestant(name, text, sampling)
-    directory = find_run(runs, run)
-    weights = directory / ("aligned" if kind == "run" else "sft")
-    if not (weights / "config.json").is_file():
-        raise BadRun(f"run {run!r} has no weights in {weights}: it has not come so far")
-    own = load_profile(directory / CONFIG)
-    if own.data.scale != sampling.scale:
-        raise BadConfig(f"--model {text}: enlarges x{own.data.scale}, and the profile x{sampling.scale}")
-    return generated(name, replace(sampling, generator=own.generator, sampler=own.sampler), weights)
