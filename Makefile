@@ -4,7 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-fast lint
+.PHONY: install demo test test-fast lint
+
+# Everything into .venv, on CPUs.
+install: $(READY)
 
 # The whole loop on the miniature; prints where the report lies.
 demo: $(READY)

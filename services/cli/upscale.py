@@ -60,13 +60,16 @@ def upscale(
 ) -> None:
     """Enlarge photos tile by tile, keeping colours, transparency, colour profile and EXIF.
 
-    Folders are searched through; their outputs and upscale.json lie in one folder, and the same command goes on after
-    an interruption. An enlargement beyond the model's own scale goes over the picture again.
+    Folders are searched through. Their outputs lie in a folder of their own, with
+    upscale.json, a record of each photo; the originals stay as they are. The same
+    command goes on after an interruption. An enlargement beyond the model's own
+    scale goes over the picture again.
     """
     directory = _aligned_run(run, runs) if run else None
     config = _config(directory, profile)
     transformer = _transformer(config, directory, weights)
-    from services.results.enlargement_tasks import enlargement_tasks  # diffusers: after what can be refused without it
+    # diffusers: after what can be refused without it
+    from services.results.enlargement_tasks import enlargement_tasks, photos_left_out
     from services.results.enlargements import Settings
 
     tasks, folder = enlargement_tasks(photos, out, scale or config.data.scale, format_)
@@ -84,6 +87,8 @@ def upscale(
     if folder is None:
         _one(config, transformer, settings, tasks[0])
         return
+    if left_out := photos_left_out(photos, folder):
+        typer.echo(left_out, err=True)
     _all(config, transformer, settings, tasks, folder)
 
 
@@ -113,7 +118,9 @@ def _all(config: RunConfig, transformer: Path | None, settings: "Settings", task
     report = read_report(folder, settings)
     todo = left_to_do(report, tasks, folder)
     if todo:
-        with _listening(count_tiles(todo, settings)) as listener:
+        tiles = count_tiles(todo, settings)
+        typer.echo(f"{len(todo)} of {len(tasks)} photos to enlarge, in {tiles} tiles, into {printable(folder)}")
+        with _listening(tiles) as listener:
             enlarge_folder(_load(config, transformer, settings), report, todo, folder, listener)
     _tell(report, folder, tasks)
 
@@ -123,7 +130,7 @@ def _tell(report: "Report", folder: Path, tasks: "list[Task]") -> None:
     for record in failed:
         typer.echo(f"error: {record.error}", err=True)
     done = len(tasks) - len(failed)
-    typer.echo(f"{printable(folder)}: {done} of {len(tasks)} photos enlarged; upscale.json has them all")
+    typer.echo(f"{printable(folder)}: {done} of {len(tasks)} photos enlarged; upscale.json has a record of each")
     if failed:
         raise typer.Exit(1)
 

@@ -20,7 +20,7 @@ from oars.generator.enlarging import Enlarger
 from oars.imaging.colour import ColourFix
 from oars.imaging.encoding import write_picture
 from oars.imaging.enlargement import Enlargement, plan_enlargement
-from oars.imaging.image_io import MAX_INPUT_PIXELS, Picture, Pixels, image_size, read_picture
+from oars.imaging.image_io import MAX_INPUT_PIXELS, Picture, Pixels, check_whole, read_picture
 from oars.imaging.picture_metadata import read_metadata
 from oars.imaging.row_file import RowFile
 from oars.imaging.srgb import to_profile
@@ -130,14 +130,14 @@ def planned(task: Task, shape: tuple[int, ...], settings: Settings) -> Enlargeme
 
 
 def count_tiles(tasks: list[Task], settings: Settings) -> int:
-    """Tiles of all photos whose headers can be read, by those alone."""
+    """Tiles of all photos that can be read to their ends."""
     return settings.candidates * sum(_tiles(task, settings) for task in tasks)
 
 
 def _tiles(task: Task, settings: Settings) -> int:
     try:
         with task.source.open("rb") as file:
-            width, height = image_size(file, printable(task.source))
+            width, height = check_whole(file, printable(task.source))
         return planned(task, (height, width), settings).tiles
     except (UserError, OSError):
         return 0  # what is wrong with it, its record will say

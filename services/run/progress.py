@@ -62,9 +62,13 @@ class Bars:
     def __init__(self) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
+        from rich.table import Column
 
-        columns = (TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self.rich = RichProgress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        columns = (TextColumn("{task.description:>12}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
+        left = (TimeRemainingColumn(), TextColumn("left"))
+        # The note takes what the others leave, so that a long one hides none of them.
+        note = TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True))
+        self.rich = RichProgress(*columns, *left, note, expand=True)
         self._tasks: dict[str, object] = {}
 
     def update(self, line: ProgressLine) -> None:

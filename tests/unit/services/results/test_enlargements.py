@@ -15,7 +15,7 @@ from oars.generator.policy import load_pipeline, load_transformer
 from oars.generator.upscaler import Upscaler
 from oars.imaging.folder import NoPhotos
 from oars.imaging.image_io import Pixels
-from services.results.enlargement_tasks import Task, enlargement_tasks
+from services.results.enlargement_tasks import Task, enlargement_tasks, photos_left_out
 from services.results.enlargements import (
     REPORT,
     Enlargements,
@@ -148,6 +148,27 @@ def test_one_photo_has_its_file(tmp_path: Path) -> None:
 def test_a_folder_without_photos_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoPhotos, match="no photos in"):
         enlargement_tasks([tmp_path], None, 4, "png")
+    assert photos_left_out([tmp_path], tmp_path / "out") == ""
+
+
+def test_photos_of_formats_that_are_not_read_are_named(tmp_path: Path) -> None:
+    for name in ("IMG_1.HEIC", "sub/DSC_2.nef", "sub/.hidden.heic"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    line = "2 left out: IMG_1.HEIC: .HEIC cannot be read; sub/DSC_2.nef: .nef cannot be read"
+    assert photos_left_out([tmp_path], tmp_path / "out") == line
+    with pytest.raises(NoPhotos, match=r"no photos in .*; 2 left out: IMG_1\.HEIC"):
+        enlargement_tasks([tmp_path], None, 4, "png")
+
+
+def test_tiles_of_photos_that_cannot_be_read_to_the_end_do_not_count(
+    made: Callable[..., Enlargements], tmp_path: Path
+) -> None:
+    [task], _ = enlargement_tasks([saved(tmp_path / "a.jpg")], None, 4, "png")
+    settings = made(4).settings
+    assert count_tiles([task], settings) > 0
+    task.source.write_bytes(task.source.read_bytes()[:-40])
+    assert count_tiles([task], settings) == 0
 
 
 def test_a_folder_goes_on_where_it_was_and_a_bad_photo_stops_nothing(
