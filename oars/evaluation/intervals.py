@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 RESAMPLES = 10_000
+CONCLUSIVE = 6
+"""Below so many values nothing is beyond chance, however narrow the interval: where five agree, a two-sided sign test
+has p = 2 / 2^5 = 0.06, and a bootstrap of them cannot see a sixth that does not."""
 
 
 class Interval(BaseModel):

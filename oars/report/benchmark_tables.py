@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oars.evaluation.benchmark_records import BenchmarkResult, CommonLattice, Evaluation
-from oars.evaluation.intervals import Interval
+from oars.evaluation.intervals import CONCLUSIVE, Interval
 from oars.evaluation.published import COLUMN, PUBLISHED
 from oars.files import write_text
 from oars.report.held_out import verdict
@@ -105,7 +105,7 @@ def _differences(result: Evaluation, name: str, benchmark: BenchmarkResult) -> T
         rows.append((_label(metric, lower), cells))
     note = (
         f"Model minus {result.baseline}, picture by picture, with bootstrap 95 % intervals over "
-        f"{benchmark.pictures} pictures; bold: better beyond chance."
+        f"{benchmark.pictures} pictures; bold: better beyond chance, which fewer than {CONCLUSIVE} pictures never are."
     )
     return Table(f"{name}: difference from {result.baseline}", note, "metric", list(benchmark.paired), rows)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from oars.evaluation.intervals import Interval
+from oars.evaluation.intervals import CONCLUSIVE, Interval
 from oars.report.charts import whisker
 from oars.report.names import INDEPENDENT, MODELS, Model, metric_name, short_metric_name
 from oars.report.summary import Summary
@@ -49,8 +49,8 @@ def rows(summary: Summary) -> list[Row]:
 
 
 def verdict(difference: Interval | None, lower_is_better: bool) -> str:
-    """`better`, `worse`, or `open` where there is no interval or it holds zero."""
-    if difference is None or difference.low <= 0 <= difference.high:
+    """`better`, `worse`, or `open` where there is no interval, or it holds zero or rests on too little."""
+    if difference is None or difference.count < CONCLUSIVE or difference.low <= 0 <= difference.high:
         return "open"
     return "better" if (difference.high < 0) == lower_is_better else "worse"
 

@@ -1,6 +1,6 @@
 """A tally as Markdown: what people preferred, how sure that is, and who follows them."""
 
-from oars.evaluation.intervals import Interval
+from oars.evaluation.intervals import CONCLUSIVE, Interval
 from oars.evaluation.study_records import Tally
 from oars.report.benchmark_tables import Cell, Table, markdown
 from oars.report.names import metric_name
@@ -25,7 +25,13 @@ def _pairs(result: Tally) -> Table:
         (f"{row.model} over {row.over}", [_percent(row.share), Cell(str(row.share.count)), Cell(str(row.ties))])
         for row in result.pairs
     ]
-    return Table("Pairs", "Bold: the interval leaves out 50 %.", "pair", ["preferred", "votes", "ties"], rows)
+    return Table(
+        "Pairs",
+        f"Bold: {CONCLUSIVE} votes or more, and the interval leaves out 50 %.",
+        "pair",
+        ["preferred", "votes", "ties"],
+        rows,
+    )
 
 
 def _raters(result: Tally) -> Table:
@@ -56,7 +62,7 @@ def _followers(result: Tally) -> Table:
 
 def _percent(interval: Interval) -> Cell:
     text = f"{interval.mean:.0%} [{interval.low:.0%}, {interval.high:.0%}]"
-    return Cell(text, not interval.low <= 0.5 <= interval.high)
+    return Cell(text, interval.count >= CONCLUSIVE and not interval.low <= 0.5 <= interval.high)
 
 
 def _number(interval: Interval) -> Cell:

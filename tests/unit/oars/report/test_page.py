@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from oars.evaluation.intervals import Interval
+from oars.evaluation.intervals import Interval, bootstrap_mean
 from oars.report import write_report
 from oars.report.charts import Series, line_chart, number, ticks
 from oars.report.held_out import verdict
@@ -229,6 +229,11 @@ def test_chart_breaks_the_line_at_a_gap() -> None:
 )
 def test_verdict_follows_the_interval(low: float, high: float, lower_is_better: bool, expected: str) -> None:
     assert verdict(Interval(mean=(low + high) / 2, low=low, high=high, count=24), lower_is_better) == expected
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, "open"), (5, "open"), (6, "better")])
+def test_a_few_values_that_agree_are_no_verdict(count: int, expected: str) -> None:
+    assert verdict(bootstrap_mean([0.2] * count), lower_is_better=False) == expected
 
 
 def test_numbers_and_durations_read_well() -> None:
