@@ -10,7 +10,7 @@ from services.cli import judge
 from services.launch.addresses import checked_address
 
 if TYPE_CHECKING:
-    from oars.config.annotation import AnnotationConfig
+    from oars.config.annotation import AnnotationConfig, VlmConfig
     from oars.config.curation import CurationConfig, PoolConfig
 
 app = typer.Typer(help="Make a judge: curate and annotate its data, train it, measure it.", no_args_is_help=True)
@@ -95,6 +95,10 @@ def annotate(
     settings = load_annotation(config or deploy_path(judge.ANNOTATION), set_)
     if unknown := set(stage or ()) - set(STAGES):
         raise BadConfig(f"--stage {min(unknown)}: expected one of {', '.join(STAGES)}")
+    from reward_server.checkpoint import judge_directory
+
+    for model in _models(settings):
+        judge_directory(model.engine.path)
     from services.launch.cluster import cluster
     from services.reward_modeling.annotation import Annotation
     from services.run.progress import progress
@@ -114,11 +118,11 @@ def _check(settings: "CurationConfig") -> None:
     from oars.compass.data.enhancers import check_enhancer
     from oars.imaging.survey import named
 
+    for enhancer in settings.enhancers:
+        check_enhancer(enhancer, settings.scale)
     plan_inputs(settings)
     if left_out := photos_left_out(settings):
         typer.echo(f"photos: {named(left_out)}", err=True)
-    for enhancer in settings.enhancers:
-        check_enhancer(enhancer, settings.scale)
 
 
 def _cpus(settings: "CurationConfig") -> int:
@@ -128,9 +132,14 @@ def _cpus(settings: "CurationConfig") -> int:
 
 def _annotation_cpus(settings: "AnnotationConfig") -> int:
     """The stages run one after the other: whichever takes most."""
-    models = [model for model in (settings.anchors.vlm, settings.comparisons.vlm) if model is not None]
-    engines = [round(model.engines * model.engine.resources.num_cpus) + _STAGES for model in models]
+    engines = [round(model.engines * model.engine.resources.num_cpus) + _STAGES for model in _models(settings)]
     return max(_pool_cpus(settings.pool), *engines, 0)
+
+
+def _models(settings: "AnnotationConfig") -> "list[VlmConfig]":
+    """The multimodal models that are asked."""
+    stages = (settings.anchors, settings.comparisons)
+    return [stage.vlm for stage in stages if stage.source == "vlm" and stage.vlm is not None]
 
 
 def _pool_cpus(pool: "PoolConfig") -> int:

@@ -65,6 +65,10 @@ def evaluate(
     config = load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides)
     asked = _named(model or ["bicubic", "base"])
     first = _baseline(asked, baseline)
+    if judge:
+        from reward_server.checkpoint import find_judge
+
+        find_judge(config.judge)  # before pictures are made for it
     import torch  # a second: after what can be refused without it
 
     torch.set_num_threads(threads)

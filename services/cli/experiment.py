@@ -1,5 +1,6 @@
 """`oars experiment`: one alignment an arm and seed, one after the other, and a page about what differs."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ def experiment(
     file = Path(name) if name.endswith((".yaml", ".yml")) else deploy_path("experiments") / f"{name}.yaml"
     config, folder, title = load_experiment(file), runs_folder(runs), file.stem
     for arm in config.arms:  # before hours of work
-        load_profile(config.profile or deploy_path(DEFAULT_PROFILE), _overrides(config, arm, config.seeds[0], folder))
+        _check(title, config, arm, folder)
     where = folder / f"{title}.md"
     for seed in config.seeds:  # all arms of a seed first, so that what is there can be compared
         for arm in config.arms:
@@ -38,6 +39,18 @@ def experiment(
             _write_page(title, config, folder, where)
     typer.echo(where.read_text())
     typer.echo(str(where))
+
+
+def _check(title: str, config: ExperimentConfig, arm: str, folder: Path) -> None:
+    """Raises the user's errors of the arm's profile and, where the cluster is this machine's and runs are left to do,
+    of its models and photos."""
+    profile = config.profile or deploy_path(DEFAULT_PROFILE)
+    settings = load_profile(profile, _overrides(config, arm, config.seeds[0], folder))
+    done = all(succeeded(folder / run_name(title, arm, seed)) for seed in config.seeds)
+    if not done and "RAY_ADDRESS" not in os.environ:
+        from services.launch.preflight import check_run
+
+        check_run(settings)
 
 
 def _run(title: str, config: ExperimentConfig, arm: str, seed: int, folder: Path) -> None:

@@ -35,12 +35,24 @@ def export(
         typer.echo(f"{printable(target)}: judge with digest {digest[:12]}; `vllm serve {printable(target)}`")
         return
     directory = find_run(runs, str(run))
+    _check_models(directory)
     target = _free(out or Path("exported") / directory.name)
     from services.results.export import export_run  # torch and diffusers: after what can be refused without them
 
     facts = export_run(directory, target, licence)
     typer.echo(f"{printable(target)}: {facts.base_model} aligned by {facts.run_id}, {facts.version} steps of RL")
     typer.echo(f"try it: python {printable(target / 'restore.py')} PHOTO OUT.png")
+
+
+def _check_models(run: Path) -> None:
+    """The base and the aligned weights. Raises BadRun, MissingModel."""
+    from oars.config import load_profile
+    from oars.miniature import resolve_model
+    from services.run.run_directory import CONFIG
+    from services.run.weights import ALIGNED, run_weights
+
+    resolve_model(load_profile(run / CONFIG).generator.path, "generator")
+    run_weights(run, ALIGNED)
 
 
 def _free(target: Path) -> Path:

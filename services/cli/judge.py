@@ -47,15 +47,16 @@ def train(
 ) -> None:
     """Fine-tune a Qwen3-VL judge with DeepSpeed on Ray; leaves the best one in OUT/judge."""
     from oars.compass.data.dataset import read_manifest
+    from oars.compass.training.files import JudgeFiles, check_start
     from oars.config.judge_training import load_training
 
     overrides = [*(set_ or []), *([f"init={init}"] if init else [])]
     settings = load_training(config or deploy_path(DEFAULT), overrides)
+    check_start(settings)
     read_manifest(data)
     # Ray and torch take seconds to import: after the input is known to be good.
     import asyncio
 
-    from oars.compass.training.files import JudgeFiles
     from services.launch.cluster import cluster
     from services.reward_modeling.training import keep_config, train_judge, training_cpus
     from services.run.progress import progress
@@ -90,6 +91,7 @@ def refresh(
 
     Prints, before and after: the share of exaggerated candidates below the policy's own, pairs in order, and probes.
     """
+    from oars.compass.training.files import JudgeFiles, check_start
     from oars.config import load_profile
     from oars.config.annotation import load_annotation
     from oars.config.judge_training import load_training
@@ -98,11 +100,11 @@ def refresh(
     directory = find_run(runs, run)
     judge = load_profile(directory / CONFIG).judge.path
     settings = load_training(config or deploy_path(DEFAULT), [f"init={judge}", *(set_ or [])])
+    check_start(settings)
     labels = load_annotation(deploy_path(ANNOTATION))
     # Ray and torch take seconds to import: after the input is known to be good.
     import asyncio
 
-    from oars.compass.training.files import JudgeFiles
     from services.launch.cluster import cluster
     from services.reward_modeling.refresh import lines, prepare
     from services.reward_modeling.refresh import refresh as refreshed
@@ -143,6 +145,7 @@ def evaluate(
     """Pair accuracy, correlations, calibration and probes of a judge on photos that it never saw."""
     if (data is None) == (benchmark is None):
         raise BadConfig("name an annotated data set, or a benchmark with --benchmark DIR")
+    _check_evaluation([judge, *(beside or [])], data)
     import torch
 
     from services.reward_modeling.evaluation import PAGE, accuracy_lines, evaluate_benchmark, evaluate_data_set
@@ -169,10 +172,15 @@ def calibrate(
     ] = "validation",
 ) -> None:
     """Map a stock judge's readings to the scale of labels; leaves the file for `judge.calibration`."""
-    from services.reward_modeling.calibration import fit_calibration
+    from oars.compass.data.dataset import read_manifest
+    from reward_server.checkpoint import judge_directory
+
+    judge_directory(judge)
+    read_manifest(data)
+    check_writable(out)
+    from services.reward_modeling.calibration import fit_calibration  # torch: after what can be refused without it
     from services.run.progress import progress
 
-    check_writable(out)
     with progress() as shown:
         fitted = fit_calibration(judge, data, split, shown)
     write_text(out, fitted.calibration.model_dump_json(indent=1) + "\n")
@@ -181,15 +189,28 @@ def calibrate(
     typer.echo(f"{out}: digest {sha256(out)[:12]}; use it with --set judge.calibration={out}")
 
 
+def _check_evaluation(judges: list[str], data: Path | None) -> None:
+    """Before a judge is trained or asked. Raises MissingModel, BadDataset."""
+    from oars.compass.data.dataset import read_manifest
+    from oars.miniature import resolve_model
+
+    for judge in judges:
+        resolve_model(judge, "judge")
+    if data is not None:
+        read_manifest(data)
+
+
 def _ablation(data: Path, out: Path, config: Path | None, seeds: int, shown: "Progress") -> "tuple[AblationRow, ...]":
     """Train and compare on a cluster of its own, or the one that is there."""
     import asyncio
 
+    from oars.compass.training.files import check_start
     from oars.config.judge_training import load_training
     from services.launch.cluster import cluster
     from services.reward_modeling.ablation import ablate
     from services.reward_modeling.training import training_cpus
 
     settings = load_training(config or deploy_path(DEFAULT))
+    check_start(settings)
     with cluster(training_cpus(settings), "auto"):
         return asyncio.run(ablate(settings, data.absolute(), out.absolute() / "ablation", range(seeds), shown))

@@ -65,8 +65,10 @@ def _alone(profile: Path, overrides: list[str], count: int, run: Path | None) ->
     import asyncio
 
     from oars.config import load_profile
+    from oars.miniature import resolve_model
 
     config = load_profile(profile, overrides)
+    resolve_model(config.generator.path, "generator")
 
     from services.bench.single_role import replay_learner, sample_alone, saved_groups
     from services.launch.cluster import cluster, needed_cpus

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 Colour = Literal["low_pass", "wavelet", "adain", "none"]
 Format = Literal["png", "jpg", "webp", "tif"]
 Weights = Literal["aligned", "base"]
-ALIGNED = "aligned"
-"""Folder of a run."""
 
 
 def upscale(
@@ -65,9 +63,9 @@ def upscale(
     command goes on after an interruption. An enlargement beyond the model's own
     scale goes over the picture again.
     """
-    directory = _aligned_run(run, runs) if run else None
+    directory, aligned = _aligned_run(run, runs) if run else (None, None)
     config = _config(directory, profile)
-    transformer = _transformer(config, directory, weights)
+    transformer = _transformer(config, aligned, weights)
     # diffusers: after what can be refused without it
     from services.results.enlargement_tasks import enlargement_tasks, photos_left_out
     from services.results.enlargements import Settings
@@ -159,16 +157,12 @@ def _load(config: RunConfig, transformer: Path | None, settings: "Settings") -> 
 
 
 def _digest(config: RunConfig, transformer: Path | None) -> str:
-    """Of all weights that make the transformer that draws. Raises MissingModel."""
+    """Of all weights that make the transformer that draws."""
     from oars.files import fingerprint
     from oars.miniature import resolve_model
-    from oars.model_files import check_weights
 
     base = resolve_model(config.generator.path, "generator") / "transformer"
-    if transformer is None:
-        return fingerprint(base)
-    check_weights(transformer)
-    return f"{fingerprint(base)}+{fingerprint(transformer)}"
+    return fingerprint(base) if transformer is None else f"{fingerprint(base)}+{fingerprint(transformer)}"
 
 
 def _config(run: Path | None, profile: Path | None) -> RunConfig:
@@ -182,25 +176,25 @@ def _config(run: Path | None, profile: Path | None) -> RunConfig:
     return config
 
 
-def _transformer(config: RunConfig, run: Path | None, weights: Weights) -> Path | None:
+def _transformer(config: RunConfig, aligned: Path | None, weights: Weights) -> Path | None:
     """The run's aligned transformer, or the LoRA that the generator comes with; None is the base. Raises
-    MissingModel."""
+    MissingModel, also for the base."""
     from oars.aligned_lora import aligned_lora
     from oars.miniature import resolve_model
 
+    base = resolve_model(config.generator.path, "generator")
     if weights == "base":
         return None
-    return run / ALIGNED if run else aligned_lora(resolve_model(config.generator.path, "generator"))
+    return aligned or aligned_lora(base)
 
 
-def _aligned_run(run: str, runs: Path) -> Path:
-    """Directory of a run that has aligned weights. Raises BadRun naming the run."""
-    from services.run.run_directory import BadRun, find_run
+def _aligned_run(run: str, runs: Path) -> tuple[Path, Path]:
+    """Directory of a run, and its aligned weights. Raises BadRun, MissingModel."""
+    from services.run.run_directory import find_run
+    from services.run.weights import ALIGNED, run_weights
 
     directory = find_run(runs, run)
-    if not (directory / ALIGNED / "config.json").is_file():
-        raise BadRun(f"run {run!r} has no aligned weights in {directory / ALIGNED}: it has not finished")
-    return directory
+    return directory, run_weights(directory, ALIGNED)
 
 
 def _check_same_generator(profile: Path, given: RunConfig, own: RunConfig) -> None:

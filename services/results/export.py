@@ -16,7 +16,6 @@ from oars.files import fingerprint, sha256, write_directory
 from oars.generator.families import family_in
 from oars.generator.lora_files import write_lora
 from oars.miniature import MINIATURE, resolve_model
-from oars.model_files import check_model
 from oars.report.model_card import ModelFacts, model_card
 from oars.report.summary import read_or_unfinished
 from oars.restorers import portable
@@ -24,6 +23,7 @@ from oars.restorers.weights import weight_files
 from oars.safetensors_metadata import copy_with_metadata
 from services.run.checkpoints import Checkpoints
 from services.run.run_directory import CONFIG, BadRun
+from services.run.weights import ALIGNED, run_weights
 
 _LICENCE = re.compile(r"^license:\s*(\S+)\s*$", re.MULTILINE)
 _MINIATURE_LICENCE, _UNKNOWN_LICENCE = "apache-2.0", "other"
@@ -37,18 +37,18 @@ def export_run(run: Path, out: Path, licence: str | None) -> ModelFacts:
     """
     config = load_profile(run / CONFIG)
     base, adapter = resolve_model(config.generator.path, "generator"), run_adapter(run, config)
-    check_model(run / "aligned")
+    aligned = run_weights(run, ALIGNED)
     facts = _facts(run, config, base, adapter, licence)
     network = () if facts.pre_restoration == "none" else weight_files(facts.pre_restoration)
-    write_directory(out, _writer(run, config, base, adapter, facts, network))
+    write_directory(out, _writer(run, config, base, aligned, adapter, facts, network))
     return facts
 
 
 def run_adapter(run: Path, config: RunConfig) -> PolicySnapshot:
     """The adapter that the run merged, from its last checkpoint. Raises BadRun, BadCheckpoint."""
     newest = Checkpoints(run / "checkpoints", config.control.keep_checkpoints).newest("step")
-    if newest is None or not (run / "aligned").is_dir():
-        raise BadRun(f"run {run.name!r} has no {'aligned weights' if newest else 'checkpoint'}: it has not finished")
+    if newest is None:
+        raise BadRun(f"run {run.name!r} has no checkpoint: it has not finished")
     return evaluated_adapter(newest)
 
 
@@ -85,13 +85,14 @@ def _writer(
     run: Path,
     config: RunConfig,
     base: Path,
+    aligned: Path,
     adapter: PolicySnapshot,
     facts: ModelFacts,
     network: tuple[Path, ...],
 ) -> Callable[[Path], None]:
     def write(directory: Path) -> None:
         shutil.copytree(base, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("transformer", ".*", CARD))
-        _copy_weights(run / "aligned", directory / "transformer", facts.metadata())
+        _copy_weights(aligned, directory / "transformer", facts.metadata())
         family, lora = family_in(base), config.generator.lora
         write_lora(directory / "lora", adapter, lora, family.comfyui_prefix, facts.metadata())
         shutil.copy(family.restore_script, directory / "restore.py")

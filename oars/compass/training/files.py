@@ -15,6 +15,12 @@ from oars.miniature import resolve_model
 SCRATCH = "scratch"
 
 
+def check_start(config: JudgeTrainingConfig) -> None:
+    """The judge that fine-tuning starts from, there and whole; a new one is yet to be made. Raises MissingModel."""
+    if config.init != SCRATCH:
+        resolve_model(config.init, "judge")
+
+
 @dataclass(frozen=True)
 class JudgeFiles:
     """Paths under `work`, of a training on the data set `data`."""

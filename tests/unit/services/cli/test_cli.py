@@ -1,35 +1,22 @@
 """The command line: help at once, and one clear line for whatever the user got wrong."""
 
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from command_line import fails_with, runner
 from PIL import Image
-from typer.testing import CliRunner
 
 from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
-from oars.miniature import miniature_path
 from oars.report.summary import Summary, write_summary
 from reward_server.gateway.tokens import parse_tokens
 from services.cli.main import app
 from services.run.beginning import begin_run
 from services.run.ledger import Ledger
 from services.run.run_directory import claimed
-
-runner = CliRunner()
-
-
-def fails_with(*arguments: str) -> str:
-    """The one line of an error that is the user's to mend."""
-    result = runner.invoke(app, list(arguments))
-    assert result.exit_code == 2, result.output
-    lines = result.stderr.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("error: "), result.output
-    return lines[0]
 
 
 @pytest.mark.parametrize("command", ["align", "doctor"])
@@ -256,25 +243,6 @@ def test_a_dry_run_prints_the_plan_and_starts_nothing(tmp_path: Path) -> None:
     assert shown.exit_code == 0 and "judge: http://judge:8000" in shown.output
     assert "wanted together" in fails_with("align", "--dry-run", "--set", "rollout.resources.num_gpus=1000")
     assert "no photos in '/nowhere'" in fails_with("align", "--dry-run", "--set", "data.photos=/nowhere")
-
-
-def test_half_a_model_is_one_line_of_every_command(tmp_path: Path) -> None:
-    picture = str(tmp_path / "a.png")
-    Image.new("RGB", (64, 64)).save(picture)
-    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
-    generator = shutil.copytree(miniature_path("generator"), tmp_path / "generator")
-    (generator / "transformer" / "diffusion_pytorch_model.safetensors").write_text(pointer)
-    judge = str(shutil.copytree(miniature_path("judge"), tmp_path / "judge"))
-    Path(judge, "model.safetensors").write_text(pointer)
-    profile = tmp_path / "p.yaml"
-    profile.write_text(f"data: {{crop: 96, evaluation_crop: 96}}\ngenerator: {{path: {generator}}}\n")
-    assert "a git-lfs pointer" in fails_with("upscale", picture, "--profile", str(profile))
-    assert "a git-lfs pointer" in fails_with("align", "--profile", str(profile))
-    assert "a git-lfs pointer" in fails_with("align", "--set", f"judge.path={judge}")
-    assert "a git-lfs pointer" in fails_with("score", picture, picture, "--judge", judge)
-    assert "a git-lfs pointer" in fails_with("serve", "--judge", judge)
-    doctor = runner.invoke(app, ["doctor", "--profile", str(profile), "--set", f"judge.path={judge}"])
-    assert doctor.exit_code == 1 and doctor.output.count("a git-lfs pointer") == 2
 
 
 def test_a_target_that_cannot_be_written_is_said_before_the_model_loads(tmp_path: Path) -> None:
