@@ -1,7 +1,11 @@
-"""The `oars` command in this process."""
+"""The `oars` command in this process, and a run for it."""
+
+import shutil
+from pathlib import Path
 
 from typer.testing import CliRunner
 
+from oars.miniature import miniature_path
 from services.cli.main import app
 
 runner = CliRunner()
@@ -14,3 +18,9 @@ def fails_with(*arguments: str) -> str:
     lines = result.stderr.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith("error: "), result.output
     return lines[0]
+
+
+def with_aligned_weights(run: Path) -> Path:
+    """The same run; its policy is the miniature."""
+    shutil.copytree(miniature_path("generator") / "transformer", run / "aligned")
+    return run

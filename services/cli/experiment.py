@@ -42,12 +42,12 @@ def experiment(
 
 
 def _check(title: str, config: ExperimentConfig, arm: str, folder: Path) -> None:
-    """Raises the user's errors of the arm's profile and, where the cluster is this machine's and runs are left to do,
-    of its models and photos."""
+    """Raises the user's errors of the arm's profile, of its runs' summaries and, where the cluster is this machine's
+    and runs are left to do, of its models and photos."""
     profile = config.profile or deploy_path(DEFAULT_PROFILE)
     settings = load_profile(profile, _overrides(config, arm, config.seeds[0], folder))
-    done = all(succeeded(folder / run_name(title, arm, seed)) for seed in config.seeds)
-    if not done and "RAY_ADDRESS" not in os.environ:
+    done = [succeeded(folder / run_name(title, arm, seed)) for seed in config.seeds]
+    if not all(done) and "RAY_ADDRESS" not in os.environ:
         from services.launch.preflight import check_run
 
         check_run(settings)

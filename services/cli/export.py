@@ -35,7 +35,7 @@ def export(
         typer.echo(f"{printable(target)}: judge with digest {digest[:12]}; `vllm serve {printable(target)}`")
         return
     directory = find_run(runs, str(run))
-    _check_models(directory)
+    _check_run(directory)
     target = _free(out or Path("exported") / directory.name)
     from services.results.export import export_run  # torch and diffusers: after what can be refused without them
 
@@ -44,15 +44,17 @@ def export(
     typer.echo(f"try it: python {printable(target / 'restore.py')} PHOTO OUT.png")
 
 
-def _check_models(run: Path) -> None:
-    """The base and the aligned weights. Raises BadRun, MissingModel."""
+def _check_run(run: Path) -> None:
+    """The base, the aligned weights, and the summary that the card quotes. Raises BadRun, MissingModel, BadSummary."""
     from oars.config import load_profile
     from oars.miniature import resolve_model
+    from oars.report.summary import read_or_unfinished
     from services.run.run_directory import CONFIG
     from services.run.weights import ALIGNED, run_weights
 
     resolve_model(load_profile(run / CONFIG).generator.path, "generator")
     run_weights(run, ALIGNED)
+    read_or_unfinished(run)
 
 
 def _free(target: Path) -> Path:

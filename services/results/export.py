@@ -17,7 +17,7 @@ from oars.generator.families import family_in
 from oars.generator.lora_files import write_lora
 from oars.miniature import MINIATURE, resolve_model
 from oars.report.model_card import ModelFacts, model_card
-from oars.report.summary import read_or_unfinished
+from oars.report.summary import Summary, read_or_unfinished
 from oars.restorers import portable
 from oars.restorers.weights import weight_files
 from oars.safetensors_metadata import copy_with_metadata
@@ -33,14 +33,14 @@ CARD = "README.md"
 def export_run(run: Path, out: Path, licence: str | None) -> ModelFacts:
     """Write `out`, whole or not at all. `licence` None: the one that the base model's card states.
 
-    Raises BadRun, MissingModel, MissingNetwork, BadCheckpoint.
+    Raises BadRun, BadSummary, MissingModel, MissingNetwork, BadCheckpoint.
     """
     config = load_profile(run / CONFIG)
     base, adapter = resolve_model(config.generator.path, "generator"), run_adapter(run, config)
-    aligned = run_weights(run, ALIGNED)
+    aligned, summary = run_weights(run, ALIGNED), read_or_unfinished(run)
     facts = _facts(run, config, base, adapter, licence)
     network = () if facts.pre_restoration == "none" else weight_files(facts.pre_restoration)
-    write_directory(out, _writer(run, config, base, aligned, adapter, facts, network))
+    write_directory(out, _writer(config, base, aligned, adapter, facts, summary, network))
     return facts
 
 
@@ -82,12 +82,12 @@ def stated_licence(directory: Path, path: str) -> str:
 
 
 def _writer(
-    run: Path,
     config: RunConfig,
     base: Path,
     aligned: Path,
     adapter: PolicySnapshot,
     facts: ModelFacts,
+    summary: Summary,
     network: tuple[Path, ...],
 ) -> Callable[[Path], None]:
     def write(directory: Path) -> None:
@@ -99,7 +99,7 @@ def _writer(
         if network:
             _carry_network(network, directory / "pre_restoration")
         (directory / "oars.json").write_text(facts.json(), encoding="utf-8")
-        (directory / CARD).write_text(model_card(facts, read_or_unfinished(run)), encoding="utf-8")
+        (directory / CARD).write_text(model_card(facts, summary), encoding="utf-8")
 
     return write
 

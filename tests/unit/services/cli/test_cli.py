@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import fails_with, runner
+from command_line import fails_with, runner, with_aligned_weights
 from PIL import Image
 
 from oars.config import RunConfig, load_profile
@@ -51,9 +51,7 @@ def test_a_missing_run_is_one_line(tmp_path: Path) -> None:
 
 def test_upscale_takes_the_generator_of_the_run(tmp_path: Path) -> None:
     config = RunConfig.model_validate({"runs": tmp_path, "generator": {"path": str(tmp_path / "full-size")}})
-    aligned = begin_run(config, "done") / "aligned"
-    aligned.mkdir()
-    (aligned / "config.json").write_text("{}")
+    with_aligned_weights(begin_run(config, "done"))
     photo = tmp_path / "photo.png"
     Image.new("RGB", (32, 32)).save(photo)
     assert "full-size" in fails_with("upscale", str(photo), "--run", "done", "--runs", str(tmp_path))
@@ -89,24 +87,6 @@ def test_a_run_is_listed_and_shown(tmp_path: Path) -> None:
     assert shown.exit_code == 0 and "SIGTERM received" in shown.output
 
 
-@pytest.mark.parametrize(
-    ("content", "why"), [("", "EOF"), ('{"run_id": "bad"', "EOF"), ("[]", "object"), (None, "from_a_newer_version")]
-)
-def test_one_bad_run_does_not_hide_the_others(content: str | None, why: str, tmp_path: Path) -> None:
-    for run_id in ("good", "bad"):
-        directory = begin_run(load_profile(deploy_path(), [f"runs={tmp_path}"]), run_id)
-        Ledger.drive(directory / "ledger.sqlite").close()
-        path = write_summary(Summary(run_id=run_id, name="n", status="succeeded", started_at=""), directory)
-    path.write_text(path.read_text().replace("{", '{"from_a_newer_version": 1,', 1) if content is None else content)
-    listed = runner.invoke(app, ["runs", "list", "--runs", str(tmp_path)])
-    assert listed.exit_code == 0 and "good" in listed.output and "unreadable:" in listed.output
-    for command in (["runs", "show"], ["runs", "check"], ["report"]):
-        line = fails_with(*command, "bad", "--runs", str(tmp_path))
-        assert str(path) in line and why in line
-    # The command that would go on with it says so, too, and does not start a cluster first.
-    assert str(path) in fails_with("align", "--run-id", "bad", "--set", f"runs={tmp_path}")
-
-
 def test_the_same_command_again_is_known_before_a_cluster_starts(tmp_path: Path) -> None:
     command = ["align", "--run-id", "r1", "--set", f"runs={tmp_path}"]
     directory = begin_run(load_profile(deploy_path(), [f"runs={tmp_path}"]), "r1")
@@ -121,9 +101,7 @@ def test_the_same_command_again_is_known_before_a_cluster_starts(tmp_path: Path)
 
 @pytest.mark.parametrize("override", ["data.scale=2", "generator.path=/models/other"])
 def test_a_profile_that_contradicts_the_run_is_one_line_naming_the_field(override: str, tmp_path: Path) -> None:
-    directory = begin_run(load_profile(deploy_path(), [f"runs={tmp_path}"]), "x4")
-    (directory / "aligned").mkdir()
-    (directory / "aligned" / "config.json").write_text("{}")
+    with_aligned_weights(begin_run(load_profile(deploy_path(), [f"runs={tmp_path}"]), "x4"))
     profile, photo = tmp_path / "mine.yaml", tmp_path / "a.png"
     group, _, leaf = override.partition(".")
     profile.write_text(f"{group}: {{{leaf.replace('=', ': ')}}}\n")

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from command_line import fails_with, runner
+from command_line import fails_with, runner, with_aligned_weights
 from PIL import Image
 
 from oars.config import load_profile
@@ -60,9 +60,7 @@ def picture(tmp_path: Path) -> str:
 
 def run_of(runs: Path, *overrides: str) -> Path:
     """A run whose aligned weights are whole."""
-    directory = begin_run(load_profile(deploy_path(), [f"runs={runs}", *overrides]), "r1")
-    shutil.copytree(miniature_path("generator") / "transformer", directory / "aligned")
-    return directory
+    return with_aligned_weights(begin_run(load_profile(deploy_path(), [f"runs={runs}", *overrides]), "r1"))
 
 
 def experiment_with(arm: str, folder: Path) -> str:
