@@ -26,6 +26,44 @@ MOUNTS = """\
 44 42 254:1 / /data/scratch rw - xfs /dev/sdb rw
 """
 
+# Refuses locks to files below $WITHOUT_LOCKS, as an NFS mount without its lock service does.
+NO_LOCKS = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { GETLK = 5, SETLK = 6, SETLKW = 7 };
+typedef int (*function)(int, int, void *);
+
+static int refused(int file) {
+    char name[32], path[4096];
+    const char *below = getenv("WITHOUT_LOCKS");
+    snprintf(name, sizeof name, "/proc/self/fd/%d", file);
+    ssize_t length = readlink(name, path, sizeof path);
+    if (length < (ssize_t)strlen(below) || strncmp(path, below, strlen(below))) return 0;
+    errno = ENOLCK;
+    return 1;
+}
+static int next(const char *name, int file, int command, void *argument) {
+    if (command >= GETLK && command <= SETLKW && refused(file)) return -1;
+    return ((function)dlsym(RTLD_NEXT, name))(file, command, argument);
+}
+int fcntl(int file, int command, ...) {
+    va_list list; va_start(list, command); return next("fcntl", file, command, va_arg(list, void *));
+}
+int fcntl64(int file, int command, ...) {
+    va_list list; va_start(list, command); return next("fcntl64", file, command, va_arg(list, void *));
+}
+int flock(int file, int operation) {
+    return refused(file) ? -1 : ((int (*)(int, int))dlsym(RTLD_NEXT, "flock"))(file, operation);
+}
+"""
+
 
 def admit(ledger: Ledger, ordinal: int) -> None:
     ledger.admit(f"group-{ordinal}", ordinal, "fr_rl", ordinal, "photo", seed=1, version=0)
@@ -97,14 +135,14 @@ def test_another_hosts_wal_is_read_in_a_copy(tmp_path: Path, monkeypatch: pytest
     ledger.close()
 
 
-@pytest.mark.parametrize("locks", ["held", "missing"])
+@pytest.mark.parametrize("vfs", ["unix", "unix-none", "unix-dotfile"])
 def test_half_a_transaction_is_never_read(
-    locks: str, tmp_path: Path, shared: None, monkeypatch: pytest.MonkeyPatch
+    vfs: str, tmp_path: Path, shared: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The writer holds locks that a reader sees, or none, or those of a file beside the ledger, which it does not."""
     path = tmp_path / "ledger.sqlite"
     Ledger.drive(path).close()
     monkeypatch.setattr(ledger_file, "_READER_BUSY_S", 0.0)
-    vfs = "unix" if locks == "held" else "unix-none"
     writer = sqlite3.connect(f"file:{path}?vfs={vfs}", uri=True, isolation_level=None)
     seal(writer)
     writer.executescript("PRAGMA cache_size=1; PRAGMA cache_spill=1; BEGIN EXCLUSIVE;")
@@ -112,7 +150,6 @@ def test_half_a_transaction_is_never_read(
         row = (f"group-{ordinal}", ordinal, "fr_rl", ordinal, "photo" * 50, 1, 0, 0.0)
         writer.execute("INSERT INTO groups VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
     assert (tmp_path / "ledger.sqlite-journal").exists()
-    monkeypatch.setattr(ledger_file, "_in_place", (lambda path: None) if locks == "missing" else ledger_file._in_place)
     assert admitted(path) == 0
     writer.execute("COMMIT")
     assert admitted(path) == 200
@@ -129,6 +166,44 @@ def test_a_ledger_that_changes_all_the_time_is_one_line(
     monkeypatch.setattr(ledger_file, "_state", lambda path: {"": (next(states),)})
     with pytest.raises(BadRun, match=r"ledger\.sqlite: its driver writes too often"):
         admitted(path)
+
+
+@pytest.fixture
+def without_locks(tmp_path: Path) -> dict[str, str]:
+    """The environment of a process that gets no lock in the folder `shared`."""
+    source, library, folder = tmp_path / "no_locks.c", tmp_path / "no_locks.so", tmp_path / "shared"
+    source.write_text(NO_LOCKS)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    folder.mkdir()
+    return {**os.environ, "LD_PRELOAD": str(library), "WITHOUT_LOCKS": str(folder)}
+
+
+@pytest.mark.parametrize("driver", ["runs", "has ended"])
+def test_a_reader_that_gets_no_lock_sees_whole_facts(
+    driver: str, tmp_path: Path, shared: None, without_locks: dict[str, str]
+) -> None:
+    path = tmp_path / "shared" / "ledger.sqlite"
+    ledger = Ledger.drive(path)
+    admit(ledger, 0)
+    if driver == "has ended":
+        ledger.close()
+    read = (
+        "import sys; from pathlib import Path; from services.run import ledger_file; ledger_file._READER_BUSY_S = 0\n"
+        "with ledger_file.reading(Path(sys.argv[1])) as ledger: print(*ledger.execute('SELECT group_id FROM groups'))"
+    )
+    command = [sys.executable, "-c", read, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=without_locks, check=False)
+    assert done.stdout == "('group-0',)\n", done.stderr
+    assert [file.name for file in path.parent.iterdir()] == ["ledger.sqlite"]
+    ledger.close()
+
+
+def test_a_driver_that_gets_no_lock_says_so(tmp_path: Path, without_locks: dict[str, str]) -> None:
+    run = begin_run(RunConfig(runs=tmp_path / "shared"), "r1")
+    command = [sys.executable, "-m", "services.launch.driver", "--resume", str(run)]
+    done = subprocess.run(command, capture_output=True, text=True, env=without_locks, check=False)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith(f"error: {run}: no locks on this file system (No locks available)")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "no database", "flipped"])
