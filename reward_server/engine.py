@@ -37,8 +37,9 @@ _GIB = 1 << 30
 _TITLE = "oars:compass"
 # Preprocessed pictures are kept for the prompts of one group, which share them; the next group's are new.
 _PICTURE_CACHE_GIB = 0.5
-# Longer than any step of the engine, and less than the 30 s that Serve gives a health check.
-_ANSWERS_S = 25.0
+ANSWERS_S = 9.0
+"""Seconds that the engine process has for one question. Less than the `health_check_timeout_s` of deploy/serve, and
+three in a row, after which Serve replaces a replica, are longer than any step of the engine."""
 # vLLM's two halves may disagree on which pictures the engine holds, after an abort; the second time they are sent.
 _SENDS = 2
 
@@ -172,7 +173,7 @@ class JudgeEngine:
         self._remember(group, source, slots, results)
         return results
 
-    async def check(self, within_s: float = _ANSWERS_S) -> None:
+    async def check(self, within_s: float = ANSWERS_S) -> None:
         """Raises EngineDied if the engine process is gone, or does not answer: hung, or stopped."""
         from reward_server.compat.vllm import EngineDeadError
 

@@ -14,6 +14,7 @@ from ray.serve.schema import ServeDeploySchema
 from oars.config import GatewayConfig, JudgeConfig, load_profile
 from oars.deployment import deploy_path
 from oars.report.summary import Summary, write_summary
+from reward_server.engine import ANSWERS_S
 from services.launch import driver
 from services.launch.addresses import NoCluster
 from services.run.errors import BAD_INPUT
@@ -61,6 +62,16 @@ def test_the_serve_config_is_one_and_its_args_are_our_fields(where: str) -> None
     assert deployment.request_router_config["max_backoff_s"] <= 0.05
     assert 1 <= bounds["min_replicas"] <= bounds["max_replicas"]
     assert bounds["downscale_delay_s"] >= 10 * bounds["upscale_delay_s"], "a judge is slow to come back"
+
+
+@pytest.mark.parametrize("where", ["serve", "kuberay"])
+def test_a_replica_or_an_engine_that_hangs_is_given_up_within_half_a_minute(where: str) -> None:
+    """Serve does so after three unanswered checks in a row; the engine's silence is noticed before the replica's."""
+    [judge] = [
+        application for application in serve_configs()[where]["applications"] if application["name"] == "compass"
+    ]
+    [options] = judge["deployments"]
+    assert options["health_check_timeout_s"] > ANSWERS_S and 3 * options["health_check_timeout_s"] <= 30
 
 
 def test_both_serve_configs_set_the_same_things() -> None:
