@@ -48,7 +48,7 @@ def reward(
     """Load COMPASS and print latencies, pairs a second, shed rate, batch sizes and cache hits."""
     overrides = [f"reward.endpoint={endpoint}"] if endpoint else None
     config = load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides)
-    if not endpoint and address == "auto":  # the cluster is this machine's: so are the files
+    if config.reward.endpoint is None and address == "auto":  # the cluster is this machine's: so are the files
         find_judge(config.judge)
 
     from services.bench.measure import Plan, measure, result
@@ -58,7 +58,7 @@ def reward(
 
     groups = Groups(config.data, side or config.data.crop, candidates or config.rollout.candidates, repeat)
     plan = Plan(config.reward, config.judge, groups, seconds, concurrency, rate)
-    if endpoint:
+    if config.reward.endpoint is not None:
         measured = asyncio.run(measure(plan))
     else:
         from services.launch.cluster import cluster, deploy_compass, needed_cpus

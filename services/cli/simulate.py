@@ -72,9 +72,12 @@ def _alone(profile: Path, overrides: list[str], count: int, run: Path | None) ->
 
     from services.bench.single_role import replay_learner, sample_alone, saved_groups
     from services.launch.cluster import cluster, needed_cpus
+    from services.launch.preflight import check_inputs
 
     if run:
         saved_groups(run)
+    else:
+        check_inputs(config)
     with cluster(needed_cpus(config), "auto", config.control.start_deadline_s):
         return asyncio.run(replay_learner(config, run, count) if run else sample_alone(config, count))
 

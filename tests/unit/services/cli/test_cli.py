@@ -161,6 +161,9 @@ def test_a_wrong_endpoint_is_one_line(tmp_path: Path) -> None:
     nobody = "grpc://127.0.0.1:9"
     assert nobody in fails_with("score", picture, picture, "--endpoint", nobody)
     assert nobody in fails_with("bench", "reward", "--endpoint", nobody)
+    profile = tmp_path / "p.yaml"
+    profile.write_text(f"reward: {{endpoint: '{nobody}'}}\ndata: {{crop: 96, evaluation_crop: 96}}\n")
+    assert nobody in fails_with("bench", "reward", "--profile", str(profile))
     gone = str(tmp_path / "gone")
     assert "token_file: " in fails_with("score", picture, picture, "--endpoint", nobody, "--token-file", gone)
 
@@ -169,6 +172,15 @@ def test_the_service_commands_say_what_is_wrong_before_they_look_for_a_cluster(t
     assert "less than min replicas" in fails_with("serve", "scale", "2", "1")
     assert "no model in" in fails_with("serve", "replace", "--judge", str(tmp_path))
     assert "reward.endpoint" in fails_with("bench", "reward", "--endpoint", "ftp://somewhere")
+
+
+def test_a_role_alone_says_what_is_wrong_before_it_looks_for_a_cluster(tmp_path: Path) -> None:
+    profile = tmp_path / "p.yaml"
+    profile.write_text("data: {photos: /nowhere, crop: 96, evaluation_crop: 96}\n")
+    assert "no photos in '/nowhere'" in fails_with("simulate", "--rollouts", str(profile))
+    directory = begin_run(load_profile(deploy_path(), [f"runs={tmp_path}"]), "r1")
+    Ledger.drive(directory / "ledger.sqlite").close()
+    assert "no saved batches" in fails_with("simulate", "--replay", str(directory))
 
 
 def test_a_data_set_that_cannot_be_made_or_labelled_is_one_line(tmp_path: Path) -> None:
