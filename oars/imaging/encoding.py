@@ -24,10 +24,12 @@ MAX_SIDE = {".jpg": 65_535, ".jpeg": 65_535, ".webp": 16_383}
 
 QUALITY = 95
 """Of JPEG, without chroma subsampling: an enlargement is made for its detail (ours)."""
+# JPEG knows no alpha: what is transparent lies on white, as where it is read (image_io.py).
+_JPEG_OPTIONS: dict[str, object] = {"Q": QUALITY, "subsample_mode": "off", "background": [255]}
 _VIPS_OPTIONS: dict[str, dict[str, object]] = {
     ".png": {"compression": 3},
-    ".jpg": {"Q": QUALITY, "subsample_mode": "off"},
-    ".jpeg": {"Q": QUALITY, "subsample_mode": "off"},
+    ".jpg": _JPEG_OPTIONS,
+    ".jpeg": _JPEG_OPTIONS,
     ".webp": {"lossless": True},
 }
 

@@ -103,9 +103,10 @@ def _differences(result: Evaluation, name: str, benchmark: BenchmarkResult) -> T
         better = [metric != _SECONDS and verdict(interval, lower) == "better" for interval in found]
         cells = [Cell(_signed(i, benchmark.pictures), bold) for i, bold in zip(found, better, strict=True)]
         rows.append((_label(metric, lower), cells))
+    few = f"fewer than {CONCLUSIVE} show nothing beyond chance"
     note = (
         f"Model minus {result.baseline}, picture by picture, with bootstrap 95 % intervals over "
-        f"{benchmark.pictures} pictures; bold: better beyond chance, which fewer than {CONCLUSIVE} pictures never are."
+        f"{benchmark.pictures} pictures; {few if benchmark.pictures < CONCLUSIVE else 'bold: better beyond chance'}."
     )
     return Table(f"{name}: difference from {result.baseline}", note, "metric", list(benchmark.paired), rows)
 

@@ -54,7 +54,10 @@ def upscale(
     colour: Annotated[
         Colour, typer.Option(help="How the photo's colours are kept: its low frequencies, or StableSR's two ways.")
     ] = "low_pass",
-    format_: Annotated[Format, typer.Option("--format", help="Format, unless --out names a file.")] = "png",
+    format_: Annotated[
+        Format,
+        typer.Option("--format", help="Format, unless --out names a file; jpg has white for what is transparent."),
+    ] = "png",
 ) -> None:
     """Enlarge photos tile by tile, keeping colours, transparency, colour profile and EXIF.
 

@@ -67,6 +67,14 @@ def test_alpha_is_kept(suffix: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.alpha, pixels[..., 3])
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg"])
+def test_a_format_without_alpha_lays_the_picture_on_white(suffix: str, tmp_path: Path) -> None:
+    pixels = np.full((32, 32, 4), 90, np.uint8)
+    pixels[:, :16, 3], pixels[:, 16:, 3] = 0, 255
+    read = read_picture(written(tmp_path / f"a{suffix}", pixels, Metadata())).rgb.astype(int)
+    assert abs(read[:, :8] - 255).max() <= 2 and abs(read[:, 24:] - 90).max() <= 2
+
+
 def test_colours_are_the_same_to_who_reads_the_profile(tmp_path: Path) -> None:
     """sRGB, in the numbers of the profile, and read as sRGB again."""
     convert = to_profile(WIDE_GAMUT)
