@@ -5,7 +5,14 @@ from contextlib import suppress
 from typing import Any
 
 from ray import serve
-from ray.exceptions import ObjectLostError, RayActorError, RayTaskError, TaskCancelledError, WorkerCrashedError
+from ray.exceptions import (
+    ObjectLostError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+    TaskCancelledError,
+    WorkerCrashedError,
+)
 from ray.serve.exceptions import BackPressureError, RayServeException
 
 from reward_server.errors import BadRequest, EngineDied, Overloaded, Unavailable
@@ -49,7 +56,7 @@ class HandleTransport:
         except asyncio.CancelledError:
             _cancel(response)
             raise
-        except Exception as error:  # the process boundary
+        except (RayError, RayServeException, EngineDied, BadRequest) as error:
             self._handle = None
             raise typed(error) from error
 

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from oars.errors import UserError
 from services.cli import (
     align,
     bench,
@@ -35,7 +36,7 @@ class _OneLineErrors(TyperGroup):
         quiet_libraries()
         try:
             return super().invoke(ctx)
-        except Exception as error:
+        except (UserError, ExceptionGroup) as error:
             if (line := one_line(error)) is None:
                 raise
             typer.echo(f"error: {line}", err=True)

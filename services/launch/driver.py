@@ -22,6 +22,7 @@ from rich.console import Console
 from setproctitle import setproctitle
 
 from oars.config import RunConfig, load_profile
+from oars.errors import UserError
 from oars.report.held_out import headline
 from oars.report.summary import Status
 from services.align import align
@@ -176,7 +177,7 @@ def main(arguments: Sequence[str]) -> int:
             await_predecessor(directory.name, config.control.start_deadline_s)
             check_inputs(config)
             return execute(config, directory)
-    except Exception as error:
+    except (UserError, ExceptionGroup) as error:
         if (line := one_line(error)) is None:
             raise
         print(f"error: {line}", file=sys.stderr)
