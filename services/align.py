@@ -15,12 +15,13 @@ from oars.alignment.messages import AttemptFailed, PolicySnapshot
 from oars.alignment.stage import RL_STAGES, Stage
 from services.control.batches import training_groups
 from services.control.cold_start import cold_start
-from services.control.conductor import Conductor, StageRun
+from services.control.conductor import Conductor
 from services.control.experience import ScoredGroup
 from services.control.group_runner import Dropped, GroupRunner
 from services.control.protocols import Judge
 from services.control.roles import conducting, learning
 from services.control.source import AdmittedGroup
+from services.control.stage_run import StageRun
 from services.results.held_out import Results, evaluate
 from services.results.merging import merge_aligned
 from services.run.run import Run

@@ -4,17 +4,15 @@
 
 What a group and a step do stands in `services/align.py`; here stands when they do it. Groups live as tasks of one
 TaskGroup that awaits them all, and go on while the learner trains. Invariants: groups are admitted one by one, in the
-order of their inputs; every admitted group leaves exactly once, dropped by `_leave` or trained by the checkpoint that
+order of their inputs; every admitted group leaves exactly once, dropped by `drops.py` or trained by the checkpoint that
 holds its step; a batch that was leased to a step is trained by that step; a version is published after every optimiser
 step, before anything else is trained. `begin` and `_restore` go on where the ledger says that an earlier driver
 stopped.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 
 from learner.errors import NonFiniteGradient
 from learner.report import StepReport
@@ -26,53 +24,23 @@ from oars.config.alignment import RLStageConfig
 from services.control.admission import Admission, staleness
 from services.control.batches import restored
 from services.control.circuit_breaker import BreakerState
+from services.control.drops import Drops
 from services.control.experience import ExperienceBuffer, ScoredGroup
 from services.control.group_runner import Dropped, GroupRunner, RLGroup
 from services.control.observer import RunObserver
 from services.control.policy_store import PolicyStore
 from services.control.protocols import BadSample, Learner, Rollouts, SampleStore, Source
 from services.control.source import AdmittedGroup
+from services.control.stage_run import StageRun
 from services.control.watch import Watch
 from services.run.checkpoints import Checkpoints
-from services.run.ledger import Finished, Ledger
+from services.run.ledger import Ledger
 from services.run.stopping import StopRequest
 from services.run.watchdog import Watchdog
 
-# So many batches' worth of groups dropped in a row, and the stage is going nowhere.
-_HOPELESS_BATCHES = 8
 # How often an idle conductor looks whether a pause of the circuit breaker is over.
 _TICK_S = 1.0
 _LAG_EVERY_S = 0.5
-
-
-class NothingTrainable(RuntimeError):
-    """Group after group was dropped; the message counts the reasons."""
-
-
-@dataclass
-class StageRun:
-    """The state of the stage that is running."""
-
-    stage: Stage
-    config: RLStageConfig
-    rl_group: RLGroup
-    tasks: asyncio.TaskGroup
-    rule: Admission
-    buffer: ExperienceBuffer
-    step: int
-    admitted: int
-    in_flight: int = 0
-    leased: list[ScoredGroup] = field(default_factory=list)
-    """A batch whose step an earlier driver began and did not finish."""
-    step_began: float = 0.0
-    drops_in_a_row: Counter[DropReason] = field(default_factory=Counter)
-    lives: set[asyncio.Task[None]] = field(default_factory=set)
-    look: asyncio.Task[None] | None = None
-    """The look at the watched crops that began last."""
-    room: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when something happened that may let a group in."""
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when something happened that may complete a batch."""
 
 
 class Conductor:
@@ -100,6 +68,7 @@ class Conductor:
         self._ledger, self._observer, self._watchdog, self._stop = ledger, observer, watchdog, stop
         self._checkpoints, self._source, self._rollouts, self._learner = checkpoints, source, rollouts, learner
         self._policies, self._samples, self._groups, self._now = policies, samples, groups, now
+        self._drops = Drops(ledger, observer, samples)
 
     @property
     def steps(self) -> int:
@@ -180,24 +149,7 @@ class Conductor:
             running.buffer.hold(end)
             running.changed.set()
         else:
-            self._leave(running, group_id, end)
-
-    def _leave(self, running: StageRun, group_id: str, dropped: Dropped) -> None:
-        """End a group untrained, and make room for another. Raises NothingTrainable."""
-        self._ledger.dropped(group_id, dropped.reason, dropped.detail)
-        self._left(running, group_id, dropped)
-
-    def _left(self, running: StageRun, group_id: str, dropped: Dropped) -> None:
-        """After it left in the ledger. Raises NothingTrainable."""
-        self._samples.forget([group_id])
-        self._observer.dropped(group_id, dropped.reason, dropped.detail)
-        running.in_flight -= 1
-        running.drops_in_a_row[dropped.reason] += 1
-        total = running.drops_in_a_row.total()
-        if total >= _HOPELESS_BATCHES * running.config.groups:
-            reasons = ", ".join(f"{reason} {count}" for reason, count in running.drops_in_a_row.most_common())
-            raise NothingTrainable(f"{running.stage.name}: the last {total} groups were dropped ({reasons})")
-        running.room.set()
+            self._drops.group(running, group_id, end)
 
     async def _restore(self, running: StageRun) -> None:
         """Take over an earlier driver's groups in flight: finished ones come from disk, pending ones get a new
@@ -210,10 +162,11 @@ class Conductor:
             running.leased = [] if batch.lost else batch.groups
             if batch.lost:
                 line = next(iter(batch.lost.values()))
-                self._abandon(running, begun.step, begun.groups, Dropped(DropReason.LOST, line))
+                lost = [group.group_id for group in begun.groups]
+                self._drops.batch(running, begun.step, lost, Dropped(DropReason.LOST, line))
         held = await restored(finished, self._samples)
         for group_id, line in held.lost.items():
-            self._leave(running, group_id, Dropped(DropReason.LOST, line))
+            self._drops.group(running, group_id, Dropped(DropReason.LOST, line))
         for group in held.groups:
             self._arrive(running, group.group_id, self._groups.filtered(group))
         for waiting in pending:
@@ -245,7 +198,7 @@ class Conductor:
         """Sweep out what grew stale, then take a whole batch; empty if there is none."""
         batch = running.buffer.take(self._policies.current.version)
         for group in batch.stale:
-            self._leave(running, group.group_id, Dropped(DropReason.STALE, f"version {group.version}"))
+            self._drops.group(running, group.group_id, Dropped(DropReason.STALE, f"version {group.version}"))
         self._observer.buffered(len(running.buffer))
         return batch.groups
 
@@ -265,19 +218,12 @@ class Conductor:
                 report = await self._learner.train(groups, version)
             except (NonFiniteGradient, BadSample) as error:
                 reason = DropReason.LOST if isinstance(error, BadSample) else DropReason.NON_FINITE
-                self._abandon(running, version + 1, groups, Dropped(reason, f"step {version + 1}: {error}"))
+                ids = [group.group_id for group in groups]
+                self._drops.batch(running, version + 1, ids, Dropped(reason, f"step {version + 1}: {error}"))
                 return None
         self._observer.clocks.lap(running.stage.name)
         self._ledger.stepped(version + 1, self._observer.clocks.seconds())
         return report
-
-    def _abandon(
-        self, running: StageRun, step: int, groups: Sequence[TrainingGroup | Finished], dropped: Dropped
-    ) -> None:
-        """The leased batch leaves whole: which of its groups is to blame would take a step for each of them to tell."""
-        self._ledger.abandoned(step, dropped.reason, dropped.detail)
-        for group in groups:
-            self._left(running, group.group_id, dropped)
 
     async def publish(self) -> None:
         """Learner -> store -> workers, which install it before their next group."""
@@ -316,10 +262,7 @@ class Conductor:
         """The weights to evaluate: the evaluation average, or that of the last good look after a roll-back. Ends what
         an alarm left in flight."""
         await self.checkpoint()
-        for group_id in self._ledger.in_flight():  # none unless an alarm ended RL
-            self._ledger.dropped(group_id, DropReason.ENDED)
-            self._observer.dropped(group_id, DropReason.ENDED, "")
-            self._samples.forget([group_id])
+        self._drops.rest()
         kept = self._watch.kept() if self._watch else None
         return kept or await self._learner.snapshot(self.steps)
 

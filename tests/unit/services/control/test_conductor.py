@@ -21,7 +21,8 @@ from oars.report.summary import read_summary
 from oars.retry import GiveUp, Retry
 from services.align import rl_stage
 from services.control.circuit_breaker import RewardsFailing
-from services.control.conductor import Conductor, NothingTrainable
+from services.control.conductor import Conductor
+from services.control.drops import NothingTrainable
 from services.control.policy_store import PolicyStore
 from services.control.roles import conductor_of, observer_of
 from services.results.write_up import summarise, write_up

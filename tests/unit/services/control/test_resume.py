@@ -42,7 +42,7 @@ from oars.config import RunConfig
 from oars.imaging.crops import Pair
 from oars.retry import GiveUp, Retry
 from services.align import rl_stage
-from services.control.conductor import NothingTrainable
+from services.control.drops import NothingTrainable
 from services.control.policy_store import PolicyStore
 from services.control.roles import conductor_of, learner_of, observer_of
 from services.run.checkpoints import Checkpoints
