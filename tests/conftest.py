@@ -30,6 +30,8 @@ os.environ |= {
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    # Two threads on two cores wait for each other whenever the session's cluster has work of its own.
+    "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
 }
 
 # The same examples on every machine; no deadline, because a shared machine is sometimes slow.
