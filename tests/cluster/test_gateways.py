@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import ray
 import trustme
-from served_judge import APP, compass, group, judge_config, sharp_judge
+from served_judge import APP, compass, group, sharp_judge
 
 from benchmarks.fuzz.run import Fuzz, Target
 from benchmarks.fuzz_reward import gateway_settings
@@ -173,56 +173,3 @@ def test_bad_inputs_break_nothing(compass: CompassClient, tmp_path: Path) -> Non
         asyncio.run(run())
     finally:
         serve.delete("compass-gateway")
-
-
-def test_cancelled_work_leaves_the_engine_and_the_self_test_tells_judges_apart(
-    ray_cluster: None, sharp_judge: Path, tmp_path: Path
-) -> None:
-    """In a process of its own, because an engine sets its process's environment."""
-    directory = tmp_path / "judge"
-    directory.mkdir()
-    for path in sharp_judge.iterdir():
-        (directory / path.name).symlink_to(path)
-    config = judge_config(directory)
-
-    def work() -> tuple[list[int], int, str]:
-        from oars.compass.calibrated import Scale
-        from oars.compass.self_test import FILE, read_self_test, write_self_test
-        from reward_server.engine import JudgeEngine
-        from reward_server.errors import BadJudge
-        from reward_server.metrics import ReplicaMetrics
-        from reward_server.self_test import check_known_transitions
-
-        async def run() -> tuple[list[int], int, str]:
-            engine = JudgeEngine(directory, config, judge_digest(directory), Scale(), ReplicaMetrics())
-            unfinished = engine._llm.output_processor.get_num_unfinished_requests
-            task = asyncio.create_task(engine.score("a", *big))
-            while not unfinished():
-                await asyncio.sleep(0.001)
-            before = unfinished()
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            counts = [before, unfinished()]
-            write_self_test(directory)
-            passed = await check_known_transitions(engine.score, directory)
-            test = read_self_test(directory)
-            assert test is not None
-            other = {k: tuple(one.model_copy(update={"q_sr": 5.0}) for one in v) for k, v in test.groups.items()}
-            (directory / FILE).write_text(test.model_copy(update={"groups": other}).model_dump_json())
-            try:
-                await check_known_transitions(engine.score, directory)
-                refusal = ""
-            except BadJudge as error:
-                refusal = str(error)
-            engine.shutdown()
-            return counts, passed, refusal
-
-        lr, candidates = pictures
-        big = (lr, list(candidates))
-        return asyncio.run(run())
-
-    pictures = group(25, 8, 128)
-    counts, passed, refusal = ray.get(ray.remote(num_cpus=1)(work).remote(), timeout=300)
-    assert counts[0] > 0 and counts[1] == 0
-    assert passed == 2
-    assert "self-test, group 0, candidate 0: q_sr is" in refusal
