@@ -6,9 +6,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+from pydantic import RootModel
+
 from oars.errors import naming
 from oars.files import sha256, write_text
 from oars.hub import PREFIX, pulled
+from oars.json_files import read_json
 from oars.model_files import (
     MODEL_CONFIG,
     PIPELINE_INDEX,
@@ -29,6 +32,10 @@ _CHECKS: dict[Part, tuple[Callable[[Path], None], ...]] = {
     "generator": (check_pipeline,),
     "judge": (check_model, check_tokenizer, check_processor),
 }
+
+
+class _Digests(RootModel[dict[str, str]]):
+    """manifest.json: file -> SHA-256."""
 
 
 def miniature_path(part: Part) -> Path:
@@ -77,7 +84,7 @@ def verify_files(directory: Path) -> int:
     """Number of files in the manifest, all present and unchanged. Raises MissingModel naming the first that is not."""
     if not (directory / MANIFEST).is_file():
         raise MissingModel(f"{directory}: no {MANIFEST}: build the models with `oars miniature build`")
-    digests: dict[str, str] = json.loads((directory / MANIFEST).read_text())
+    digests = read_json(directory / MANIFEST, _Digests, MissingModel).root
     for name, digest in digests.items():
         path = directory / name
         if not path.is_file() or sha256(path) != digest:

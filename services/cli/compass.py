@@ -95,10 +95,12 @@ def annotate(
     settings = load_annotation(config or deploy_path(judge.ANNOTATION), set_)
     if unknown := set(stage or ()) - set(STAGES):
         raise BadConfig(f"--stage {min(unknown)}: expected one of {', '.join(STAGES)}")
+    from oars.compass.data.dataset import check_curated
     from reward_server.checkpoint import judge_directory
 
     for model in _models(settings):
         judge_directory(model.engine.path)
+    check_curated(directory)
     from services.launch.cluster import cluster
     from services.reward_modeling.annotation import Annotation
     from services.run.progress import progress

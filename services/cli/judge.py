@@ -46,14 +46,14 @@ def train(
     fresh: Fresh = False,
 ) -> None:
     """Fine-tune a Qwen3-VL judge with DeepSpeed on Ray; leaves the best one in OUT/judge."""
-    from oars.compass.data.dataset import read_manifest
+    from oars.compass.data.dataset import check_annotated
     from oars.compass.training.files import JudgeFiles, check_start
     from oars.config.judge_training import load_training
 
     overrides = [*(set_ or []), *([f"init={init}"] if init else [])]
     settings = load_training(config or deploy_path(DEFAULT), overrides)
     check_start(settings)
-    read_manifest(data)
+    check_annotated(data)
     # Ray and torch take seconds to import: after the input is known to be good.
     import asyncio
 
@@ -172,11 +172,11 @@ def calibrate(
     ] = "validation",
 ) -> None:
     """Map a stock judge's readings to the scale of labels; leaves the file for `judge.calibration`."""
-    from oars.compass.data.dataset import read_manifest
+    from oars.compass.data.dataset import check_annotated
     from reward_server.checkpoint import judge_directory
 
     judge_directory(judge)
-    read_manifest(data)
+    check_annotated(data)
     check_writable(out)
     from services.reward_modeling.calibration import fit_calibration  # torch: after what can be refused without it
     from services.run.progress import progress
@@ -191,13 +191,13 @@ def calibrate(
 
 def _check_evaluation(judges: list[str], data: Path | None) -> None:
     """Before a judge is trained or asked. Raises MissingModel, BadDataset."""
-    from oars.compass.data.dataset import read_manifest
+    from oars.compass.data.dataset import check_annotated
     from oars.miniature import resolve_model
 
     for judge in judges:
         resolve_model(judge, "judge")
     if data is not None:
-        read_manifest(data)
+        check_annotated(data)
 
 
 def _ablation(data: Path, out: Path, config: Path | None, seeds: int, shown: "Progress") -> "tuple[AblationRow, ...]":

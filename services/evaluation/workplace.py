@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, RootModel
 
 from oars.errors import UserError
 from oars.files import partial_directory, publish_directory, remove_partial, write_text
 from oars.imaging.crops import Pair
 from oars.imaging.image_io import Pixels, read_image, write_png
+from oars.json_files import read_json
 from oars.names import printable
 
 SETTINGS = "settings.json"
@@ -28,6 +29,10 @@ SETTINGS = "settings.json"
 
 class BadWorkplace(UserError, ValueError):
     """A directory that cannot be gone on with; the message is one line naming it."""
+
+
+class _Settings(RootModel[dict[str, Any]]):
+    """settings.json: what the inputs depend on."""
 
 
 class Answers(BaseModel):
@@ -75,7 +80,7 @@ class Workplace:
         self.root.mkdir(parents=True, exist_ok=True)
         remove_partial(self.root)
         path = self.root / SETTINGS
-        before = json.loads(path.read_text()) if path.is_file() else {}
+        before = read_json(path, _Settings, BadWorkplace).root if path.is_file() else {}
         for name in sorted(before.keys() & settings.keys()):
             if before[name] != settings[name]:
                 raise BadWorkplace(
@@ -105,8 +110,9 @@ class Workplace:
         return self.root / benchmark / "models" / model / f"{picture}.png"
 
     def cell(self, benchmark: str, model: str, picture: str) -> Cell | None:
+        """Raises BadWorkplace."""
         path = self._cell(benchmark, model, picture)
-        return Cell.model_validate_json(path.read_text()) if path.is_file() else None
+        return read_json(path, Cell, BadWorkplace) if path.is_file() else None
 
     def keep_output(self, benchmark: str, model: str, picture: str, pixels: Pixels, cell: Cell) -> None:
         """The picture before its cell: a cell that is there has its picture."""

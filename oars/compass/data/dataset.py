@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from math import nan
 from pathlib import Path
 from typing import Literal
@@ -18,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from oars.compass.data.tables import LR, METRICS, Row, read_shard
+from oars.compass.data.tables import LR, METRICS, Row, fault_of, read_shard
 from oars.config.curation import Family
 from oars.errors import UserError
 from oars.imaging.image_io import decode_lossless
+from oars.json_files import read_json
 
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.float64]
@@ -72,6 +74,13 @@ class Manifest(_Stored):
     shards: dict[str, str]
 
 
+class _Labels(BaseModel):
+    """The part of labels.json that tells which pictures it is of."""
+
+    schema_version: int
+    manifest_digest: str
+
+
 @dataclass(frozen=True)
 class CuratedGroup:
     """One curated group before annotation: an input and its K transitions."""
@@ -119,7 +128,23 @@ def read_manifest(directory: Path) -> Manifest:
     path = directory / MANIFEST
     if not path.is_file():
         raise BadDataset(f"{directory}: no {MANIFEST}: `oars compass curate` has not finished there")
-    return Manifest.model_validate_json(path.read_text())
+    return read_json(path, Manifest, BadDataset)
+
+
+def check_curated(directory: Path) -> Manifest:
+    """The manifest, once every table that it lists is there and whole by its footer. Raises BadDataset."""
+    manifest = read_manifest(directory)
+    for file in manifest.shards:
+        _check_table(directory / file)
+    return manifest
+
+
+def check_annotated(directory: Path) -> None:
+    """The same with the labels: what training and evaluation of a judge read. Raises BadDataset."""
+    manifest = check_curated(directory)
+    _check_labels(directory, manifest)
+    for table, shard in product(("labels", "groups"), shard_names(manifest)):
+        _check_table(directory / table / shard)
 
 
 def read_groups(directory: Path, split: DataSplit | None = None, kept_only: bool = False) -> Iterator[Group]:
@@ -216,15 +241,20 @@ def _annotated(picture: CuratedGroup, rows: list[Row], verdict: Row) -> Group:
     )
 
 
+def _check_table(path: Path) -> None:
+    if fault := fault_of(path):
+        raise BadDataset(f"{path}: {fault}")
+
+
 def _check_labels(directory: Path, manifest: Manifest) -> None:
     path = directory / LABELS_FILE
     if not path.is_file():
         raise BadDataset(f"{directory}: no {LABELS_FILE}: `oars compass annotate` has not finished there")
-    record = json.loads(path.read_text())
-    if record["schema_version"] != LABELS_VERSION:
-        found = f"labels of schema {record['schema_version']}, expected {LABELS_VERSION}"
+    record = read_json(path, _Labels, BadDataset)
+    if record.schema_version != LABELS_VERSION:
+        found = f"labels of schema {record.schema_version}, expected {LABELS_VERSION}"
         raise BadDataset(f"{path}: {found}: run `oars compass annotate` again")
-    if record["manifest_digest"] != manifest.digest:
+    if record.manifest_digest != manifest.digest:
         raise BadDataset(f"{path}: labels of other pictures than {MANIFEST} lists: run `oars compass annotate` again")
 
 

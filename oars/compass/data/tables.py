@@ -114,8 +114,19 @@ def write_shard(path: Path, schema: pa.Schema, rows: Sequence[Mapping[str, Any]]
 
 
 def is_finished(path: Path, recipe: str) -> bool:
-    """True if the shard exists and was made by `recipe`."""
-    return path.is_file() and (pq.read_schema(path).metadata or {}).get(_RECIPE) == recipe.encode()
+    """True if the shard is there, whole, and was made by `recipe`."""
+    return fault_of(path) is None and (pq.read_schema(path).metadata or {}).get(_RECIPE) == recipe.encode()
+
+
+def fault_of(path: Path) -> str | None:
+    """What a shard lacks, by its footer, which is all that is read; None if it is whole."""
+    try:
+        pq.read_schema(path)
+    except FileNotFoundError:
+        return "missing"
+    except (OSError, pa.ArrowInvalid):
+        return "no Parquet file, or cut short"
+    return None
 
 
 def read_shard(path: Path) -> list[Row]:

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from oars.miniature import MINIATURE, MissingModel, miniature_path, resolve_model
+from oars.miniature import (
+    MANIFEST,
+    MINIATURE,
+    MissingModel,
+    miniature_path,
+    resolve_model,
+    verify_files,
+    write_manifest,
+)
 
 
 def test_the_first_qwen_image_edit_is_refused(tmp_path: Path) -> None:
@@ -21,3 +29,17 @@ def test_the_embedded_generator_is_of_the_expected_pipeline() -> None:
 def test_a_directory_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingModel, match=r"expected a directory with model_index\.json"):
         resolve_model(str(tmp_path), "generator")
+
+
+def test_files_are_verified_by_a_manifest_that_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "judge").mkdir()
+    (tmp_path / "judge" / "config.json").write_text("{}")
+    write_manifest(tmp_path)
+    assert verify_files(tmp_path) == 1
+    (tmp_path / "judge" / "config.json").write_text("{ }")
+    with pytest.raises(MissingModel, match=r"config\.json: changed"):
+        verify_files(tmp_path)
+    for content in ("", "[]"):
+        (tmp_path / MANIFEST).write_text(content)
+        with pytest.raises(MissingModel, match=rf"{MANIFEST}: "):
+            verify_files(tmp_path)

@@ -11,20 +11,12 @@ from oars.config import load_profile
 from oars.deployment import deploy_path
 from oars.miniature import Part, miniature_path
 from services.cli.main import app
-from services.launch import cluster
 from services.run.beginning import begin_run
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
 TRANSFORMER = "transformer/diffusion_pytorch_model.safetensors"
 SAID = "a git-lfs pointer"
-
-
-@pytest.fixture(autouse=True)
-def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that would start or join one fails the test."""
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    for name in ("LocalHead", "_join"):
-        monkeypatch.setattr(cluster, name, lambda *_: pytest.fail("a cluster was wanted"))
+pytestmark = pytest.mark.usefixtures("no_cluster")
 
 
 def half(part: Part, weights: str, folder: Path) -> Path:

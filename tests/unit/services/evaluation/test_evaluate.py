@@ -164,3 +164,14 @@ def test_another_directory_is_refused_before_work(
     with pytest.raises(BadWorkplace, match=words):
         evaluate(plan, out, None, Silent())
     assert not model.calls
+
+
+@pytest.mark.parametrize("content", ["", "[]"])
+@pytest.mark.parametrize("pattern", ["settings.json", "models/plain/*.json"])
+def test_a_record_that_cannot_be_read_is_named(pattern: str, content: str, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    evaluate(planned(folder, [Counted("plain")], limit=1), out, None, Silent())
+    record = next(out.rglob(pattern))
+    record.write_text(content)
+    with pytest.raises(BadWorkplace, match=rf"{record.name}: "):
+        evaluate(planned(folder, [Counted("plain")], limit=1), out, None, Silent())

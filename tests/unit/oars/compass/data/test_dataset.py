@@ -7,7 +7,7 @@ import pytest
 from compass_data import curated_groups, write_tiny_dataset
 
 from oars.compass.data.dataset import LABELS_FILE, MANIFEST, BadDataset, read_groups
-from oars.compass.data.tables import INPUTS, is_finished, read_shard, write_shard
+from oars.compass.data.tables import GROUPS, INPUTS, is_finished, read_shard, write_shard
 from oars.imaging.image_io import decode_lossless, encode_png
 
 
@@ -73,3 +73,13 @@ def test_a_shard_is_lossless_ordered_and_known_by_its_recipe(tmp_path: Path) -> 
     assert [row["input_id"] for row in read] == ["a", "b"]
     assert all(np.array_equal(decode_lossless(row["lr"]), images[row["input_id"]]) for row in read)
     assert [file.name for file in path.parent.iterdir()] == ["0.parquet"]
+
+
+@pytest.mark.parametrize("kept", [0, 3, -1])
+def test_a_shard_that_was_cut_short_is_not_finished(kept: int, tmp_path: Path) -> None:
+    row = {"input_id": "a", "alpha": None, "beta": None, "kept": True, "reason": ""}
+    path = tmp_path / "0.parquet"
+    write_shard(path, GROUPS, [row], "recipe")
+    assert is_finished(path, "recipe")
+    path.write_bytes(path.read_bytes()[:kept])
+    assert not is_finished(path, "recipe")
