@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Colour = Literal["low_pass", "wavelet", "adain", "none"]
 Format = Literal["png", "jpg", "webp", "tif"]
 Weights = Literal["aligned", "base"]
+_INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended, as shells have it."""
 
 
 def upscale(
@@ -121,8 +123,12 @@ def _all(config: RunConfig, transformer: Path | None, settings: "Settings", task
     if todo:
         tiles = count_tiles(todo, settings)
         typer.echo(f"{len(todo)} of {len(tasks)} photos to enlarge, in {tiles} tiles, into {printable(folder)}")
-        with _listening(tiles) as listener:
-            enlarge_folder(_load(config, transformer, settings), report, todo, folder, listener)
+        try:
+            with _listening(tiles) as listener:
+                enlarge_folder(_load(config, transformer, settings), report, todo, folder, listener)
+        except KeyboardInterrupt:
+            typer.echo("stopped; the same command goes on from here", err=True)
+            raise typer.Exit(_INTERRUPTED) from None
     _tell(report, folder, tasks)
 
 
