@@ -12,15 +12,14 @@ from typing import Any
 import ray
 from ray import serve
 from ray.cluster_utils import Cluster
-from served_judge import APP, SIDE, group, judge_config
+from served_judge import APP, SIDE, group
 from tiny import tiny_config
 
 from learner.group import LearnerGroup
 from learner.ranks import LearnerUnavailable
 from oars.compass.outcome import Judged
-from oars.config import RewardClientConfig, RunConfig
+from oars.config import JudgeConfig, RewardClientConfig, RunConfig
 from oars.generator.miniature.tiny import build_tiny
-from oars.miniature import miniature_path
 from reward_server.client import CompassClient
 from rollout_workers.pool import RolloutPool, WorkersUnavailable
 
@@ -56,14 +55,15 @@ async def places(config: RunConfig) -> dict[str, list[str]]:
 
 
 def place_of_the_judge() -> str:
-    """COMPASS deployed into its pool, and asked from here, which is another node."""
+    """COMPASS deployed into its pool, and asked from here, which is another node. Its judge is a class, since an engine
+    only adds its start: the replica is placed before it has a judge."""
     from ray.serve.context import _get_global_client
 
     from services.launch.serving import JUDGE, deploy
 
     resources = {"num_cpus": 1, "label_selector": {"oars-pool": "judge"}}
-    judge = judge_config(miniature_path("judge"))
-    deploy(judge.model_validate(judge.model_dump() | {"resources": resources}), APP)
+    judge = {"class_path": "docs.examples.sharpness.Sharpness", "resources": resources}
+    deploy(JudgeConfig.model_validate(judge), APP)
     client = CompassClient(RewardClientConfig(app=APP, deadline_s=60))
     [outcome] = asyncio.run(client.score("from-another-node", *group(1, 1, SIDE))).outcomes
     assert isinstance(outcome, Judged), outcome
@@ -74,11 +74,11 @@ def place_of_the_judge() -> str:
 async def refusals(generator: Path) -> dict[str, str]:
     errors = {}
     try:
-        await LearnerGroup.start(config_of(generator, "nowhere", "rollout", 5.0))
+        await LearnerGroup.start(config_of(generator, "nowhere", "rollout", 2.0))
     except LearnerUnavailable as error:
         errors["learner"] = str(error)
     try:
-        await RolloutPool.start(config_of(generator, "learner", "nowhere", 5.0))
+        await RolloutPool.start(config_of(generator, "learner", "nowhere", 2.0))
     except WorkersUnavailable as error:
         errors["rollout"] = str(error)
     return errors
