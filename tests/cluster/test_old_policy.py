@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 import ray
@@ -94,44 +94,50 @@ def story(generator: Path, ray_cluster: None) -> Story:
     return told
 
 
-async def two_steps(group: LearnerGroup, story: Story, path: Path | None = None) -> list[StepReport]:
-    """On fresh groups, without the velocities of their worker; with a `path`, saved and loaded before the second."""
-    reports = []
-    for version, sample in enumerate(story.fresh[:2]):
-        await group.publish(version)
-        if version == 1 and path is not None:
-            await group.save(path, {})
-            await group.load(path)
-        reports.append(await group.train([training_group(replace(sample, v_old=None, v_ref=None))], version))
-    return reports
+@dataclass(frozen=True)
+class Latest:
+    """The same steps without the velocities of the worker, by the latest `old`."""
+
+    reports: list[StepReport]
+    """On fresh groups; saved and loaded before the second."""
+    policy: PolicySnapshot
+    """Version 2."""
+    last: StepReport
 
 
-@pytest.mark.parametrize("learner", [{}, {"ranks": 2, "zero_stage": 3}])
-def test_on_fresh_groups_both_have_the_same_gradient(
-    generator: Path, story: Story, tmp_path: Path, learner: dict[str, Any]
-) -> None:
-    async def tell(group: LearnerGroup) -> tuple[list[StepReport], PolicySnapshot]:
-        return await two_steps(group, story, tmp_path / "step_1"), await group.publish(2)
+@pytest.fixture(scope="module", params=[{}, {"ranks": 2, "zero_stage": 3}], ids=["one_rank", "two_ranks"])
+def latest(
+    generator: Path, story: Story, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Latest:
+    path = tmp_path_factory.mktemp("latest") / "step_1"
 
-    reports, policy = run(config_of(generator, "latest", **learner), tell)
-    assert reports[0].drift["old_distance"] == 0.0, "v_old is v_theta where `old` is `current`"
-    assert reports[1].drift["old_distance"] > 0.0
-    for ours, theirs in zip(reports, story.reports, strict=True):
+    async def tell(group: LearnerGroup) -> Latest:
+        reports = []
+        for version, sample in enumerate(story.fresh[:2]):
+            await group.publish(version)
+            if version == 1:
+                await group.save(path, {})
+                await group.load(path)
+            reports.append(await group.train([training_group(replace(sample, v_old=None, v_ref=None))], version))
+        policy = await group.publish(2)
+        return Latest(reports, policy, await group.train([training_group(sample) for sample in story.stale], 2))
+
+    return run(config_of(generator, "latest", **request.param), tell)
+
+
+def test_on_fresh_groups_both_have_the_same_gradient(story: Story, latest: Latest) -> None:
+    assert latest.reports[0].drift["old_distance"] == 0.0, "v_old is v_theta where `old` is `current`"
+    assert latest.reports[1].drift["old_distance"] > 0.0
+    for ours, theirs in zip(latest.reports, story.reports, strict=True):
         assert ours.loss == pytest.approx(theirs.loss, rel=1e-4)
         assert ours.grad_norm == pytest.approx(theirs.grad_norm, rel=1e-4)
-    for name, tensor in policy.tensors.items():
+    for name, tensor in latest.policy.tensors.items():
         torch.testing.assert_close(tensor, story.policies[2].tensors[name], atol=1e-5, rtol=1e-4)
 
 
-def test_on_stale_groups_the_latest_old_policy_is_another_objective(generator: Path, story: Story) -> None:
-    async def tell(group: LearnerGroup) -> StepReport:
-        await two_steps(group, story)
-        await group.publish(2)
-        return await group.train([training_group(sample) for sample in story.stale], 2)
-
-    report = run(config_of(generator, "latest"), tell)
-    assert report.grad_norm != pytest.approx(story.last.grad_norm, rel=1e-2)
-    assert report.drift["old_distance"] < story.last.drift["old_distance"], "measured from the newest policy"
+def test_on_stale_groups_the_latest_old_policy_is_another_objective(story: Story, latest: Latest) -> None:
+    assert latest.last.grad_norm != pytest.approx(story.last.grad_norm, rel=1e-2)
+    assert latest.last.drift["old_distance"] < story.last.drift["old_distance"], "measured from the newest policy"
 
 
 def test_a_group_may_lack_v_old_only_where_it_is_v_theta(generator: Path, story: Story) -> None:
@@ -150,31 +156,32 @@ def test_a_group_may_lack_v_old_only_where_it_is_v_theta(generator: Path, story:
     assert first.grad_norm == pytest.approx(story.reports[0].grad_norm, rel=1e-4)
 
 
-def passes_of_steps(config: RunConfig, samples: list[TrainingSample], address: str) -> list[int]:
-    """Forward passes of one step on each sample, in a process of its own."""
+def passes_of_steps(configs: list[RunConfig], samples: list[TrainingSample], address: str) -> list[list[int]]:
+    """Forward passes of one step on each sample under each config, in a process of its own."""
     from learner.engine import join
     from learner.reinforcement import Reinforcement
 
     join(0, 1, address)
-    learner, counts = Reinforcement(config, 0, 1), []
-    for version, sample in enumerate(samples):
-        learner.publish(version)
-        with forward_passes() as passes:
-            learner.step([sample], [R])
-        counts.append(len(passes))
-    learner.close()
+    counts = []
+    for config in configs:
+        learner, of_steps = Reinforcement(config, 0, 1), []
+        for version, sample in enumerate(samples):
+            learner.publish(version)
+            with forward_passes() as passes:
+                learner.step([sample], [R])
+            of_steps.append(len(passes))
+        learner.close()
+        counts.append(of_steps)
     return counts
 
 
-@pytest.mark.parametrize(("schedule", "of_second"), [("copy", 2), ("linear", 3)])
-def test_where_old_is_current_a_step_makes_no_pass_for_v_old(
-    generator: Path, story: Story, schedule: str, of_second: int
-) -> None:
-    """A pass for v_theta, one for v_ref, and one for v_old where `old` is another adapter."""
+def test_where_old_is_current_a_step_makes_no_pass_for_v_old(generator: Path, story: Story) -> None:
+    """A pass for v_theta, one for v_ref, and one for v_old where `old` is another adapter: after a step of `linear`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
+    configs = [config_of(generator, "latest", schedule) for schedule in ("copy", "linear")]
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        config = config_of(generator, "latest", schedule)
-        counts = pool.submit(passes_of_steps, config, story.fresh[:2], address).result(timeout=120)
-    assert counts == [2 * MICRO_BATCHES, of_second * MICRO_BATCHES]
+        copy, linear = pool.submit(passes_of_steps, configs, story.fresh[:2], address).result(timeout=120)
+    assert copy == [2 * MICRO_BATCHES, 2 * MICRO_BATCHES]
+    assert linear == [2 * MICRO_BATCHES, 3 * MICRO_BATCHES]
