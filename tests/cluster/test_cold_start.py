@@ -4,6 +4,7 @@ import ctypes
 import multiprocessing
 import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -67,13 +68,11 @@ def _train_and_save(config: RunConfig, rank: int, address: str, path: Path, answ
     answers.put(Saved(report.grad_norm, peak - before))
 
 
-def saved(config: RunConfig, path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Saved]:
+def saved(config: RunConfig, path: Path) -> list[Saved]:
     """One step on three crops, then the SFT weights in `path`; one answer a rank."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
-    # The C library otherwise keeps what was freed, in pieces, and the resident size would count it.
-    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "65536")
     context = multiprocessing.get_context("spawn")
     answers = context.Queue()
     ranks = [
@@ -93,7 +92,10 @@ def test_two_partitioned_ranks_write_what_one_does_block_by_block(
     generator: Path, tmp_path: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = (configured(generator, trained, ranks) for ranks in (1, 2))
-    alone, together = (saved(one, tmp_path / "one", monkeypatch), saved(two, tmp_path / "two", monkeypatch))
+    # The C library otherwise keeps what was freed, in pieces, and the resident size would count it.
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "65536")
+    with ThreadPoolExecutor() as both:  # most of each is the start of its processes
+        alone, together = both.map(saved, (one, two), (tmp_path / "one", tmp_path / "two"))
     assert together[0].grad_norm == pytest.approx(alone[0].grad_norm, rel=1e-3)
     base = load_transformer(one.generator).state_dict()
     first, second = (load_transformer(one.generator, tmp_path / name).state_dict() for name in ("one", "two"))

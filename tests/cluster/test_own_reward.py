@@ -150,8 +150,11 @@ def test_a_run_may_take_its_reward_from_such_a_class(sharpness: str, tmp_path: P
 
 def test_a_run_is_trained_on_a_function_of_ones_own(profile: Path) -> None:
     function = "docs.examples.faithful_gain.faithful_gain"
-    own = ("--set", f"reward.function={function}", "--set", "reward.parameters={least: 0.3}")
-    finished(start("--profile", str(profile), "--run-id", "own-reward", *own))
+    own = (f"reward.function={function}", "reward.parameters={least: 0.3}")
+    # One step of each RL stage is trained on it; the other parts of a run do not know the reward.
+    short = ("stages.cold_start.steps=0", "stages.fr_rl.steps=1", "stages.nr_rl.steps=1", "data.shown_crops=0")
+    words = [word for setting in (*own, *short) for word in ("--set", setting)]
+    finished(start("--profile", str(profile), "--run-id", "own-reward", *words))
     run = profile.parent / "runs" / "own-reward"
     ledger = sqlite3.connect(run / "ledger.sqlite")
     rows = ledger.execute("SELECT readings, reward, provenance FROM scores JOIN scorings USING (group_id)").fetchall()
