@@ -126,19 +126,17 @@ with cluster(4, None):
 """
 
 
-@pytest.mark.parametrize("sign", ["[prepare 1/2]", "[tune 3/4]"])
-def test_a_killed_training_goes_on_and_ends_in_the_same_weights(
-    one_rank: tuple[TrainingSummary, JudgeFiles], data: Path, tmp_path: Path, sign: str
+def test_a_training_killed_twice_goes_on_and_ends_in_the_same_weights(
+    one_rank: tuple[TrainingSummary, JudgeFiles], data: Path, tmp_path: Path
 ) -> None:
-    """kill -9 of the driver in the preparation, and after a checkpoint (its cluster ends with it); then again."""
+    """kill -9 of the driver in the preparation, and of the next one after a checkpoint; its cluster ends with each."""
     command = [sys.executable, "-c", KILLED, settings().model_dump_json(), str(tmp_path), str(data)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith(sign):
-            break
-    process.kill()
-    process.wait()
+    for sign in ("[prepare 1/2]", "[tune 3/4]"):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert any(line.startswith(sign) for line in process.stdout)
+        process.kill()
+        process.wait()
     summary, files = train(settings(), data, tmp_path)
     assert summary == one_rank[0]
     for name, tensor in weights(files).items():
