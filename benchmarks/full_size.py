@@ -103,7 +103,7 @@ def main() -> None:
     args = parser.parse_args()
     config, sizes = load_profile(deploy_path("profiles/one-gpu.yaml")), SIZES[args.sizes]
     lr = np.random.default_rng(0).integers(0, 256, (args.side // 4, args.side // 4, 3), dtype=np.uint8)
-    group = RolloutRequest("full-size", 0, lr, 1, config.rollout.candidates, 0, explores=True)
+    group = RolloutRequest("full-size", 0, lr, 1, config.rollout.candidates, 0)
     details: Measured = {"device": torch.cuda.get_device_name(), "output": [args.side] * 2}
     details["rollout"], images, sample = rollout(config, sizes, group)
     forget()

@@ -109,7 +109,7 @@ class Bench:
         rewards = []
         for pair in evaluation_pairs(self.config.data, 0):
             seed = derive_seed("held_out", pair.image_id)
-            request = RolloutRequest(pair.image_id, 0, pair.lr, seed, 1, version, explores=False)
+            request = RolloutRequest(pair.image_id, 0, pair.lr, seed, 1, version)
             rewards.append(float(self._scored(request, pair)[1][0]))
         return rewards
 

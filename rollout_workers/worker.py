@@ -33,7 +33,6 @@ from oars.metrics.place import place
 from oars.precision import compute_repeatably
 from oars.seeds import seeded_noise
 from rollout_workers.drawn import Drawn, Recorder, step_noises
-from rollout_workers.exploration import exploration, noise_scales, sharpnesses
 from rollout_workers.metrics import WorkerMetrics
 
 
@@ -99,12 +98,10 @@ class RolloutWorker:
         with torch.inference_mode():
             height, width = (side * self._config.data.scale for side in request.lr.shape[:2])
             with clock.phase("encode"):
-                amounts = sharpnesses(exploration(self._config, request), request.candidates)
-                seen = [0.0, *amounts] if any(amounts) else [0.0]
-                conditioning, *own = self._conditioner.variants(request.lr, height, width, seen)
+                conditioning = self._conditioner.condition(request.lr, height, width)
             times = flow_times(self._scheduler, self._config.sampler.steps, _tokens(conditioning))
             with clock.phase("denoise"):
-                drawn = self._denoise(request, own or [conditioning] * request.candidates, times)
+                drawn = self._denoise(request, conditioning, times)
             with clock.phase("decode"):
                 images = np.concatenate(
                     [self._codec.decode(part, conditioning.grid) for part in self._batches(drawn.x0)]
@@ -123,25 +120,19 @@ class RolloutWorker:
         )
         return receipt, images, training
 
-    def _denoise(self, request: RolloutRequest, conditionings: list[Conditioning], times: Tensor) -> Drawn:
-        """Candidates from the noise that the request's seed gives, one conditioning a candidate."""
-        shape, objective = tuple(conditionings[0].image_latents.shape), self._config.objective
+    def _denoise(self, request: RolloutRequest, conditioning: Conditioning, times: Tensor) -> Drawn:
+        """Candidates from the noise that the request's seed gives."""
+        shape, objective = tuple(conditioning.image_latents.shape), self._config.objective
         recorder = Recorder(len(times) - 1, objective.noisy_steps)
-        scales = noise_scales(exploration(self._config, request), request.candidates)
-        noise = torch.stack([s * seeded_noise(shape, request.seed, "initial", k) for k, s in enumerate(scales)])
+
+        def velocity(x: Tensor, t: Tensor) -> Tensor:
+            return recorder.saw(x, self._policy.velocity(x, t, [conditioning] * len(x), "old"))
+
+        noise = torch.stack([seeded_noise(shape, request.seed, "initial", k) for k in range(request.candidates)])
         fresh = step_noises(shape, request.seed, request.candidates, objective.noisy_steps)
         solver, level = self._config.sampler.solver, objective.flow_grpo.noise
-
-        def drawn(x: Tensor, own: Tensor, seen: list[Conditioning]) -> Tensor:
-            def velocity(x: Tensor, t: Tensor) -> Tensor:
-                return recorder.saw(x, self._policy.velocity(x, t, seen, "old"))
-
-            return denoise_with_noise(velocity, x, times, solver, own, level)
-
-        batch = self._config.sampler.batch
-        seen = [conditionings[at : at + batch] for at in range(0, len(conditionings), batch)]
-        parts = zip(self._batches(noise), self._batches(fresh), seen, strict=True)
-        return recorder.drawn([drawn(*part) for part in parts])
+        parts = zip(self._batches(noise), self._batches(fresh), strict=True)
+        return recorder.drawn([denoise_with_noise(velocity, x, times, solver, own, level) for x, own in parts])
 
     def _training_sample(
         self, request: RolloutRequest, conditioning: Conditioning, drawn: Drawn, times: Tensor, clock: "_Clock"

@@ -40,7 +40,7 @@ def picture(seed: int, side: int) -> NDArray[np.uint8]:
 
 
 def rollout_request(group: int = 0, version: int = 0) -> RolloutRequest:
-    return RolloutRequest(f"group-{group}", 0, picture(group, SIDE // 4), 100 + group, K, version, explores=True)
+    return RolloutRequest(f"group-{group}", 0, picture(group, SIDE // 4), 100 + group, K, version)
 
 
 def pairs(count: int) -> list[Pair]:

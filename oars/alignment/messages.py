@@ -16,8 +16,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class RolloutRequest:
-    """One LR image to sample. Candidate k's initial noise is `seeded_noise(shape, seed, "initial", k)` times its scale
-    (`rollout.exploration`)."""
+    """One LR image to sample. Candidate k's initial noise is `seeded_noise(shape, seed, "initial", k)`."""
 
     group_id: str
     attempt: int
@@ -27,9 +26,6 @@ class RolloutRequest:
     candidates: int
     version: int
     """The policy version that the conductor expects the worker to hold."""
-    explores: bool
-    """Whether the candidates differ as `rollout.exploration` says: a training group's do; a look at the policy sees it
-    as it is."""
 
 
 @dataclass(frozen=True)

@@ -21,17 +21,6 @@ class ResourcesConfig(Config):
     """Ray node labels that the actor needs, e.g. {"oars-pool": "rollout"}."""
 
 
-class ExplorationConfig(Config):
-    """How far apart a group's candidates are drawn (ours; rollout_workers/exploration.py). Bounds: the candidates lie
-    evenly between. Not read by Flow-GRPO, whose steps carry noise of their own."""
-
-    noise_scale: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0)
-    """Scale of the initial noise: below 1 smoother, above 1 grainier."""
-    sharpness: tuple[float, float] = (0.0, 0.0)
-    """Amount of an unsharp mask, sigma 1 px, on the condition picture that a candidate is drawn from; negative: a blur.
-    0.5 is strong."""
-
-
 class RolloutConfig(Config):
     """The rollout workers, which sample candidates."""
 
@@ -39,7 +28,6 @@ class RolloutConfig(Config):
     """Number of workers."""
     candidates: int = Field(default=24, ge=2)
     """K, candidates per LR image (paper: 24)."""
-    exploration: ExplorationConfig = ExplorationConfig()
     resources: ResourcesConfig = ResourcesConfig()
     gpu_memory_utilization: float = Field(default=1.0, gt=0, le=1)
     """Largest share of its GPU that a worker may take, its CUDA context of half a GB aside. Below 1 where roles share a

@@ -5,8 +5,6 @@ editor (paper), by a resize or by a pre-restoring network. Text and picture go t
 `encode_prompt`.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from diffusers import DiffusionPipeline
@@ -17,7 +15,6 @@ from oars.config import GeneratorConfig
 from oars.generator.codec import Codec
 from oars.generator.families import family_of
 from oars.generator.pre_restoration import PreRestorer
-from oars.imaging.perturbations import sharpened, to_pixels
 
 
 class Conditioner:
@@ -31,20 +28,12 @@ class Conditioner:
         self._codec = codec
         self._restorer = PreRestorer(config.pre_restoration, config.dtype)
 
+    @torch.no_grad()
     def condition(self, lr: NDArray[np.uint8], height: int, width: int, prompt: str | None = None) -> Conditioning:
         """`lr` uint8 [h, w, 3]; output of height x width pixels, multiples of a token. `prompt` is the config's unless
         given."""
-        return self.variants(lr, height, width, [0.0], prompt)[0]
-
-    @torch.no_grad()
-    def variants(
-        self, lr: NDArray[np.uint8], height: int, width: int, sharpness: Sequence[float], prompt: str | None = None
-    ) -> list[Conditioning]:
-        """`condition` once for each amount of an unsharp mask on the picture; they differ in `image_latents` alone."""
         grid = self._codec.grid(height, width)
         picture = self._restorer.restore([lr], height, width)[0]
         prompt = self._config.prompt if prompt is None else prompt
         embeds = self._family.embed(self._pipeline, picture, prompt, self._config)
-        pictures = np.stack([to_pixels(sharpened(picture.astype(np.float32), 1.0, amount)) for amount in sharpness])
-        prompt_embeds = embeds.float().cpu()
-        return [Conditioning(prompt_embeds, latents, grid) for latents in self._codec.encode(pictures).cpu()]
+        return Conditioning(embeds.float().cpu(), self._codec.encode(picture[None]).cpu()[0], grid)

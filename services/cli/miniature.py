@@ -20,7 +20,10 @@ def build(
     threads: Annotated[int, typer.Option(help="torch threads; more than one changes the last bits.")] = 1,
     photos: Annotated[Path | None, typer.Option(help="A folder of photos beside the installed ones.")] = None,
     start: Annotated[Path | None, typer.Option(help="Generator to go on from. Default: random weights.")] = None,
-    steps: Annotated[int, typer.Option(help="Steps of the generator's base.")] = _BASE.steps,
+    decoder_steps: Annotated[
+        int, typer.Option(help="Steps of the VAE's decoder alone; 0 leaves that of --start.")
+    ] = 2500,
+    steps: Annotated[int, typer.Option(help="Steps of the generator's base; 0 leaves that of --start.")] = _BASE.steps,
     batch: Annotated[int, typer.Option(help="Crops a step.")] = _BASE.batch,
     shards: Annotated[int, typer.Option(help="Pairs that the base is trained on, in shards of 64.")] = _BASE.shards,
     lr: Annotated[float, typer.Option(help="Peak learning rate of the base.")] = _BASE.lr,
@@ -43,7 +46,7 @@ def build(
     out.mkdir(parents=True, exist_ok=True)
     base = BaseTraining(steps, batch, lr, seed, warmup, shards, ema_decay=ema, checkpoint_every=checkpoint_every)
     with Progress(*Progress.get_default_columns(), TextColumn("{task.fields[rate]}")) as bars:
-        tasks = {phase: bars.add_task(phase, total=None, rate="") for phase in ("vae", "pairs", "base")}
+        tasks = {phase: bars.add_task(phase, total=None, rate="") for phase in ("vae", "decoder", "pairs", "base")}
         build_generator(
             out / "generator",
             work / "generator",
@@ -57,6 +60,7 @@ def build(
             base,
             train_photos(photos),
             start,
+            decoder_steps,
         )
     build_judge(out, work / "judge", seed)
     manifest = write_manifest(out)

@@ -30,7 +30,6 @@ class AdmittedGroup:
             seed=self.seed,
             candidates=candidates,
             version=version,
-            explores=True,
         )
 
 

@@ -118,9 +118,7 @@ class Watch:
     async def _sampled(self, step: int, number: int, pair: Pair) -> Sampled | AttemptFailed:
         """The same noise at every look."""
         version, seed = self.policies.current.version, derive_seed(self.config.seed, "watch", number)
-        request = RolloutRequest(
-            f"watch-{step}-{number}", 0, pair.lr, seed, self.config.alarms.candidates, version, explores=False
-        )
+        request = RolloutRequest(f"watch-{step}-{number}", 0, pair.lr, seed, self.config.alarms.candidates, version)
         sampled = await self.rollouts.sample(request, self.config.control.group_deadline_s)
         if isinstance(sampled, Sampled):
             self.policies.check(sampled.receipt, version)

@@ -62,7 +62,7 @@ def config(dtype: str) -> RunConfig:
 
 def rollout_request(group: int, version: int) -> RolloutRequest:
     lr = scene(group, SIDE)[::4, ::4].copy()
-    return RolloutRequest(f"group-{group}", 0, lr, 100 + group, K, version, explores=True)
+    return RolloutRequest(f"group-{group}", 0, lr, 100 + group, K, version)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "native"])

@@ -5,8 +5,10 @@ Everything is written under `work` first; the finished pipeline goes to `out`, i
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKLQwenImage, QwenImageEditPlusPipeline
 
@@ -16,13 +18,15 @@ from oars.generator.conditioning import Conditioner
 from oars.generator.miniature.base import train_base
 from oars.generator.miniature.crops import CropSource, to_signed
 from oars.generator.miniature.pipeline import assemble, build_transformer
-from oars.generator.miniature.pool import Pictures, make_pool, read_pool
+from oars.generator.miniature.pool import SHARPNESS, Pictures, make_pool, read_pool
 from oars.generator.miniature.recipe import BaseTraining
-from oars.generator.miniature.vae import SkeletonCodec, build_vae, train_vae
+from oars.generator.miniature.vae import SkeletonCodec, build_vae, refine_decoder, train_vae
 from oars.generator.policy import load_pipeline
 from oars.generator.pre_restoration import PreRestorer
+from oars.imaging.perturbations import sharpened, to_pixels
 from oars.imaging.photo import Photo
 from oars.imaging.photos import NoPhotos, find_photos
+from oars.seeds import derive_seed
 
 Progress = Callable[[str, int, int, float], None]
 """(phase, step, steps, loss)"""
@@ -31,6 +35,7 @@ Progress = Callable[[str, int, int, float], None]
 # fewest that it allows.
 TEXT_IMAGE_AREA = 64 * 64
 VAE_STEPS = 1500
+DECODER_STEPS = 2500
 _VAE_CROP, _VAE_BATCH = 64, 16
 _PROMPTS = 64
 
@@ -43,11 +48,22 @@ def miniature_config(path: Path | None = None) -> GeneratorConfig:
 
 
 def build_generator(
-    out: Path, work: Path, progress: Progress, base: BaseTraining, photos: list[Photo], start: Path | None
+    out: Path,
+    work: Path,
+    progress: Progress,
+    base: BaseTraining,
+    photos: list[Photo],
+    start: Path | None,
+    decoder_steps: int = DECODER_STEPS,
 ) -> Path:
-    """Train what `work` does not hold yet; from the pipeline directory `start`, or from random weights."""
+    """Train what `work` does not hold yet; from the pipeline directory `start`, or from random weights. `base.steps` 0
+    leaves the transformer as it is, `decoder_steps` 0 the VAE's decoder."""
     work.mkdir(parents=True, exist_ok=True)
     pipeline = load_pipeline(miniature_config(start)) if start else _untrained(photos, work, base.seed, progress)
+    if decoder_steps:
+        pipeline.vae = _refined(pipeline.vae, photos, work / "vae_refined", base.seed, decoder_steps, progress)
+    if base.steps == 0:
+        return _publish(pipeline, out)
     restorer = PreRestorer("x4plus")
     shards = range(base.shards)
     make_pool(work / "pool", photos, restorer, shards, base.seed, lambda n: progress("pairs", n + 1, base.shards, 0.0))
@@ -95,6 +111,24 @@ def _vae(photos: list[Photo], directory: Path, seed: int, progress: Progress) ->
         )
         write_directory(directory, vae.save_pretrained)
     return AutoencoderKLQwenImage.from_pretrained(directory)
+
+
+def _refined(
+    vae: AutoencoderKLQwenImage, photos: list[Photo], directory: Path, seed: int, steps: int, progress: Progress
+) -> AutoencoderKLQwenImage:
+    if not directory.exists():
+        source = CropSource(photos, seed)
+        refine_decoder(vae.float(), partial(_styled_crops, source, seed), steps, partial(progress, "decoder"))
+        write_directory(directory, vae.save_pretrained)
+    return AutoencoderKLQwenImage.from_pretrained(directory)
+
+
+def _styled_crops(source: CropSource, seed: int, step: int) -> torch.Tensor:
+    """As soft and as sharp as the base's targets are."""
+    rng = np.random.default_rng(derive_seed("decoder", seed, step))
+    crops = source(step, _VAE_BATCH, _VAE_CROP).numpy()
+    styled = [to_pixels(sharpened(crop.astype(np.float32), 1.0, rng.uniform(*SHARPNESS))) for crop in crops]
+    return to_signed(torch.from_numpy(np.stack(styled)))
 
 
 def _prompt_bank(pipeline: QwenImageEditPlusPipeline, codec: SkeletonCodec, pool: Pictures) -> torch.Tensor:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from benchmarks.candidates import summary
+from benchmarks.headroom import summary
 
 
 def test_pairs_told_apart_are_counted_and_ordered_by_the_reward() -> None:
