@@ -29,8 +29,6 @@ LINEAR_RANGE = 0.004
 LOG_VARIANCE = -12.0
 PEAK_LR = 2e-3
 REFINED_LR = 1.5e-3
-_BORDER = 4
-"""Pixels at a crop's border that refining leaves out: their neighbours are missing."""
 
 
 def build_vae(base_dim: int = BASE_DIM, z_dim: int = Z_DIM) -> AutoencoderKLQwenImage:
@@ -102,7 +100,7 @@ def refine_decoder(
     parameters = [parameter for layer in layers for parameter in layer.parameters()]
     optimiser = torch.optim.Adam(parameters, REFINED_LR, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, REFINED_LR, steps, pct_start=0.06)
-    codec, inner = SkeletonCodec(vae), (..., slice(_BORDER, -_BORDER), slice(_BORDER, -_BORDER))
+    codec = SkeletonCodec(vae)
     for parameter in parameters:
         parameter.requires_grad_(True)
     for step in range(steps):
@@ -110,7 +108,7 @@ def refine_decoder(
         with torch.no_grad():
             latents = codec.posterior_mean(pixels)
         rebuilt = _plain(head, _without_spare(_decoder_features(vae, vae.post_quant_conv(latents)[:, :, 0])))
-        loss = F.mse_loss(rebuilt[inner], pixels[inner])
+        loss = F.mse_loss(rebuilt, pixels)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 0.5)
