@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: install demo test test-fast lint
+.PHONY: install demo test test-fast test-cluster lint
 
 # Everything into .venv, on CPUs.
 install: $(READY)
@@ -13,13 +13,17 @@ install: $(READY)
 demo: $(READY)
 	$(BIN)/oars align --profile deploy/profiles/tiny.yaml
 
-# Every layer of tests that two CPU cores can run in half an hour.
+# Every layer of tests that two CPU cores can run: the fast ones beside the others, which often wait on one core.
 test: $(READY)
-	$(BIN)/python -m pytest -m "not gpu and not chaos_long"
+	$(MAKE) --jobs=2 test-fast test-cluster
 
 # The layers without a cluster or an engine: pure logic, and parity with libraries and published formulas. Four minutes.
 test-fast: $(READY)
 	$(BIN)/python -m pytest -m "(unit or parity) and not engine"
+
+# The layers with a cluster or an engine.
+test-cluster: $(READY)
+	$(BIN)/python -m pytest -m "(cluster or chaos or engine) and not gpu and not chaos_long"
 
 lint: $(READY)
 	$(BIN)/ruff check .
