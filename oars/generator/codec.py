@@ -55,5 +55,6 @@ class Codec:
         spatial = QwenImageEditPlusPipeline._unpack_latents(latents.float(), height, width, self.pixels_per_token // 2)
         spatial = spatial * self._std.to(spatial.device) + self._mean.to(spatial.device)
         pixels = self._family.decode(self.vae, spatial.to(self.vae.dtype)).float()
-        rounded = ((pixels + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        # The operations of the pipelines' image processor, in their order: others round some pixels to another level.
+        rounded = ((pixels * 0.5 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
         return rounded.permute(0, 2, 3, 1).cpu().numpy()

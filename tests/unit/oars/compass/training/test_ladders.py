@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oars.compass.training import ladders
@@ -33,11 +33,13 @@ def test_more_strength_changes_more(name, seed):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 6))
+@example(152064, 2)  # its weak change is rounded away
 def test_a_ladder_begins_unchanged_and_never_rises(seed, length):
     picture, foreign = pictures(seed)
     ladder = draw_ladder(picture, foreign, length, np.random.default_rng(seed))
     assert ladder.pictures.shape == (length, *picture.shape) and np.array_equal(ladder.pictures[0], picture)
-    assert (ladder.margins[0] == 0).all() and (ladder.margins[1:] > 0).all()
+    unchanged = (ladder.pictures == picture).all((1, 2, 3))
+    assert (ladder.margins[unchanged] == 0).all() and (ladder.margins[~unchanged] > 0).all()
     assert (np.diff(ladder.margins, axis=0) >= 0).all() and ladder.margins.max() <= 0.3
 
 
