@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from oars.generator.miniature.recipe import BaseTraining
+from oars.generator.miniature.recipe import DECODER_STEPS, BaseTraining
 
 _BASE = BaseTraining()
 
@@ -22,7 +22,7 @@ def build(
     start: Annotated[Path | None, typer.Option(help="Generator to go on from. Default: random weights.")] = None,
     decoder_steps: Annotated[
         int, typer.Option(help="Steps of the VAE's decoder alone; 0 leaves that of --start.")
-    ] = 2500,
+    ] = DECODER_STEPS,
     steps: Annotated[int, typer.Option(help="Steps of the generator's base; 0 leaves that of --start.")] = _BASE.steps,
     batch: Annotated[int, typer.Option(help="Crops a step.")] = _BASE.batch,
     shards: Annotated[int, typer.Option(help="Pairs that the base is trained on, in shards of 64.")] = _BASE.shards,

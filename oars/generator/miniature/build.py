@@ -19,7 +19,7 @@ from oars.generator.miniature.base import train_base
 from oars.generator.miniature.crops import CropSource, to_signed
 from oars.generator.miniature.pipeline import assemble, build_transformer
 from oars.generator.miniature.pool import SHARPNESS, Pictures, make_pool, read_pool
-from oars.generator.miniature.recipe import BaseTraining
+from oars.generator.miniature.recipe import DECODER_STEPS, BaseTraining
 from oars.generator.miniature.vae import SkeletonCodec, build_vae, refine_decoder, train_vae
 from oars.generator.policy import load_pipeline
 from oars.generator.pre_restoration import PreRestorer
@@ -35,7 +35,6 @@ Progress = Callable[[str, int, int, float], None]
 # fewest that it allows.
 TEXT_IMAGE_AREA = 64 * 64
 VAE_STEPS = 1500
-DECODER_STEPS = 2500
 _VAE_CROP, _VAE_BATCH = 64, 16
 _PROMPTS = 64
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+DECODER_STEPS = 2500
+"""Of the VAE's decoder alone, after the VAE."""
+
 
 @dataclass(frozen=True)
 class BaseTraining:

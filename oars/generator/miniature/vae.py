@@ -1,4 +1,4 @@
-"""The miniature `AutoencoderKLQwenImage`, trained in two minutes on a CPU.
+"""The miniature `AutoencoderKLQwenImage`, trained in a quarter of an hour on a CPU.
 
 Trained as it stands, this class sits under 28 dB for hours on a CPU. What works: with every residual branch silent, the
 network without its two output norms is a chain of convolutions, an overcomplete linear transform that is cheap and
@@ -13,6 +13,7 @@ then weighs errors as pixels do, instead of spending itself on the faintest high
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from diffusers import AutoencoderKLQwenImage
@@ -29,6 +30,9 @@ LINEAR_RANGE = 0.004
 LOG_VARIANCE = -12.0
 PEAK_LR = 2e-3
 REFINED_LR = 1.5e-3
+
+Progress = Callable[[int, int, float], None]
+"""(step, steps, loss)"""
 
 
 def build_vae(base_dim: int = BASE_DIM, z_dim: int = Z_DIM) -> AutoencoderKLQwenImage:
@@ -64,20 +68,12 @@ def train_vae(
     vae: AutoencoderKLQwenImage,
     crops: Callable[[int], Tensor],
     steps: int,
-    progress: Callable[[int, int, float], None],
+    progress: Progress,
 ) -> None:
     """Train in place. `crops(step)` gives float32 [B, 3, H, W] in [-1, 1]; `progress(step, steps, loss)`."""
     optimiser = torch.optim.AdamW(vae.parameters(), lr=PEAK_LR, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_LR, steps, pct_start=0.1)
-    for step in range(steps):
-        pixels = crops(step)
-        loss = F.mse_loss(reconstruct_skeleton(vae, pixels), pixels)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(vae.parameters(), 0.5)
-        optimiser.step()
-        schedule.step()
-        progress(step + 1, steps, loss.item())
+    _minimise(partial(reconstruct_skeleton, vae), crops, steps, optimiser, schedule, progress)
     sample = crops(steps)
     make_heads_linear(vae, sample)
     whiten_to_pixels(vae, sample)
@@ -87,7 +83,7 @@ def refine_decoder(
     vae: AutoencoderKLQwenImage,
     crops: Callable[[int], Tensor],
     steps: int,
-    progress: Callable[[int, int, float], None],
+    progress: Progress,
 ) -> None:
     """Train the decoder alone, in place, on the latents that the encoder gives: what learnt these latents stays valid.
 
@@ -103,19 +99,35 @@ def refine_decoder(
     codec = SkeletonCodec(vae)
     for parameter in parameters:
         parameter.requires_grad_(True)
-    for step in range(steps):
-        pixels = crops(step)
+
+    def rebuilt(pixels: Tensor) -> Tensor:
         with torch.no_grad():
             latents = codec.posterior_mean(pixels)
-        rebuilt = _plain(head, _without_spare(_decoder_features(vae, vae.post_quant_conv(latents)[:, :, 0])))
-        loss = F.mse_loss(rebuilt, pixels)
+        return _plain(head, _without_spare(_decoder_features(vae, vae.post_quant_conv(latents)[:, :, 0])))
+
+    _minimise(rebuilt, crops, steps, optimiser, schedule, progress)
+    _restore_head(vae, head, crops(steps))
+
+
+def _minimise(
+    rebuilt: Callable[[Tensor], Tensor],
+    crops: Callable[[int], Tensor],
+    steps: int,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    progress: Progress,
+) -> None:
+    """Bring `rebuilt(pixels)` nearer to the pixels of each step's crops, by the optimiser's parameters."""
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    for step in range(steps):
+        pixels = crops(step)
+        loss = F.mse_loss(rebuilt(pixels), pixels)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 0.5)
         optimiser.step()
         schedule.step()
         progress(step + 1, steps, loss.item())
-    _restore_head(vae, head, crops(steps))
 
 
 def _linear_head(vae: AutoencoderKLQwenImage) -> nn.Conv2d:
