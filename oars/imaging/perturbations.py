@@ -39,9 +39,7 @@ def blurred(image: Floats, sigma: float) -> Floats:
 
 
 def sharpened(image: Floats, sigma: float, amount: float) -> Floats:
-    """Unsharp mask: `amount` times what a blur of `sigma` pixels removes is added. The image itself at amount 0."""
-    if amount == 0:
-        return image
+    """Unsharp mask: `amount` times what a blur of `sigma` pixels removes is added."""
     return image + np.float32(amount) * (image - blurred(image, sigma))
 
 

@@ -65,9 +65,3 @@ def test_a_lattice_repeats_at_its_period_and_swings_by_its_strength(period: int,
 def test_the_weakest_lattice_shows_in_8_bits() -> None:
     image = picture(3)
     assert (to_pixels(lattice(image, 1 / 32, np.random.default_rng(0), 8)) != to_pixels(image)).any()
-
-
-def test_no_sharpening_is_the_picture_itself() -> None:
-    image = picture(5)
-    assert library.sharpened(image, 1.0, 0.0) is image
-    assert (library.sharpened(image, 1.0, 0.5) != image).any()
