@@ -1,6 +1,7 @@
 """Memory and seconds of each role with the full-size models on one GPU, with random weights.
 
 python -m benchmarks.full_size
+python -m benchmarks.full_size --set optimiser.micro_batch=1
 
 Weights are random, as the trained ones are not to be had offline; memory and time do not depend on them. The classes
 are those of a run: the rollout worker samples a group, the learner takes one step on part of it, the judge reads it;
@@ -100,11 +101,12 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=512, help="of the output, pixels")
     parser.add_argument("--candidates", type=int, default=4, help="of the group that the learner trains on")
     parser.add_argument("--sizes", choices=SIZES, default="full")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="of the profile")
     args = parser.parse_args()
-    config, sizes = load_profile(deploy_path("profiles/one-gpu.yaml")), SIZES[args.sizes]
+    config, sizes = load_profile(deploy_path("profiles/one-gpu.yaml"), args.set), SIZES[args.sizes]
     lr = np.random.default_rng(0).integers(0, 256, (args.side // 4, args.side // 4, 3), dtype=np.uint8)
     group = RolloutRequest("full-size", 0, lr, 1, config.rollout.candidates, 0)
-    details: Measured = {"device": torch.cuda.get_device_name(), "output": [args.side] * 2}
+    details: Measured = {"device": torch.cuda.get_device_name(), "output": [args.side] * 2, "set": args.set}
     details["rollout"], images, sample = rollout(config, sizes, group)
     forget()
     details["learner"] = learning(config, sizes, sample, args.candidates)

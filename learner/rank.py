@@ -76,12 +76,17 @@ class LearnerRank(RankProcess):
         samples = [_fetch(group.sample) if g in needed else None for g, group in enumerate(batch)]
         return rl.step(samples, optimality)
 
-    def publish(self, version: int) -> PolicySnapshot:
-        """`old` as version n."""
-        return self._in_rl().publish(version)
+    def publish(self, version: int) -> PolicySnapshot | None:
+        """`old` as version n, from rank 0 alone."""
+        return self._shipped(self._in_rl().publish(version))
 
-    def snapshot(self, role: Role, version: int) -> PolicySnapshot:
-        return self._in_rl().snapshot(role, version)
+    def snapshot(self, role: Role, version: int) -> PolicySnapshot | None:
+        """A role's adapter, from rank 0 alone."""
+        return self._shipped(self._in_rl().snapshot(role, version))
+
+    def _shipped(self, snapshot: PolicySnapshot) -> PolicySnapshot | None:
+        """Every rank has the same adapter, 377 MB at full size; one copy is read."""
+        return snapshot if self._rank == 0 else None
 
     def _enter(self, phase: str) -> None:
         self._leave_phase()

@@ -11,9 +11,10 @@ from oars.config import RunConfig
 
 # Bytes a parameter: at rest in bfloat16 or float32; trained with its gradient and AdamW's two moments, all float32.
 _HALF, _FULL, _TRAINED = 2, 4, 16
-# Activations at 512 x 512, GB: one picture through the VAE's decoder, one training point
+# Activations at 512 x 512, GB: one picture through the VAE's decoder, one candidate through the transformer
+# (calculated: a block's widest layer, float32 under the adapter), one training point
 # with checkpointing, and without (calculated: of 60 blocks, not one).
-_DECODED, _POINT, _POINT_WHOLE = 2.2, 1.73, 55.0
+_DECODED, _DENOISED, _POINT, _POINT_WHOLE = 2.2, 0.4, 1.73, 55.0
 # Float32 elements of DeepSpeed's buckets and gathered parameters (learner/engine.py).
 _ZERO_ELEMENTS = 0.9e9
 # vLLM profiles one picture of the processor's greatest size before it reserves its KV cache.
@@ -81,6 +82,7 @@ def _no_cold_start(config: RunConfig) -> bool:
 
 
 def _worker(config: RunConfig, sizes: Sizes) -> Need:
+    at_once = min(config.sampler.batch, config.rollout.candidates)
     return Need(
         "rollout worker",
         {
@@ -88,7 +90,7 @@ def _worker(config: RunConfig, sizes: Sizes) -> Need:
             "text encoder": _HALF * sizes.text_encoder / 1e9,
             "VAE": _FULL * sizes.vae / 1e9,
             "adapter": _FULL * sizes.lora / 1e9,
-            "activations": min(config.sampler.batch, config.rollout.candidates) * _DECODED * _area(config),
+            "activations": max(_DECODED, at_once * _DENOISED) * _area(config),
         },
         config.rollout.resources.num_gpus,
         config.rollout.workers,

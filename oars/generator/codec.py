@@ -50,7 +50,14 @@ class Codec:
 
     @torch.no_grad()
     def decode(self, latents: Tensor, grid: Grid) -> NDArray[np.uint8]:
-        """float [B, N, C] -> uint8 [B, H, W, 3], rounded, clipped."""
+        """float [B, N, C] -> uint8 [B, H, W, 3], rounded, clipped.
+
+        One picture after the other: a picture is work enough for a device, and its activations, 2.2 GB at 512 x 512,
+        are the most that a rollout worker holds beside its weights.
+        """
+        return np.concatenate([self._decoded(one, grid) for one in latents.split(1)])
+
+    def _decoded(self, latents: Tensor, grid: Grid) -> NDArray[np.uint8]:
         height, width = (side * self.pixels_per_token for side in grid)
         spatial = QwenImageEditPlusPipeline._unpack_latents(latents.float(), height, width, self.pixels_per_token // 2)
         spatial = spatial * self._std.to(spatial.device) + self._mean.to(spatial.device)

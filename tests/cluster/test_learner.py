@@ -12,7 +12,7 @@ from tiny import pairs, rollout_request, tiny_config
 
 from learner.checkpoint import BadCheckpoint
 from learner.group import LearnerGroup
-from learner.rank import Fenced
+from learner.rank import Fenced, LearnerRank
 from oars.alignment.messages import PolicySnapshot, TrainingGroup, TrainingSample
 from oars.config import RunConfig
 from oars.generator.miniature.tiny import build_tiny
@@ -173,6 +173,25 @@ def test_two_ranks_agree_with_one(
     ours, theirs = (load_transformer(config.generator, p / "sft").state_dict() for p in (tmp_path, path))
     for name, tensor in ours.items():
         torch.testing.assert_close(tensor, theirs[name], atol=1e-5, rtol=1e-4)
+
+
+def test_one_rank_ships_the_adapter_for_all(generator: Path, ray_cluster: None) -> None:
+    config = tiny_config(generator, learner={"ranks": 2})
+    kind = ray.remote(concurrency_groups={"health": 1})(LearnerRank).options(num_cpus=0)
+    ranks = [kind.remote(config, None, rank, 2) for rank in range(2)]
+
+    def of_each(method: str, *arguments: object) -> list[Any]:
+        answers: list[Any] = ray.get([getattr(rank, method).remote(*arguments) for rank in ranks])
+        return answers
+
+    of_each("connect", ray.get(ranks[0].address.remote()))
+    of_each("begin_rl")
+    first, other = of_each("publish", 0)
+    assert isinstance(first, PolicySnapshot) and other is None
+    first, other = of_each("snapshot", "ema", 0)
+    assert isinstance(first, PolicySnapshot) and other is None
+    for rank in ranks:
+        ray.kill(rank)
 
 
 def test_a_torn_checkpoint_is_one_line(config: RunConfig, samples: list[Any], tmp_path: Path) -> None:

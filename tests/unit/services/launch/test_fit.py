@@ -36,7 +36,11 @@ def test_shares_that_a_profile_gives_hold_what_the_roles_need() -> None:
             H200,
             "learner.gpu_memory_utilization: 0.2 leaves 30.1 of 150.7",
         ),
-        (["sampler.batch=12", "rollout.gpu_memory_utilization=1"], H200, "share a GPU take .* lower sampler.batch"),
+        (
+            ["optimiser.micro_batch=16", "learner.gpu_memory_utilization=1"],
+            H200,
+            "share a GPU take .* lower optimiser.micro_batch",
+        ),
         (["stages.cold_start.trained=all", "stages.cold_start.gpu_memory_utilization=1"], H200, "trained: lora"),
         ([], Machine(1, 85.5, 400.0), "RL: roles that share a GPU"),
         ([], Machine(1, 150.7, 100.0), "host memory while loading, RL: 116.3 GB .* the machine has 100.0"),
