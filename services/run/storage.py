@@ -15,6 +15,8 @@ _TEXTS = (
     "PytorchStreamWriter failed writing file",
     "enforce fail at inline_container",
 )
+# What Ray says if neither its object store nor the disk that it spills objects to has room.
+_SPILLING = "disk's utilization is over capacity"
 
 
 def storage_fault(error: BaseException, directory: Path) -> str | None:
@@ -24,6 +26,8 @@ def storage_fault(error: BaseException, directory: Path) -> str | None:
             return f"{each.filename or directory}: {os.strerror(each.errno)}"
         if isinstance(each, sqlite3.OperationalError) and each.sqlite_errorcode & 0xFF in _SQLITE:
             return f"{directory}: the ledger cannot be written: {each}"
+        if _SPILLING in str(each):
+            return "Ray's temporary folder (/tmp/ray, unless RAY_TMPDIR or --temp-dir says otherwise): its disk is full"
         if any(text in str(each) for text in _TEXTS):
             return f"{directory}: {os.strerror(errno.ENOSPC)}"
     return None

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from ray.exceptions import OutOfDiskError, RayTaskError
 
 from oars.files import write_text
 from services.run.ledger import Ledger
@@ -34,6 +35,12 @@ def test_it_is_found_behind_what_a_library_made_of_it() -> None:
             raise ValueError("a rank failed") from inner
         except ValueError as error:
             assert storage_fault(ExceptionGroup("tasks", [error]), RUN) == "/runs/r1: No space left on device"
+
+
+def test_a_disk_that_takes_no_more_of_ray_s_objects_is_one_line() -> None:
+    error = OutOfDiskError("Failed to put object abc in object store")
+    for met in (error, RayTaskError("sample", str(error), error).as_instanceof_cause()):
+        assert "RAY_TMPDIR" in str(storage_fault(ExceptionGroup("tasks", [met]), RUN))
 
 
 def test_a_full_ledger_is_one_line(tmp_path: Path) -> None:
