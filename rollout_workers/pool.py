@@ -111,7 +111,7 @@ class RolloutPool:
             self._empty(member)
             self._free.put_nowait(member)
             return AttemptFailed(str(error.args[0]), timed_out=False)
-        except BaseException:
+        except BaseException:  # whatever it is, the worker may be at work yet: it is not free as it stands
             self._revive(member)
             raise
         self._free.put_nowait(member)

@@ -43,7 +43,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future: asyncio.Future[Any] = self.create_future()
         try:
             future.set_result(func(*args))
-        except Exception as error:
+        except Exception as error:  # it belongs to who awaits, as an executor's thread has it
             future.set_exception(error)
         return future
 
