@@ -43,12 +43,24 @@ def check_writable(path: Path) -> None:
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.exists()  # a name that is too long is refused here
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        _write_into(path.parent)
     except OSError as error:
         raise NotWritable(f"{printable(path)}: cannot be written: {error.strerror}") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Raises NotWritable unless files can be written into a folder, which is made if it is not there."""
+    try:
+        _write_into(folder)
+    except OSError as error:
+        raise NotWritable(f"{printable(folder)}: cannot be written: {error.strerror}") from error
+
+
+def _write_into(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def remove_partial(directory: Path) -> None:

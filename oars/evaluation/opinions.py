@@ -1,4 +1,4 @@
-"""Reads a folder of SR pictures that people have scored, and what judge and metrics say of them.
+"""Finds a folder's SR pictures that people have scored, without opening one or loading anything.
 
     mos.csv          columns `file` (a picture, relative to the folder) and `score`, more is better; also `input`, where
                      the rule below does not find it
@@ -7,78 +7,54 @@
 
 A picture's input is the one whose name its own name is, or begins with before a `_`: `lr/bird.png` is that of
 `sr/bird.png`, `seesr/bird.png` and `bird_seesr.png`. Pictures of one input are a group; people are compared with inside
-it. Judge and metrics see the pictures whole.
+it. A folder without mos.csv has SRIQA-Bench's format (`sriqa.py`).
 """
 
 import csv
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from math import isfinite, nan
 from pathlib import Path
 
-import numpy as np
-
-from oars.compass.judge import Judge
-from oars.evaluation.benchmarks import BadBenchmark, files_by_name
-from oars.evaluation.scored import ScoredGroup, Values, rated_group
-from oars.imaging.image_io import read_image
-from oars.metrics.measured import lower_is_better_of, measured
+from oars.evaluation import sriqa
+from oars.evaluation.benchmark_files import BadBenchmark, files_by_name
+from oars.evaluation.rated import Rated
 from oars.names import printable
 
 MOS = "mos.csv"
 _INPUTS, _REFERENCES = "lr", "hr"
 
 
-@dataclass(frozen=True)
-class Rated:
-    """All scored pictures of one input."""
-
-    name: str
-    lr: Path
-    gt: Path | None
-    files: tuple[str, ...]
-    scores: tuple[float, ...]
-
-
 def rated(folder: Path) -> list[Rated]:
-    """The groups, by input. Raises BadBenchmark naming file and line."""
+    """The groups, by input; every file is there. Raises BadBenchmark naming file and line."""
+    if not folder.is_dir():
+        raise BadBenchmark(f"{printable(folder)}: no such folder")
+    groups = _groups(folder) if (folder / MOS).is_file() else sriqa.rated(folder)
+    if not groups:
+        raise BadBenchmark(f"{printable(folder / MOS)}: names no pictures")
+    for group in groups:
+        if missing := [path for path in (group.lr, *group.files) if not path.is_file()]:
+            raise BadBenchmark(f"{printable(missing[0])}: no such picture")
+    return groups
+
+
+def _groups(folder: Path) -> list[Rated]:
     inputs, references = (_pictures(folder / name) for name in (_INPUTS, _REFERENCES))
     groups: dict[str, dict[str, float]] = defaultdict(dict)
     for file, score, owner in _rows(folder / MOS, inputs):
-        if not (folder / file).is_file():
-            raise BadBenchmark(f"{printable(folder / MOS)}: no picture {printable(file)}")
         groups[owner][file] = score
     return [
-        Rated(name, inputs[name], references.get(name), tuple(scores), tuple(scores.values()))
+        Rated(
+            name,
+            lr=inputs[name],
+            gt=references.get(name),
+            candidates=tuple(scores),
+            families=("",) * len(scores),
+            files=tuple(folder / file for file in scores),
+            scores=tuple(scores.values()),
+        )
         for name, scores in sorted(groups.items())
     ]
-
-
-def scored(folder: Path, judge: Judge, told: Callable[[int, int], None]) -> list[ScoredGroup]:
-    """Every group as the judge reads it and metrics measure it; `told(done, total)`. Raises BadBenchmark, BadImage."""
-    groups, found = rated(folder), []
-    for group in groups:
-        found.append(_scored(folder, group, judge))
-        told(len(found), len(groups))
-    return found
-
-
-def _scored(folder: Path, group: Rated, judge: Judge) -> ScoredGroup:
-    lr, pictures = read_image(group.lr), [read_image(folder / file) for file in group.files]
-    gt = read_image(group.gt) if group.gt is not None else None
-    for file, picture in zip(group.files, pictures, strict=True):
-        if gt is not None and picture.shape != gt.shape:
-            raise BadBenchmark(f"{printable(folder / file)}: its size is not that of {printable(str(group.gt))}")
-    readings = [judge.score(lr, picture[None])[0] for picture in pictures]
-    metrics = _columns([measured(picture, gt, ()) for picture in pictures])
-    return rated_group(group.name, group.files, ("",) * len(pictures), readings, metrics, group.scores)
-
-
-def _columns(rows: list[dict[str, float]]) -> dict[str, Values]:
-    """Signed so that higher is better; NaN where a picture lacks the metric."""
-    lower, names = lower_is_better_of(()), dict.fromkeys(name for row in rows for name in row)
-    return {name: np.array([row.get(name, nan) for row in rows]) * (-1 if name in lower else 1) for name in names}
 
 
 def _rows(path: Path, inputs: dict[str, Path]) -> Iterator[tuple[str, float, str]]:

@@ -1,81 +1,66 @@
-"""Reads a folder in the format of SRIQA-Bench (A-FINE, CVPR 2025), for those who have it.
+"""Finds the pictures of a folder in the format of SRIQA-Bench (A-FINE, CVPR 2025), for those who have it.
 
     images/Original/<id>_Original.png     the LR that all methods enhanced
     images/<method>/<id>_<method>.png     what a method made of it
     MOS/<id>.txt                          a line a picture: <id>_<method>.png,<score>; more is better
     MOS_Reg/, MOS_Gen/                    the same for the regression and the generative methods alone
 
-The human order of a pair is that of the two scores; equal scores are a pair, too. Pictures are 512 px or so; the judge
-sees them whole.
+The human order of a pair is that of the two scores; equal scores are a pair, too. Pictures are 512 px or so.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from oars.compass.judge import Judge
-from oars.evaluation.benchmarks import BadBenchmark
-from oars.evaluation.scored import ScoredGroup, rated_group
-from oars.imaging.image_io import read_image
+from oars.evaluation.benchmark_files import BadBenchmark
+from oars.evaluation.rated import Rated
+from oars.names import printable
 
 _ORIGINAL = "Original"
 _FOLDERS = {"regression": "MOS_Reg", "generative": "MOS_Gen"}
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One LR's pictures with their human scores, in the order of the methods' names."""
-
-    input_id: str
-    methods: tuple[str, ...]
-    scores: tuple[float, ...]
-    families: tuple[str, ...]
-
-
-def entries(folder: Path) -> list[Entry]:
-    """All of a benchmark's groups. Raises BadBenchmark."""
+def rated(folder: Path) -> list[Rated]:
+    """All of a benchmark's groups, methods by name. Raises BadBenchmark."""
     files = sorted((folder / "MOS").glob("*.txt"))
     if not files:
-        raise BadBenchmark(f"{folder}: neither mos.csv nor SRIQA-Bench's MOS/*.txt")
-    return [_entry(folder, file) for file in files]
+        raise BadBenchmark(f"{printable(folder)}: neither mos.csv nor SRIQA-Bench's MOS/*.txt")
+    return [_group(folder, file) for file in files]
 
 
-def scored(folder: Path, judge: Judge, told: Callable[[int, int], None]) -> list[ScoredGroup]:
-    """Every group as the judge reads it, with people's scores; `told(done, total)`. Raises BadBenchmark, BadImage."""
-    listed, groups = entries(folder), []
-    for entry in listed:
-        lr = read_image(_picture(folder, entry.input_id, _ORIGINAL))
-        pictures = [read_image(_picture(folder, entry.input_id, method)) for method in entry.methods]
-        groups.append(_scored(entry, [judge.score(lr, picture[None])[0] for picture in pictures]))
-        told(len(groups), len(listed))
-    return groups
-
-
-def _scored(entry: Entry, readings: list) -> ScoredGroup:
-    return rated_group(entry.input_id, entry.methods, entry.families, readings, {}, entry.scores)
-
-
-def _entry(folder: Path, file: Path) -> Entry:
+def _group(folder: Path, file: Path) -> Rated:
     scores = dict(sorted(_lines(file).items()))
+    if not scores:
+        raise BadBenchmark(f"{printable(file)}: names no pictures")
     own = {family: _lines(folder / name / file.name) for family, name in _FOLDERS.items()}
-    families = [next((family for family, lines in own.items() if method in lines), "") for method in scores]
-    return Entry(file.stem, tuple(scores), tuple(scores.values()), tuple(families))
+    return Rated(
+        file.stem,
+        lr=_picture(folder, file.stem, _ORIGINAL),
+        gt=None,
+        candidates=tuple(scores),
+        families=tuple(next((family for family, lines in own.items() if method in lines), "") for method in scores),
+        files=tuple(_picture(folder, file.stem, method) for method in scores),
+        scores=tuple(scores.values()),
+    )
 
 
 def _lines(file: Path) -> dict[str, float]:
     """method -> score; empty where the file is not there."""
     if not file.is_file():
         return {}
+    try:
+        text = file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadBenchmark(f"{printable(file)}: cannot be read: {error}") from error
     scores = {}
-    for number, line in enumerate(file.read_text().splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         name, _, score = line.replace(" ", ",").partition(",")
         prefix, _, method = Path(name).stem.rpartition("_")
+        where = f"{printable(file)}: line {number}"
         try:
             scores[method] = float(score)
         except ValueError as error:
-            raise BadBenchmark(f"{file}: line {number}: expected <id>_<method>.png,<score>, got {line!r}") from error
+            raise BadBenchmark(f"{where}: expected <id>_<method>.png,<score>, got {line!r}") from error
         if prefix != file.stem:
-            raise BadBenchmark(f"{file}: line {number}: {name} is no picture of {file.stem}")
+            raise BadBenchmark(f"{where}: {name} is no picture of {file.stem}")
     return scores
 
 

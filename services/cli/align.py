@@ -11,33 +11,19 @@ import typer
 
 from oars.config import RunConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
-from services.launch.addresses import checked_address
+from oars.files import check_folder
+from services.cli.options import Address, Fresh, Runs, Set
 from services.run.beginning import existing_run
-from services.run.run_directory import CONFIG, check_unclaimed, find_run, succeeded
+from services.run.run_directory import CONFIG, check_unclaimed, find_run, runs_folder, succeeded
 
 Profile = Annotated[Path | None, typer.Option(help="Run profile, YAML. Default: the embedded miniature (tiny).")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one config field.")]
 RunId = Annotated[
     str | None,
     typer.Option(help="Name of the run directory; one that is there is gone on with. Default: profile name and time."),
 ]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        envvar="RAY_ADDRESS",
-        callback=checked_address,
-        help="Cluster to join. Default: the one on this machine, or a new one.",
-    ),
-]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")]
-
-
 Resume = Annotated[
     str | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was stopped or killed.")
 ]
-Runs = Annotated[Path, typer.Option(help="Folder that holds the run directories, for --resume.")]
-
-
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check everything, print the plan, start nothing; exit code 0 or 2.")
 ]
@@ -69,6 +55,7 @@ def align(
         _show_plan(config, there, here=fresh or address is None)
         return
     if fresh or address is None:  # the cluster is this machine's: so are the files
+        check_folder(runs_folder(config.runs))
         _check_files(config)
 
     # Ray takes a second to import: after the config is known to be good.

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from oars.config import load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
+from oars.files import check_folder
 from reward_server.checkpoint import find_judge
 from services.launch.addresses import checked_address
 
@@ -48,6 +49,8 @@ def reward(
     """Load COMPASS and print latencies, pairs a second, shed rate, batch sizes and cache hits."""
     overrides = [f"reward.endpoint={endpoint}"] if endpoint else None
     config = load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides)
+    if output is not None:
+        check_folder(output)
     if config.reward.endpoint is None and address == "auto":  # the cluster is this machine's: so are the files
         find_judge(config.judge)
 

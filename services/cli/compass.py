@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oars.deployment import deploy_path
+from oars.files import check_folder
 from services.cli import judge
-from services.launch.addresses import checked_address
+from services.cli.options import Address, Fresh, Set
 
 if TYPE_CHECKING:
     from oars.config.annotation import AnnotationConfig, VlmConfig
@@ -25,16 +26,6 @@ _STAGES = 2
 
 Config = Annotated[Path | None, typer.Option(help="Curation config, YAML. Default: laptop scale.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Directory of the data set; a killed run goes on there.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one config field.")]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        envvar="RAY_ADDRESS",
-        callback=checked_address,
-        help="Cluster to join. Default: the one on this machine, or a new one.",
-    ),
-]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")]
 Check = Annotated[bool, typer.Option("--check", help="Check config, photos and enhancers, then stop.")]
 Export = Annotated[
     Path | None,
@@ -60,6 +51,7 @@ def curate(
     if check:
         typer.echo(f"{settings.name}: {len(settings.enhancers)} enhancers, config and sources are good")
         return
+    check_folder(out if export is None else export)
     # Ray takes seconds to import: after the input is known to be good.
     from services.launch.cluster import cluster
     from services.reward_modeling.curation import curate as run

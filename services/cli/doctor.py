@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from services.cli.options import Set
+
 
 def doctor(
     profile: Annotated[Path | None, typer.Option(help="Run profile, YAML. Default: tiny.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override a field.")] = None,
+    set_: Set = None,
 ) -> None:
     """Print the resolved config and check the environment; exit code 1 if something is missing."""
     import yaml

@@ -7,6 +7,7 @@ import typer
 
 from oars.config import BadConfig, RunConfig, load_profile
 from oars.deployment import DEFAULT_PROFILE, deploy_path
+from services.cli.options import Runs, Set, Threads
 
 if TYPE_CHECKING:
     from services.evaluation.evaluate import Benchmark, Plan
@@ -38,11 +39,6 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of degradation, noise, the 
 Profile = Annotated[
     Path | None, typer.Option(help="Run profile: generator, sampler, scale, degradation, metrics. Default: tiny.")
 ]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one field of the profile.")
-]
-Runs = Annotated[Path, typer.Option(help="Folder that holds the run directories.")]
-Threads = Annotated[int, typer.Option(min=1, help="torch threads.")]
 
 
 def evaluate(
@@ -63,6 +59,7 @@ def evaluate(
     """Measure models on benchmarks: per-picture figures, paired intervals, tables in Markdown, HTML and LaTeX."""
     overrides = [*(set_ or []), *([f"judge.path={judge}"] if judge else [])]
     config = load_profile(profile or deploy_path(DEFAULT_PROFILE), overrides)
+    _check_benchmarks(benchmarks or [], degrade or [])
     asked = _named(model or ["bicubic", "base"])
     first = _baseline(asked, baseline)
     if judge:
@@ -144,16 +141,24 @@ def _named(models: list[str]) -> dict[str, str]:
 def _benchmarks(
     folders: list[Path], photos: list[Path], config: RunConfig, strength: float, seed: int
 ) -> "list[Benchmark]":
-    """Raises BadConfig where there is none, or two have one name."""
     from oars.evaluation.benchmarks import Degradation
     from services.evaluation.evaluate import Benchmark
 
     degradation = Degradation(config.data.degradation, strength, seed)
     found = [Benchmark(folder.resolve().name, folder, None) for folder in folders]
-    found += [Benchmark(folder.resolve().name, folder, degradation) for folder in photos]
-    names = [benchmark.name for benchmark in found]
+    return found + [Benchmark(folder.resolve().name, folder, degradation) for folder in photos]
+
+
+def _check_benchmarks(folders: list[Path], photos: list[Path]) -> None:
+    """Raises BadConfig where there is none, or two have one name, and BadBenchmark."""
+    from oars.evaluation.benchmark_files import picture_files
+
+    names = [folder.resolve().name for folder in (*folders, *photos)]
     if not names:
         raise BadConfig("no benchmark: name a folder, or photos to degrade with --degrade DIR")
     if len(set(names)) < len(names):
         raise BadConfig(f"two benchmarks are called {max(names, key=names.count)!r}")
-    return found
+    for folder in folders:
+        picture_files(folder)
+    for folder in photos:
+        picture_files(folder, pairs=False)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from oars.names import printable
+from services.cli.options import Runs
 
 
 def export(
@@ -14,7 +15,7 @@ def export(
     judge: Annotated[
         str | None, typer.Option(help="Export this judge for vLLM instead: a directory, or `miniature`.")
     ] = None,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the run directories.")] = Path("runs"),
+    runs: Runs = Path("runs"),
     licence: Annotated[
         str | None, typer.Option(help="Licence for the card. Default: the one that the base model's card states.")
     ] = None,

@@ -7,8 +7,8 @@ import typer
 
 from oars.config import BadConfig
 from oars.deployment import deploy_path
-from oars.files import check_writable, sha256, write_text
-from services.launch.addresses import checked_address
+from oars.files import check_folder, check_writable, sha256, write_text
+from services.cli.options import Address, Fresh, Runs, Set, Threads
 
 if TYPE_CHECKING:
     from oars.evaluation.records import AblationRow
@@ -24,16 +24,6 @@ Data = Annotated[
 Config = Annotated[Path | None, typer.Option(help="Training config, YAML. Default: on from the embedded judge.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the training; a killed run goes on there.")]
 Init = Annotated[str | None, typer.Option(help="Qwen3-VL directory to start from, or `miniature`, or `scratch`.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one config field.")]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        envvar="RAY_ADDRESS",
-        callback=checked_address,
-        help="Cluster to join. Default: the one on this machine, or a new one.",
-    ),
-]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")]
 
 
 def train(
@@ -82,7 +72,7 @@ def refresh(
     ] = None,
     config: Config = None,
     set_: Set = None,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the run directories.")] = Path("runs"),
+    runs: Runs = Path("runs"),
     gamma: Annotated[float, typer.Option(help="Exponent of the reward's gate.")] = 7.0,
     address: Address = None,
     fresh: Fresh = False,
@@ -140,12 +130,13 @@ def evaluate(
     ] = None,
     config: Config = None,
     seeds: Annotated[int, typer.Option(help="Seeds of the ablation.")] = 3,
-    threads: Annotated[int, typer.Option(help="torch threads.")] = 2,
+    threads: Threads = 2,
 ) -> None:
     """Pair accuracy, correlations, calibration and probes of a judge on photos that it never saw."""
     if (data is None) == (benchmark is None):
         raise BadConfig("name an annotated data set, or a benchmark with --benchmark DIR")
-    _check_evaluation([judge, *(beside or [])], data)
+    _check_evaluation([judge, *(beside or [])], data, benchmark)
+    check_folder(out)
     import torch
 
     from services.reward_modeling.evaluation import PAGE, accuracy_lines, evaluate_benchmark, evaluate_data_set
@@ -189,15 +180,18 @@ def calibrate(
     typer.echo(f"{out}: digest {sha256(out)[:12]}; use it with --set judge.calibration={out}")
 
 
-def _check_evaluation(judges: list[str], data: Path | None) -> None:
-    """Before a judge is trained or asked. Raises MissingModel, BadDataset."""
+def _check_evaluation(judges: list[str], data: Path | None, benchmark: Path | None) -> None:
+    """Before a judge is trained or asked. Raises MissingModel, BadDataset, BadBenchmark."""
     from oars.compass.data.dataset import check_annotated
+    from oars.evaluation.opinions import rated
     from oars.miniature import resolve_model
 
     for judge in judges:
         resolve_model(judge, "judge")
     if data is not None:
         check_annotated(data)
+    if benchmark is not None:
+        rated(benchmark)
 
 
 def _ablation(data: Path, out: Path, config: Path | None, seeds: int, shown: "Progress") -> "tuple[AblationRow, ...]":

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from oars.files import check_folder
 from oars.generator.miniature.recipe import DECODER_STEPS, BaseTraining
 
 _BASE = BaseTraining()
@@ -35,15 +36,19 @@ def build(
 
     The defaults are for CPUs. The generator's base is trained on a CUDA device where there is one.
     """
-    import torch
+    from oars.miniature import resolve_model, write_manifest
+
+    if start is not None:
+        resolve_model(str(start), "generator")
+    check_folder(out)
+    check_folder(work)
+    import torch  # after what can be refused without it
     from rich.progress import Progress, TextColumn
 
     from oars.generator.miniature.build import build_generator, train_photos
-    from oars.miniature import write_manifest
     from services.reward_modeling.miniature import build_judge
 
     torch.set_num_threads(threads)
-    out.mkdir(parents=True, exist_ok=True)
     base = BaseTraining(steps, batch, lr, seed, warmup, shards, ema_decay=ema, checkpoint_every=checkpoint_every)
     with Progress(*Progress.get_default_columns(), TextColumn("{task.fields[rate]}")) as bars:
         tasks = {phase: bars.add_task(phase, total=None, rate="") for phase in ("vae", "decoder", "pairs", "base")}
@@ -73,10 +78,11 @@ def verify(
 ) -> None:
     """Check every file's digest, load both models, and measure them on evaluation photos."""
     from oars.miniature import miniature_path, verify_files
-    from oars.miniature_check import measure
 
     directory = models or miniature_path("generator").parent
     count = verify_files(directory)
     typer.echo(f"{directory}: {count} files as in the manifest")
+    from oars.miniature_check import measure  # torch: after what can be refused without it
+
     for name, value in measure(directory).items():
         typer.echo(f"{name:32} {value:8.3f}")

@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
+from services.cli.options import Set
+
 app = typer.Typer(help="Models of a profile that are on a hub.", no_args_is_help=True)
 
 
 @app.command()
 def pull(
     profile: Annotated[Path, typer.Argument(help="Run profile, YAML.")],
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override a field.")] = None,
+    set_: Set = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Fetch what `generator.path` and `judge.path` name as hf://ORGANISATION/NAME@COMMIT into $OARS_HOME/models.

@@ -17,6 +17,7 @@ from oars.deployment import DEFAULT_PROFILE, deploy_path
 from oars.miniature import MINIATURE
 from reward_server.checkpoint import find_judge
 from reward_server.errors import BadSetting
+from services.cli.options import Address, Fresh
 from services.launch.addresses import checked_address
 from services.launch.serving import (
     check_gateway,
@@ -26,6 +27,8 @@ from services.launch.serving import (
     endpoints,
     gateway_config,
 )
+
+Running = Annotated[str, typer.Option(envvar="RAY_ADDRESS", callback=checked_address, help="The cluster.")]
 
 app = typer.Typer(help="Deploy COMPASS, or act on the one that is deployed.")
 
@@ -37,15 +40,8 @@ def serve(
         Path | None, typer.Option(help="Run profile, YAML; its `judge` is served. Default: tiny.")
     ] = None,
     judge: Annotated[str | None, typer.Option(help="Judge directory, in place of the profile's.")] = None,
-    address: Annotated[
-        str,
-        typer.Option(
-            envvar="RAY_ADDRESS",
-            callback=checked_address,
-            help="Cluster to join. Default: the one on this machine, or a new one.",
-        ),
-    ] = "auto",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start a cluster even if one runs on this machine.")] = False,
+    address: Address = None,
+    fresh: Fresh = False,
     host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
     http_port: Annotated[int | None, typer.Option(help="HTTP port. Default: 8000; 0: any free one.")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="gRPC port. Default: 9000; 0: any free one.")] = None,
@@ -78,7 +74,7 @@ def serve(
         check_ports_free(gateway)  # in a cluster that is there, an earlier gateway is expected
         check_node({"judge": judge_need(config.judge)}, this_node())
 
-    where, deadline = None if fresh else address, config.control.start_deadline_s
+    where, deadline = None if fresh else address or "auto", config.control.start_deadline_s
     with cluster(needed_cpus(config), where, deadline, before_start) as joined:
         deploy(config.judge, config.reward.app, config.control.start_deadline_s)
         ports = deploy_gateway(gateway)
@@ -95,7 +91,7 @@ def scale(
         int | None, typer.Argument(help="Replicas, at most. Default: the minimum.", show_default=False)
     ] = None,
     name: Annotated[str, typer.Option("--app", help="Serve application.")] = "compass",
-    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", callback=checked_address, help="The cluster.")] = "auto",
+    address: Running = "auto",
 ) -> None:
     """Change the number of replicas while COMPASS serves; replicas that stay are not touched."""
     if max_replicas is not None and max_replicas < min_replicas:
@@ -112,7 +108,7 @@ def scale(
 def replace(
     judge: Annotated[str, typer.Option(help="Directory of the new judge, or `miniature`.", show_default=False)],
     name: Annotated[str, typer.Option("--app", help="Serve application.")] = "compass",
-    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", callback=checked_address, help="The cluster.")] = "auto",
+    address: Running = "auto",
 ) -> None:
     """Serve another judge, replica by replica: the new one is warm before the old one leaves."""
     judge = judge if judge == MINIATURE else str(Path(judge).absolute())

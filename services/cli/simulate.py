@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from oars.files import check_folder
+from services.cli.options import Set
+
 if TYPE_CHECKING:
     from services.bench.single_role import Pace
 
 Name = Annotated[str, typer.Argument(metavar="SCENARIO", help="paper, fleet, fleet-faults, tiny, or a YAML file.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override one field.")]
 Keep = Annotated[Path | None, typer.Option(help="Run directory to leave behind, for `oars runs show`.")]
 Replay = Annotated[
     Path | None, typer.Option(metavar="RUN", help="Instead: the learner alone, on the batches that this run has saved.")
@@ -46,6 +48,8 @@ def _rehearse(name: str, overrides: list[str], keep: Path | None) -> int:
     from services.simulate.scenario import load_scenario
 
     scenario = load_scenario(name, overrides)
+    if keep is not None:
+        check_folder(keep)
 
     from rich.console import Console
 
@@ -55,7 +59,6 @@ def _rehearse(name: str, overrides: list[str], keep: Path | None) -> int:
 
     with tempfile.TemporaryDirectory() as scratch, progress() as shown:
         directory = keep or Path(scratch)
-        directory.mkdir(parents=True, exist_ok=True)
         result = rehearse(scenario, directory, shown)
     Console().print(rehearsal_table(scenario, result))
     return 1 if result.violations else 0

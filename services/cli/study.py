@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oars.config import BadConfig
+from services.cli.options import Runs
 
 if TYPE_CHECKING:
     from oars.evaluation.study import Scene
@@ -36,7 +37,7 @@ def make(
     side: Annotated[int, typer.Option(min=32, help="Largest side shown, pixels: the middle of larger pictures.")] = 512,
     original: Annotated[bool, typer.Option(help="Let raters hold a key to see the ground truth.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Seed of trials, sides and checks.")] = 0,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the run directories.")] = Path("runs"),
+    runs: Runs = Path("runs"),
 ) -> None:
     """Make study.html, the raters' page, and study.json, the key that tells which model made what."""
     from services.evaluation.study_files import KEY, PAGE, make_study

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from oars.evaluation.benchmark_files import files_by_name
 from oars.evaluation.benchmark_records import RESULTS
-from oars.evaluation.benchmarks import files_by_name
 from oars.evaluation.study import BadStudy, Scene
 from oars.imaging.image_io import Pixels, read_image
 from oars.names import printable

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, RootModel
 
 from oars.errors import UserError
-from oars.files import partial_directory, publish_directory, remove_partial, write_text
+from oars.files import check_folder, partial_directory, publish_directory, remove_partial, write_text
 from oars.imaging.crops import Pair
 from oars.imaging.image_io import Pixels, read_image, write_png
 from oars.json_files import read_json
@@ -72,12 +72,14 @@ class Workplace:
         return partial_directory(self.out)
 
     def begin(self, settings: dict[str, Any]) -> None:
-        """Raises BadWorkplace where OUT is no evaluation, or one with other settings."""
+        """Raises BadWorkplace where OUT is no evaluation, or one with other settings; NotWritable."""
+        if self.out.is_file():
+            raise BadWorkplace(f"{printable(self.out)}: is a file; choose another --out")
         if not self.root.exists() and self.out.exists() and any(self.out.iterdir()):
             if not (self.out / SETTINGS).is_file():
                 raise BadWorkplace(f"{printable(self.out)}: holds something else; choose another --out")
             shutil.copytree(self.out, self.root, copy_function=os.link)
-        self.root.mkdir(parents=True, exist_ok=True)
+        check_folder(self.root)
         remove_partial(self.root)
         path = self.root / SETTINGS
         before = read_json(path, _Settings, BadWorkplace).root if path.is_file() else {}

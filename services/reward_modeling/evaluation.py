@@ -8,12 +8,13 @@ from oars.compass.data.dataset import BadDataset, DataSplit, Group, read_groups,
 from oars.compass.judge import Judge
 from oars.compass.judge_card import JudgeCard
 from oars.config import JudgeConfig
-from oars.evaluation import opinions, sriqa
 from oars.evaluation.intervals import Interval
 from oars.evaluation.judge_tables import REFERENCES, agreements, human_agreements, pair_accuracies, worst_pairs
+from oars.evaluation.opinions import rated
 from oars.evaluation.probes import ladder, probe, scenes_of
 from oars.evaluation.records import AblationRow, JudgeEvaluation
 from oars.evaluation.scored import ScoredGroup, scored_groups
+from oars.evaluation.scored_opinions import scored
 from oars.files import write_text
 from oars.miniature import resolve_model
 from oars.report.judge_page import PairPictures, write_page
@@ -41,11 +42,11 @@ def evaluate_data_set(
     Raises BadDataset, MissingModel.
     """
     directory, manifest = resolve_model(judge, "judge"), read_manifest(data)
-    reader, card = Judge.load(directory), JudgeCard.of(directory)
-    unseen = card.held_out_enhancers if card else ()
     groups = list(read_groups(data, split))
     if not groups:
         raise BadDataset(f"{data}: no {split} groups")
+    reader, card = Judge.load(directory), JudgeCard.of(directory)
+    unseen = card.held_out_enhancers if card else ()
     total = len(groups)
     read = scored_groups(groups, reader, lambda done: progress.update(ProgressLine("judge", done, total)))
     for other in beside:
@@ -88,10 +89,9 @@ def evaluate_benchmark(judge: str, folder: Path, out: Path, gamma: float, progre
 
     Raises BadBenchmark, MissingModel.
     """
-    directory = resolve_model(judge, "judge")
-    scored = opinions.scored if (folder / opinions.MOS).is_file() else sriqa.scored
+    directory, groups = resolve_model(judge, "judge"), rated(folder)
     read = scored(
-        folder, Judge.load(directory), lambda done, total: progress.update(ProgressLine("judge", done, total))
+        groups, Judge.load(directory), lambda done, total: progress.update(ProgressLine("judge", done, total))
     )
     result = _evaluation(directory, read, gamma, ()).model_copy(
         update={"data": folder.name, "split": "benchmark", "human": tuple(human_agreements(read, gamma))}

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from oars.config.degradation import DegradationConfig
-from oars.evaluation.benchmarks import BadBenchmark, Degradation, drawn, pictures_of
+from oars.evaluation.benchmark_files import BadBenchmark
+from oars.evaluation.benchmarks import Degradation, drawn, pictures_of
 
 DEGRADATION = Degradation(DegradationConfig(), 1.0, 7)
 

@@ -9,9 +9,10 @@ from skimage import data
 
 from oars.compass.judge import Judge
 from oars.compass.miniature.judge_model import build_judge
-from oars.evaluation.benchmarks import BadBenchmark
+from oars.evaluation.benchmark_files import BadBenchmark
 from oars.evaluation.judge_tables import human_agreements, pair_accuracies
-from oars.evaluation.opinions import rated, scored
+from oars.evaluation.opinions import rated
+from oars.evaluation.scored_opinions import scored
 
 BLURS = (0.3, 1.0, 2.0, 4.0)
 
@@ -49,16 +50,16 @@ def test_pictures_are_grouped_by_the_longest_name_of_an_input(tmp_path: Path) ->
         "file,score,input\nseesr/bird.png,3,\nbird_2_seesr.png,4,\nodd.png,5,lr/bird.png\n"
     )
     first, second = rated(tmp_path)
-    assert (first.name, first.files, first.scores) == ("bird", ("seesr/bird.png", "odd.png"), (3, 5))
+    assert (first.name, first.candidates, first.scores) == ("bird", ("seesr/bird.png", "odd.png"), (3, 5))
     assert first.gt is not None
-    assert (second.name, second.files, second.gt) == ("bird_2", ("bird_2_seesr.png",), None)
+    assert (second.name, second.candidates, second.gt) == ("bird_2", ("bird_2_seesr.png",), None)
 
 
 def test_a_metric_that_follows_people_orders_all_pairs_and_counts_where_it_is_known(
     tmp_path: Path, judge: Judge
 ) -> None:
     steps: list[tuple[int, int]] = []
-    groups = scored(benchmark(tmp_path), judge, lambda done, total: steps.append((done, total)))
+    groups = scored(rated(benchmark(tmp_path)), judge, lambda done, total: steps.append((done, total)))
     assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
     accuracies = {row.contender: row.accuracy for row in pair_accuracies(groups, 7.0, ())}
     assert (accuracies["psnr"].mean, accuracies["psnr"].count) == (1.0, 3 * 6)
@@ -77,7 +78,8 @@ def test_a_metric_that_follows_people_orders_all_pairs_and_counts_where_it_is_kn
         ("file,score\nsr/0_blur1.0.png,good\n", "line 2: expected a number as score, got 'good'"),
         ("file,score\nsr/0_blur1.0.png,nan\n", "expected a number"),
         ("file,score\nsr/other.png,3\n", "line 2: sr/other.png has no input in lr/"),
-        ("file,score\nsr/0_none.png,3\n", "no picture sr/0_none.png"),
+        ("file,score\n", "names no pictures"),
+        ("file,score\nsr/0_none.png,3\n", "sr/0_none.png: no such picture"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -91,4 +93,4 @@ def test_a_picture_of_another_size_is_named(tmp_path: Path, judge: Judge) -> Non
     folder = benchmark(tmp_path, inputs=2)
     Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(folder / "sr" / "0_blur1.0.png")
     with pytest.raises(BadBenchmark, match=r"0_blur1\.0\.png: its size is not that of"):
-        scored(folder, judge, lambda done, total: None)
+        scored(rated(folder), judge, lambda done, total: None)

@@ -141,6 +141,12 @@ def test_a_run_that_is_not_there_is_said_before_torch_loads(tmp_path: Path) -> N
         assert f"no run 'gone' in {tmp_path}" in said and loaded == "[]"
 
 
+def test_a_folder_that_is_no_benchmark_is_said_before_torch_loads(tmp_path: Path) -> None:
+    for command in (["eval"], ["eval", "--degrade"], ["compass", "eval", "miniature", "--benchmark"]):
+        said, loaded = said_and_loaded(*command, str(tmp_path / "gone"))
+        assert f"error: {tmp_path / 'gone'}: no such folder" in said and loaded == "[]", command
+
+
 def test_a_gateway_that_would_be_open_to_the_world_does_not_open(tmp_path: Path) -> None:
     assert "host: 0.0.0.0 is open to others and needs tokens" in fails_with("serve", "--host", "0.0.0.0")
     assert "certificate and key: give both or neither" in fails_with("serve", "--key", str(tmp_path / "k"))

@@ -14,11 +14,12 @@ from PIL import Image
 from oars.compass.data.dataset import read_groups
 from oars.compass.judge import Judge
 from oars.compass.miniature.judge_model import build_judge
+from oars.evaluation.benchmark_files import BadBenchmark
 from oars.evaluation.judge_tables import agreements, calibration_error, pair_accuracies, worst_pairs
+from oars.evaluation.opinions import rated
 from oars.evaluation.probes import STRENGTHS, changes, ladder, probe, scenes_of
 from oars.evaluation.records import JudgeEvaluation
 from oars.evaluation.scored import ScoredGroup, scored_group, signed
-from oars.evaluation.sriqa import BadBenchmark, entries
 from services.reward_modeling.ablation import ablation_rows
 from services.reward_modeling.evaluation import evaluate_benchmark, evaluate_data_set
 from services.run.progress import Lines
@@ -195,8 +196,8 @@ def benchmark(folder: Path, lines: str = "1_{m}.png,{s}\n") -> Path:
 
 
 def test_the_benchmarks_folder_is_read(tmp_path):
-    first, second = entries(benchmark(tmp_path))
-    assert first.methods == second.methods == ("Bicubic", "SUPIR", "SeeSR", "SwinIR")
+    first, second = rated(benchmark(tmp_path))
+    assert first.candidates == second.candidates == ("Bicubic", "SUPIR", "SeeSR", "SwinIR")
     assert first.scores == (10, 100, 70, 40)
     assert first.families == ("regression", "generative", "generative", "regression")
 
@@ -213,9 +214,9 @@ def test_a_benchmark_counts_all_pairs_of_each_subset(tmp_path, directory):
 )
 def test_a_bad_line_is_named(tmp_path, lines, said):
     with pytest.raises(BadBenchmark, match=said):
-        entries(benchmark(tmp_path, lines))
+        rated(benchmark(tmp_path, lines))
 
 
 def test_a_folder_without_scores_is_named(tmp_path):
     with pytest.raises(BadBenchmark, match="MOS"):
-        entries(tmp_path)
+        rated(tmp_path)
