@@ -74,7 +74,7 @@ class Direction:
     def group(self, pair: Pair, seed: int) -> Scored:
         assert pair.gt is not None
         conditioning = self._conditioner.condition(pair.lr, *pair.gt.shape[:2])
-        shape, count = tuple(conditioning.image_latents.shape), self._config.rollout.candidates
+        shape, count = conditioning.shape, self._config.rollout.candidates
         times = flow_times(self._pipeline.scheduler, self._config.sampler.steps, shape[0])
         noise = torch.stack([seeded_noise(shape, seed, "initial", k) for k in range(count)])
         solver = self._config.sampler.solver

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from oars.alignment.messages import Conditioning, PolicySnapshot, RolloutReceipt, RolloutRequest, TrainingSample
 from oars.alignment.old_policy import old_is_current
-from oars.alignment.training_points import training_point, training_times, with_shared_mean
+from oars.alignment.training_points import training_point, training_times
 from oars.config import ObjectiveConfig, RunConfig
 from oars.config.alarms import LEAST_WATCHED_LR
 from oars.device import cap_device_memory
@@ -99,7 +99,7 @@ class RolloutWorker:
             height, width = (side * self._config.data.scale for side in request.lr.shape[:2])
             with clock.phase("encode"):
                 conditioning = self._conditioner.condition(request.lr, height, width)
-            times = flow_times(self._scheduler, self._config.sampler.steps, _tokens(conditioning))
+            times = flow_times(self._scheduler, self._config.sampler.steps, conditioning.shape[0])
             with clock.phase("denoise"):
                 drawn = self._denoise(request, conditioning, times)
             with clock.phase("decode"):
@@ -122,7 +122,7 @@ class RolloutWorker:
 
     def _denoise(self, request: RolloutRequest, conditioning: Conditioning, times: Tensor) -> Drawn:
         """Candidates from the noise that the request's seed gives."""
-        shape, objective = tuple(conditioning.image_latents.shape), self._config.objective
+        shape, objective = conditioning.shape, self._config.objective
         recorder = Recorder(len(times) - 1, objective.noisy_steps)
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
@@ -137,8 +137,7 @@ class RolloutWorker:
     def _training_sample(
         self, request: RolloutRequest, conditioning: Conditioning, drawn: Drawn, times: Tensor, clock: "_Clock"
     ) -> TrainingSample:
-        objective = self._config.objective
-        x0 = with_shared_mean(drawn.x0) if objective.shared_mean else drawn.x0
+        objective, x0 = self._config.objective, drawn.x0
         t, frozen = training_times(times, request.seed, len(x0), objective), {}
         roles = _evaluated_roles(self._config, request.version)
         if drawn.x_t is not None and roles.pop("v_old", None):
@@ -189,11 +188,6 @@ def _training_points(seed: int, x0: Tensor, t: Tensor, objective: ObjectiveConfi
     return torch.stack(
         [training_point(x0[k], t[k, j], seed, k, j, objective) for k in range(candidates) for j in range(points)]
     )
-
-
-def _tokens(conditioning: Conditioning) -> int:
-    rows, columns = conditioning.grid
-    return rows * columns
 
 
 def _drift(lr: NDArray[np.uint8], images: NDArray[np.uint8], x0: Tensor) -> dict[str, float]:

@@ -75,9 +75,20 @@ class Conditioning:
     prompt_embeds: Tensor
     """[L, D]"""
     image_latents: Tensor
-    """[N, C]: the LR, resized to the output size, as packed VAE latents."""
+    """[V * N, C]: V pictures of the LR at the output size, one after the other, as packed VAE latents."""
     grid: tuple[int, int]
     """Packed latent rows and columns of the output; N = rows * columns."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, C) of one output's latents."""
+        rows, columns = self.grid
+        return rows * columns, self.image_latents.shape[1]
+
+    @property
+    def pictures(self) -> int:
+        """V."""
+        return len(self.image_latents) // self.shape[0]
 
 
 @dataclass(frozen=True)

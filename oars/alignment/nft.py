@@ -3,8 +3,10 @@
 For a candidate x_0 with optimality r, at x_t = (1 - t) x_0 + t noise:
   v+ = (1 - beta) v_old + beta v_theta          v- = (1 + beta) v_old - beta v_theta
 Each branch is a self-normalised x_0 regression, x^_0 = x_t - t v:
-  L = mean (x^_0 - x_0)^2 / stopgrad(max(mean |x^_0 - x_0|, floor)), the normaliser in float64, or t in its place (ours)
+  L = mean (x^_0 - x_0)^2 / stopgrad(max(mean |x^_0 - x_0|, floor))
   loss = clip_max * (r L+ + (1 - r) L-) / beta + kl_weight * mean (v_theta - v_ref)^2
+With `normaliser: time` t takes the divisor's place; `without_mean` takes from x^_0 - x_0 its mean over tokens (both
+ours). The divisor is float64.
 At theta = old both branches coincide: the value does not depend on r, and the gradient is (2r - 1) times that at r = 1.
 """
 
@@ -47,7 +49,10 @@ def nft_loss(
 
 
 def _branch(velocity: Tensor, x_t: Tensor, x0: Tensor, t: Tensor, config: ObjectiveConfig) -> Tensor:
-    error = (x_t - t.view(-1, 1, 1) * velocity - x0).flatten(1)
+    error = x_t - t.view(-1, 1, 1) * velocity - x0
+    if config.without_mean:
+        error = error - error.mean(1, keepdim=True)
+    error = error.flatten(1)
     own = error.detach().double().abs().mean(1).clamp_min(config.normaliser_floor)
     normaliser = own if config.normaliser == "error" else t.double()
     return (error.square().mean(1) / normaliser).float()

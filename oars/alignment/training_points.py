@@ -30,8 +30,3 @@ def training_point(x0: Tensor, t: Tensor, seed: int, candidate: int, point: int,
     owner = 0 if objective.shared_noise else candidate
     noise = seeded_noise(tuple(x0.shape), seed, "train", owner, point)
     return interpolate(x0.unsqueeze(0), noise.to(x0).unsqueeze(0), t.reshape(1).to(x0))[0]
-
-
-def with_shared_mean(x0: Tensor) -> Tensor:
-    """Candidates [K, N, C], each with the mean over N that they have together."""
-    return x0 - x0.mean(1, keepdim=True) + x0.mean((0, 1), keepdim=True)

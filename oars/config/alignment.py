@@ -68,7 +68,7 @@ class ObjectiveConfig(Config):
     kind: Literal["diffusion_nft", "flow_grpo"] = "diffusion_nft"
     """`diffusion_nft`: rollouts without noise; x_0 regression at any points (paper). `flow_grpo`: the first
     `timesteps` rollout steps carry noise, and their log-probabilities get a clipped policy gradient; it needs
-    `old_policy.at: sampler`, and `beta`, `normaliser`, `normaliser_floor`, `shared_noise` and `shared_mean` are not
+    `old_policy.at: sampler`, and `beta`, `normaliser`, `normaliser_floor`, `shared_noise` and `without_mean` are not
     read."""
     flow_grpo: FlowGrpoConfig = FlowGrpoConfig()
     """Read by `flow_grpo` alone."""
@@ -89,9 +89,9 @@ class ObjectiveConfig(Config):
     shared_noise: bool = False
     """Whether a group's candidates share the noise of their training points, so that a step follows from what differs
     between them (ours); published: each its own. Best with `normaliser: time`, which shares the timesteps."""
-    shared_mean: bool = False
-    """Whether the learner gets a group's candidates with one mean over tokens, theirs (ours). What is the same in every
-    token of a picture, its brightness, its cast and any lattice of a token's size, is then out of RL's reach."""
+    without_mean: bool = False
+    """Whether the loss leaves out the mean over tokens of a candidate's error (ours). What is the same in every token
+    of a picture, its brightness, its cast and any lattice of a token's size, then gets no gradient."""
     normaliser_floor: PositiveFloat = 1e-5
     """Lower bound on the divisor, to avoid division by zero."""
     optimality: OptimalityConfig = OptimalityConfig()

@@ -36,6 +36,8 @@ Sizes = Annotated[tuple[int, int], AfterValidator(_ordered), AfterValidator(_odd
 Quality = Annotated[tuple[int, int], AfterValidator(_jpeg)]
 """Bounds of libjpeg's quality, inclusive."""
 Probability = Annotated[float, Field(ge=0, le=1)]
+Strengths = Annotated[tuple[Probability, Probability], AfterValidator(_ordered)]
+"""Bounds of a uniform draw for `at_strength`."""
 
 
 class KernelConfig(Config):
@@ -181,6 +183,8 @@ class DegradationConfig(Config):
 
     def at_strength(self, strength: float) -> "DegradationConfig":
         """Ours: 1 is this config, 0 only reduces the size; between, every range and chance shrinks in proportion."""
+        if strength == 1:
+            return self
         return self.model_copy(
             update={
                 "sharpen": self.sharpen.model_copy(update={"weight": self.sharpen.weight * strength}),

@@ -1,8 +1,8 @@
 """Config of the policy: weights, conditioning, LoRA, sampling."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from oars.config.base import Config, Precision
 
@@ -39,7 +39,16 @@ class GeneratorConfig(Config):
     pre_restoration: PreRestoration = "none"
     """Network that restores the LR before it conditions the editor; `none` resizes it alone (paper). The others are
     Real-ESRGAN's published x4 networks."""
+    show_lr: bool = False
+    """Show the editor the LR itself, resized, as a second picture: a network takes from a picture what it holds for
+    damage. Needs `pre_restoration`, and an editor of several pictures, as Qwen-Image-Edit-2509 is."""
     lora: LoraConfig = LoraConfig()
+
+    @model_validator(mode="after")
+    def _second_picture_is_another(self) -> Self:
+        if self.show_lr and self.pre_restoration == "none":
+            raise ValueError("show_lr: without pre_restoration the LR is the first picture already")
+        return self
 
 
 class SamplerConfig(Config):

@@ -10,7 +10,7 @@ from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StagesConfig
 from oars.config.base import Config
 from oars.config.cluster import ControlConfig, LearnerConfig, RolloutConfig
 from oars.config.compass import JudgeConfig, RewardClientConfig
-from oars.config.degradation import DegradationConfig, LowQualityConfig
+from oars.config.degradation import DegradationConfig, LowQualityConfig, Strengths
 from oars.config.generator import GeneratorConfig, SamplerConfig
 from oars.config.loading import read_config
 from oars.config.sizes import MIN_SIDE, generator_fault, judge_fault
@@ -36,6 +36,9 @@ class DataConfig(Config):
     """Number of them, drawn by the seed from the evaluation photos before the run."""
     degradation: DegradationConfig = DegradationConfig()
     """GT -> LR of the paired stages and of the evaluation."""
+    strength: Strengths = (1.0, 1.0)
+    """Each pair is degraded at a strength drawn from this interval: 1 is `degradation` as it stands, 0 a reduction
+    alone. The weaker ones leave inputs that a policy should keep to (ours)."""
     low_quality: LowQualityConfig = LowQualityConfig()
     """Inputs of the reference-free stage."""
 

@@ -1,8 +1,8 @@
 """Conditioning on the LR image: its VAE latents at the output size, and the text encoder's view of it.
 
 Both depend on the LR alone and are computed once a group. The LR is brought to the output size before it enters the
-editor (paper), by a resize or by a pre-restoring network. Text and picture go through the pipeline's own
-`encode_prompt`.
+editor (paper), by a resize, by a pre-restoring network, or by both, as two pictures (ours). Text and pictures go
+through the pipeline's own `encode_prompt`.
 """
 
 import numpy as np
@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from oars.alignment.messages import Conditioning
 from oars.config import GeneratorConfig
 from oars.generator.codec import Codec
-from oars.generator.families import family_of
-from oars.generator.pre_restoration import PreRestorer
+from oars.generator.families import check_pictures, family_of
+from oars.generator.pre_restoration import PreRestorer, resize
 
 
 class Conditioner:
-    """Computes `Conditioning` with the pipeline's text encoder and processor."""
+    """Computes `Conditioning` with the pipeline's text encoder and processor. Raises TooManyPictures, MissingNetwork
+    when made."""
 
     def __init__(self, pipeline: DiffusionPipeline, config: GeneratorConfig, codec: Codec) -> None:
         self._family = family_of(pipeline)
+        check_pictures(self._family, config)
         self._family.prepare(pipeline)
         self._pipeline = pipeline
         self._config = config
@@ -33,7 +35,10 @@ class Conditioner:
         """`lr` uint8 [h, w, 3]; output of height x width pixels, multiples of a token. `prompt` is the config's unless
         given."""
         grid = self._codec.grid(height, width)
-        picture = self._restorer.restore([lr], height, width)[0]
+        pictures = self._restorer.restore([lr], height, width)
+        if self._config.show_lr:
+            pictures.append(resize(lr, height, width))
         prompt = self._config.prompt if prompt is None else prompt
-        embeds = self._family.embed(self._pipeline, picture, prompt, self._config)
-        return Conditioning(embeds.float().cpu(), self._codec.encode(picture[None]).cpu()[0], grid)
+        embeds = self._family.embed(self._pipeline, pictures, prompt, self._config)
+        latents = self._codec.encode(np.stack(pictures)).cpu().flatten(0, 1)
+        return Conditioning(embeds.float().cpu(), latents, grid)

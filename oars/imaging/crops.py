@@ -81,7 +81,7 @@ def _training_pair(photos: Sequence[Photo], data: DataConfig, seed: int, index: 
     candidates = [random_window(photo, pixels, data.crop, rng) for _ in range(_TRAINING_CANDIDATES)]
     window = max(candidates, key=lambda candidate: texture(candidate.of(pixels)))
     degradation_seed = derive_seed("training_pair", seed, index, "degradation")
-    lr, gt = degraded_window(pixels, window, data.degradation, data.scale, degradation_seed)
+    lr, gt = degraded_window(pixels, window, drawn_degradation(data, degradation_seed), data.scale, degradation_seed)
     if rng.random() < 0.5:
         lr, gt = lr[:, ::-1], gt[:, ::-1]
     return Pair(f"{_window_id(photo, window)}#{index}", np.ascontiguousarray(lr), np.ascontiguousarray(gt))
@@ -168,6 +168,12 @@ def random_window(photo: Photo, pixels: Pixels, side: int, rng: np.random.Genera
     return Window(int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1)), side)
 
 
+def drawn_degradation(data: DataConfig, seed: int) -> DegradationConfig:
+    """`data.degradation` at a strength that follows from the seed."""
+    strength = np.random.default_rng(derive_seed("strength", seed)).uniform(*data.strength)
+    return data.degradation.at_strength(float(strength))
+
+
 def degraded_window(
     pixels: Pixels, window: Window, degradation: DegradationConfig, scale: int, seed: int
 ) -> tuple[Pixels, Pixels]:
@@ -216,7 +222,8 @@ def _textured_cells(photo: Photo, side: int, stride: int, seed: int) -> list[Win
 def _evaluation_pair(photo: Photo, window: Window, data: DataConfig, seed: int) -> Pair:
     image_id = _window_id(photo, window)
     degradation_seed = derive_seed("evaluation", seed, image_id)
-    lr, gt = degraded_window(photo_pixels(photo, False), window, data.degradation, data.scale, degradation_seed)
+    degradation = drawn_degradation(data, degradation_seed)
+    lr, gt = degraded_window(photo_pixels(photo, False), window, degradation, data.scale, degradation_seed)
     return Pair(image_id, np.ascontiguousarray(lr), np.ascontiguousarray(gt))
 
 

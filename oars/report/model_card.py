@@ -36,6 +36,8 @@ class ModelFacts:
     negative_prompt: str
     pre_restoration: str
     """Network that restores the photo before it conditions the editor; `none` without."""
+    show_lr: bool
+    """Whether the editor sees the photo itself, too, as its second picture."""
     text_image_area: int
     """Pixels of the picture that the text encoder sees."""
 

@@ -24,13 +24,19 @@ def check_run(config: RunConfig) -> Survey:
 
 
 def check_inputs(config: RunConfig) -> Survey:
-    """The generator, the photos and the metrics by name. Raises MissingModel, MissingNetwork, NoPhotos, NoMetric."""
+    """The generator, the photos and the metrics by name. Raises MissingModel, TooManyPictures, MissingNetwork,
+    NoPhotos, NoMetric."""
     if config.metrics:
         # Loading torch takes seconds, which a run without such metrics need not wait for.
         from oars.metrics.by_name import check_metrics
 
         check_metrics(config.metrics)
-    resolve_model(config.generator.path, "generator")
+    directory = resolve_model(config.generator.path, "generator")
+    if config.generator.show_lr:
+        # Loading diffusers takes seconds, which a run with one picture need not wait for.
+        from oars.generator.families import check_pictures, family_in
+
+        check_pictures(family_in(directory), config.generator)
     check_sft_weights(config)
     if config.generator.pre_restoration != "none":
         weight_files(config.generator.pre_restoration)

@@ -68,6 +68,7 @@ def _facts(run: Path, config: RunConfig, base: Path, adapter: PolicySnapshot, li
         cfg=config.sampler.inference_cfg,
         negative_prompt=config.sampler.negative_prompt,
         pre_restoration=config.generator.pre_restoration,
+        show_lr=config.generator.show_lr,
         text_image_area=config.generator.text_image_area,
     )
 

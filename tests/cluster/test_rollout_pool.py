@@ -83,7 +83,7 @@ def test_the_receipt_says_what_is_installed_and_the_adapter_matters(
 def test_shapes_and_what_the_sample_says(worker: Any, snapshot: PolicySnapshot, config: RunConfig) -> None:
     ray.get(worker.install.remote(snapshot))
     receipt, images, sample = ray.get(worker.sample.remote(rollout_request()))
-    tokens, channels = sample.conditioning.image_latents.shape
+    tokens, channels = sample.conditioning.shape
     assert images.shape == (K, SIDE, SIDE, 3) and images.dtype == np.uint8
     assert sample.x0.shape == (K, tokens, channels)
     assert sample.t.shape == (K, config.objective.timesteps)

@@ -44,16 +44,15 @@ def snapshot(config: RunConfig, version: int) -> PolicySnapshot:
     return policy.snapshot("ema", version)
 
 
-def configured(folder: Path, pre_restoration: str) -> RunConfig:
+def configured(folder: Path, **generator: object) -> RunConfig:
     config = tiny_config(folder / "base", runs=str(folder / "runs"), sampler=SAMPLER)
-    generator = config.generator.model_copy(update={"pre_restoration": pre_restoration})
-    return config.model_copy(update={"generator": generator})
+    return config.model_copy(update={"generator": config.generator.model_copy(update=generator)})
 
 
-def finished_run(folder: Path, pre_restoration: str) -> Path:
+def finished_run(folder: Path, **generator: object) -> Path:
     """Its directory, as the driver leaves it."""
     build_tiny(folder / "base")
-    config = configured(folder, pre_restoration)
+    config = configured(folder, **generator)
     directory, adapter = begin_run(config, "done"), snapshot(config, 7)
     add_delta(load_transformer(config.generator), adapter, config.generator.lora).save_pretrained(directory / "aligned")
     step = directory / "checkpoints" / "step_7"
@@ -68,7 +67,7 @@ def finished_run(folder: Path, pre_restoration: str) -> Path:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return finished_run(tmp_path_factory.mktemp("export"), "none")
+    return finished_run(tmp_path_factory.mktemp("export"))
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +98,12 @@ def test_plain_diffusers_draws_the_same_bytes(run: Path, exported: Path) -> None
     assert pictures[0].std() > 1
 
 
-def test_the_network_that_pre_restores_travels_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, out, lr = finished_run(tmp_path, "animevideov3"), tmp_path / "exported", picture(1, SIDE // 4)
+@pytest.mark.parametrize("show_lr", [False, True])
+def test_the_network_that_pre_restores_travels_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, show_lr: bool
+) -> None:
+    run = finished_run(tmp_path, pre_restoration="animevideov3", show_lr=show_lr)
+    out, lr = tmp_path / "exported", picture(1, SIDE // 4)
     export_run(run, out, None)
     assert "Real-ESRGAN animevideov3" in (out / "README.md").read_text()
     assert "Xintao Wang" in (out / "pre_restoration" / "NETWORK_LICENSE").read_text()

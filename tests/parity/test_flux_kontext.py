@@ -14,6 +14,7 @@ from oars.alignment.nft import nft_loss
 from oars.config import RunConfig
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
+from oars.generator.families import TooManyPictures
 from oars.generator.families import restore_flux_kontext as restore
 from oars.generator.merge import add_delta
 from oars.generator.miniature.tiny_flux import build_tiny_flux
@@ -43,10 +44,16 @@ def conditioning(config: RunConfig, pipeline: FluxKontextPipeline) -> Conditioni
     return Conditioner(pipeline, config.generator, Codec(pipeline.vae)).condition(picture(0, SIDE), SIDE, SIDE)
 
 
+def test_it_edits_one_picture(config: RunConfig, pipeline: FluxKontextPipeline) -> None:
+    shown = config.generator.model_copy(update={"pre_restoration": "animevideov3", "show_lr": True})
+    with pytest.raises(TooManyPictures, match=r"generator\.show_lr: FluxKontextPipeline edits one picture"):
+        Conditioner(pipeline, shown, Codec(pipeline.vae))
+
+
 def test_euler_equals_the_pipeline(
     config: RunConfig, pipeline: FluxKontextPipeline, conditioning: Conditioning
 ) -> None:
-    noise = seeded_noise((1, *conditioning.image_latents.shape), 7, "initial", 0)
+    noise = seeded_noise((1, *conditioning.shape), 7, "initial", 0)
     # The exported script: the pipeline as a user calls it.
     facts = {"scale": 1, "prompt": config.generator.prompt, "steps": STEPS, "cfg": 1.0, "pre_restoration": "none"}
     theirs = restore.restore(pipeline, Image.fromarray(picture(0, SIDE)), facts, latents=noise, output_type="latent")
@@ -66,7 +73,7 @@ def test_a_published_adapter_arrives(config: RunConfig, conditioning: Conditioni
     before, snapshot = policy.fingerprint("old"), fresh_snapshot(config, version=3, shift=0.05)
     assert policy.install(snapshot, "old") == len(snapshot.tensors) == 2 * (8 + 3)
     assert policy.digest("old") == snapshot.digest and policy.fingerprint("old") != before
-    x, t = seeded_noise((2, *conditioning.image_latents.shape), 2), torch.tensor([0.9, 0.3])
+    x, t = seeded_noise((2, *conditioning.shape), 2), torch.tensor([0.9, 0.3])
     with torch.no_grad():
         adapted, reference = (policy.velocity(x, t, [conditioning] * len(x), role) for role in ("old", None))
         merged = add_delta(load_transformer(config.generator), snapshot, config.generator.lora)
@@ -83,7 +90,7 @@ def test_one_step_of_the_optimiser_lowers_the_loss(config: RunConfig, conditioni
     parameters = list(policy.named_parameters("current").values())
     for parameter in parameters:
         parameter.requires_grad_(True)
-    shape = conditioning.image_latents.shape
+    shape = conditioning.shape
     x0, t = seeded_noise((4, *shape), "x0"), torch.tensor([0.2, 0.4, 0.6, 0.8])
     x_t = (1 - t).view(-1, 1, 1) * x0 + t.view(-1, 1, 1) * seeded_noise((4, *shape), "noise")
     with torch.no_grad():

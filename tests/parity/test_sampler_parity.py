@@ -12,10 +12,12 @@ from tiny import SIDE, picture
 
 from oars.alignment.messages import Conditioning
 from oars.config import GeneratorConfig
+from oars.config.generator import PreRestoration
 from oars.generator.codec import Codec
 from oars.generator.conditioning import Conditioner
 from oars.generator.miniature.tiny import build_tiny
 from oars.generator.policy import predict_velocity
+from oars.generator.pre_restoration import PreRestorer
 from oars.generator.sampler import Velocity, denoise, flow_times, guided
 from oars.seeds import seeded_noise
 
@@ -28,21 +30,24 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> QwenImageEditPlusPipel
     return QwenImageEditPlusPipeline.from_pretrained(directory)
 
 
-@pytest.mark.parametrize("cfg", [1.0, 4.0])
+@pytest.mark.parametrize(("cfg", "show_lr"), [(1.0, False), (4.0, False), (1.0, True)])
 def test_euler_equals_the_pipeline(
-    pipeline: QwenImageEditPlusPipeline, monkeypatch: pytest.MonkeyPatch, cfg: float
+    pipeline: QwenImageEditPlusPipeline, monkeypatch: pytest.MonkeyPatch, cfg: float, show_lr: bool
 ) -> None:
     # The pipeline fixes the condition's areas; the miniature's tokens are few, so they are set to ours.
     monkeypatch.setattr(edit_plus, "VAE_IMAGE_SIZE", SIDE * SIDE)
     monkeypatch.setattr(edit_plus, "CONDITION_IMAGE_SIZE", PROMPT_AREA)
-    config, codec = GeneratorConfig(text_image_area=PROMPT_AREA), Codec(pipeline.vae)
+    network: PreRestoration = "animevideov3" if show_lr else "none"
+    config = GeneratorConfig(text_image_area=PROMPT_AREA, pre_restoration=network, show_lr=show_lr)
+    codec = Codec(pipeline.vae)
     # Handed over at the output size, so that neither side resizes for the VAE.
     lr = picture(0, SIDE)
+    shown = [*PreRestorer(network).restore([lr], SIDE, SIDE), lr][: 1 + show_lr]
     conditioner = Conditioner(pipeline, config, codec)
     conditioning, away = (conditioner.condition(lr, SIDE, SIDE, prompt) for prompt in (None, " "))
-    noise = seeded_noise((1, *conditioning.image_latents.shape), 7, "initial", 0)
+    noise = seeded_noise((1, *conditioning.shape), 7, "initial", 0)
     theirs = pipeline(
-        image=[Image.fromarray(lr)],
+        image=[Image.fromarray(each) for each in shown],
         prompt=config.prompt,
         prompt_embeds=None,
         height=SIDE,

@@ -7,12 +7,18 @@ here (docs/how-to.md).
 import json
 from pathlib import Path
 
+from oars.config import GeneratorConfig
+from oars.errors import UserError
 from oars.generator.families.flux_kontext import FLUX_KONTEXT
 from oars.generator.families.protocol import Family
 from oars.generator.families.qwen_edit_plus import QWEN_EDIT_PLUS
 from oars.model_files import PIPELINE_INDEX
 
 FAMILIES: tuple[Family, ...] = (QWEN_EDIT_PLUS, FLUX_KONTEXT)
+
+
+class TooManyPictures(UserError, ValueError):
+    """`generator.show_lr` for an editor of one picture."""
 
 
 def family_in(directory: Path) -> Family:
@@ -28,3 +34,9 @@ def family_of(part: object) -> Family:
         for family in FAMILIES
         if isinstance(part, family.pipeline_class | family.transformer_class | family.vae_class)
     )
+
+
+def check_pictures(family: Family, config: GeneratorConfig) -> None:
+    """Raises TooManyPictures."""
+    if config.show_lr and family.most_pictures < 2:
+        raise TooManyPictures(f"generator.show_lr: {family.pipeline_class.__name__} edits one picture")

@@ -29,13 +29,14 @@ class FluxKontext:
     vae_class = AutoencoderKL
     encoders = ("text_encoder", "text_encoder_2")
     restore_script = Path(__file__).with_name("restore_flux_kontext.py")
+    most_pictures = 1
     comfyui_prefix = "transformer."  # its layers have other names and fused q, k, v there; this prefix asks for the map
 
     def prepare(self, pipeline: FluxKontextPipeline) -> None:
         pipeline.text_encoder_2.to(pipeline.text_encoder.device)
 
     def embed(
-        self, pipeline: FluxKontextPipeline, picture: NDArray[np.uint8], prompt: str, config: GeneratorConfig
+        self, pipeline: FluxKontextPipeline, pictures: list[NDArray[np.uint8]], prompt: str, config: GeneratorConfig
     ) -> Tensor:
         hidden, pooled, _ = pipeline.encode_prompt(prompt=prompt, prompt_2=None, device=pipeline.text_encoder.device)
         return torch.cat([hidden[0], nn.functional.pad(pooled, (0, hidden.shape[-1] - pooled.shape[-1]))])

@@ -35,15 +35,19 @@ class Family(Protocol):
         """Plain diffusers code that an export carries."""
 
     @property
+    def most_pictures(self) -> int:
+        """How many pictures the pipeline takes for one edit, as its model was trained."""
+
+    @property
     def comfyui_prefix(self) -> str:
         """What stands before a layer's name of diffusers' in the LoRA keys that ComfyUI maps for this model."""
 
     def prepare(self, pipeline: Any) -> None:
         """Whatever the pipeline's text encoders need once they lie where they will run."""
 
-    def embed(self, pipeline: Any, picture: NDArray[np.uint8], prompt: str, config: GeneratorConfig) -> Tensor:
-        """[L, D]: prompt and picture uint8 [H, W, 3] as the transformer is conditioned on them. Its layout is the
-        family's own; `inputs` reads it."""
+    def embed(self, pipeline: Any, pictures: list[NDArray[np.uint8]], prompt: str, config: GeneratorConfig) -> Tensor:
+        """[L, D]: prompt and pictures, uint8 [H, W, 3] each, as the transformer is conditioned on them. Its layout is
+        the family's own; `inputs` reads it."""
 
     def embedding_shape(self, transformer: Any) -> tuple[int, int]:
         """A short [L, D] that `inputs` can read."""

@@ -27,19 +27,24 @@ class QwenEditPlus:
     vae_class = AutoencoderKLQwenImage
     encoders = ("text_encoder",)
     restore_script = Path(__file__).with_name("restore_qwen_edit_plus.py")
+    most_pictures = 3
     comfyui_prefix = "diffusion_model."
 
     def prepare(self, pipeline: QwenImageEditPlusPipeline) -> None:
         mark_picture_tokens(pipeline.text_encoder)
 
     def embed(
-        self, pipeline: QwenImageEditPlusPipeline, picture: NDArray[np.uint8], prompt: str, config: GeneratorConfig
+        self,
+        pipeline: QwenImageEditPlusPipeline,
+        pictures: list[NDArray[np.uint8]],
+        prompt: str,
+        config: GeneratorConfig,
     ) -> Tensor:
-        """The hidden states of the prompt with the picture, which is shown at `text_image_area`."""
-        height, width = picture.shape[:2]
+        """The hidden states of the prompt with the pictures, which are shown at `text_image_area`."""
+        height, width = pictures[0].shape[:2]
         text_width, text_height = calculate_dimensions(config.text_image_area, width / height)
-        view = pipeline.image_processor.resize(Image.fromarray(picture), text_height, text_width)
-        embeds, _ = pipeline.encode_prompt(prompt=prompt, image=[view], device=pipeline.text_encoder.device)
+        views = [pipeline.image_processor.resize(Image.fromarray(each), text_height, text_width) for each in pictures]
+        embeds, _ = pipeline.encode_prompt(prompt=prompt, image=views, device=pipeline.text_encoder.device)
         hidden: Tensor = embeds[0]
         return hidden
 
@@ -52,7 +57,7 @@ class QwenEditPlus:
         return {
             "encoder_hidden_states": prompt,
             "encoder_hidden_states_mask": None,
-            "img_shapes": [[grid, grid]] * len(x_t),
+            "img_shapes": [[grid] * (1 + conditioning[0].pictures)] * len(x_t),
         }
 
     def downsampling(self, vae: AutoencoderKLQwenImage) -> int:

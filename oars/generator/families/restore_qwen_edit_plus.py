@@ -1,7 +1,7 @@
 """Restore a photo with an exported model in plain diffusers: `python restore.py PHOTO OUT.png`.
 
 An export carries this file. It needs torch, diffusers, transformers and Pillow, and reads the `oars.json` beside it:
-prompts, scale, steps, guidance, and the area of the picture that the text encoder sees. Where the
+prompts, scale, steps, guidance, and the area of the pictures that the text encoder sees. Where the
 model was trained on photos that a network had restored before, the folder `pre_restoration` holds that network.
 """
 
@@ -35,7 +35,7 @@ def restore(pipeline: QwenImageEditPlusPipeline, photo: Image.Image, facts: dict
     edit_plus.VAE_IMAGE_SIZE = width * height
     edit_plus.CONDITION_IMAGE_SIZE = facts["text_image_area"]
     return pipeline(
-        image=[_condition(photo, facts).resize((width, height), Image.Resampling.BICUBIC)],
+        image=[each.resize((width, height), Image.Resampling.BICUBIC) for each in _pictures(photo, facts)],
         prompt=facts["prompt"],
         width=width,
         height=height,
@@ -53,14 +53,15 @@ def _mark_picture_tokens(encoder: Any, args: tuple[Any, ...], kwargs: dict[str, 
     return args, kwargs
 
 
-def _condition(photo: Image.Image, facts: dict[str, Any]) -> Image.Image:
+def _pictures(photo: Image.Image, facts: dict[str, Any]) -> list[Image.Image]:
     """What the editor sees, at any size."""
     photo = photo.convert("RGB")
     if facts["pre_restoration"] == "none":
-        return photo
+        return [photo]
     from pre_restoration import pre_restored  # the folder beside this file
 
-    return Image.fromarray(pre_restored(np.asarray(photo)))
+    restored = Image.fromarray(pre_restored(np.asarray(photo)))
+    return [restored, photo] if facts["show_lr"] else [restored]
 
 
 if __name__ == "__main__":

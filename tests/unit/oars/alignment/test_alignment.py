@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from oars.alignment.old_policy import old_is_current, old_policy_eta
 from oars.alignment.optimality import is_degenerate, optimalities, signal
-from oars.alignment.training_points import training_point, training_times, with_shared_mean
+from oars.alignment.training_points import training_point, training_times
 from oars.config import ObjectiveConfig
 from oars.config.alignment import GroupFilterConfig, OldPolicyConfig, OptimalityConfig, Spread
 from oars.seeds import derive_seed, seeded_noise
@@ -163,12 +163,3 @@ def test_candidates_may_share_the_noise_of_their_training_points() -> None:
     first, second = (training_point(x0, at, 5, k, 2, shared) for k in (0, 1))
     assert torch.equal(first, second)
     assert not torch.equal(first, training_point(x0, at, 5, 0, 3, shared))
-
-
-def test_a_shared_mean_takes_what_all_tokens_of_a_candidate_have_in_common() -> None:
-    x0 = seeded_noise((3, 16, 4), "candidates")
-    shared = with_shared_mean(x0)
-    torch.testing.assert_close(shared.mean(1), x0.mean((0, 1)).expand(3, 4))
-    torch.testing.assert_close(shared - shared.mean(1, keepdim=True), x0 - x0.mean(1, keepdim=True))
-    cast = torch.tensor([1.0, 2.0, 3.0]).view(3, 1, 1)
-    torch.testing.assert_close(with_shared_mean(x0 + cast), shared + 2.0)

@@ -59,6 +59,18 @@ def test_normalised_by_time_it_is_the_flow_matching_loss_weighted_by_time() -> N
     torch.testing.assert_close(parts.total, config.clip_max * t * flow_matching)
 
 
+@pytest.mark.parametrize("r", [0.0, 0.3, 1.0])
+def test_without_the_mean_what_all_tokens_share_gets_no_gradient(r: float) -> None:
+    """Whatever the candidates' means, and however they go with the reward."""
+    config = ObjectiveConfig(without_mean=True, normaliser="time", kl_weight=0.0)
+    x0, t = torch.randn(3, 4, 2), torch.tensor([0.2, 0.6, 0.9])
+    v_theta = torch.randn(3, 4, 2, requires_grad=True)
+    loss = nft_loss(v_theta, torch.randn(3, 4, 2), None, torch.randn(3, 4, 2), x0, t, torch.full((3,), r), config)
+    loss.total.sum().backward()
+    assert v_theta.grad is not None and v_theta.grad.abs().max() > 1e-3
+    torch.testing.assert_close(v_theta.grad.mean(1), torch.zeros(3, 2), atol=1e-6, rtol=0)
+
+
 def test_the_normaliser_has_a_floor() -> None:
     zeros = torch.zeros(SHAPE)
     parts = nft_loss(zeros, zeros, None, zeros, zeros, torch.full((3,), 0.5), torch.ones(3), ObjectiveConfig())

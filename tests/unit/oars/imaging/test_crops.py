@@ -45,6 +45,17 @@ def test_lr_and_gt_are_aligned() -> None:
     assert matches[1] > 0.9 and matches[1] > max(matches[0], matches[2])
 
 
+def test_a_weaker_degradation_leaves_more_of_the_photo() -> None:
+    """Mean error of the LRs against the GT's own reduction, at fixed strengths and at those drawn between them."""
+
+    def error(strength: tuple[float, float]) -> float:
+        data = DATA.model_copy(update={"strength": strength})
+        drawn = [training_pair(PHOTOS, data, 3, index) for index in range(12)]
+        return float(np.mean([np.abs(gt_of(p).reshape(16, 4, 16, 4, 3).mean((1, 3)) - p.lr).mean() for p in drawn]))
+
+    assert error((0, 0)) < error((0, 1)) < error((1, 1))
+
+
 def test_evaluation_uses_every_evaluation_photo_and_no_training_photo() -> None:
     pairs = evaluation_pairs(DATA, 0)
     assert len(pairs) == 12
