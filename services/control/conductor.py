@@ -3,16 +3,15 @@
     admit -> rl_group (sample, score, filter) -> hold -> [sweep] -> lease -> rl_step (train, publish) -> admit ...
 
 What a group and a step do stands in `services/align.py`; here stands when they do it. Groups live as tasks of one
-TaskGroup that awaits them all, and go on while the learner trains. Invariants: groups are admitted one by one, in the
-order of their inputs; every admitted group leaves exactly once, dropped by `drops.py` or trained by the checkpoint that
-holds its step; a batch that was leased to a step is trained by that step; a version is published after every optimiser
-step, before anything else is trained. `begin` and `_restore` go on where the ledger says that an earlier driver
-stopped.
+TaskGroup that awaits them all, and go on while the learner trains (`intake.py`). Invariants: every admitted group
+leaves exactly once, dropped by `drops.py` or trained by the checkpoint that holds its step; a batch that was leased to
+a step is trained by that step; a version is published after every optimiser step, before anything else is trained.
+`begin` and `stage` go on where the ledger says that an earlier driver stopped.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from learner.errors import NonFiniteGradient
 from learner.report import StepReport
@@ -22,15 +21,13 @@ from oars.alignment.stage import Stage
 from oars.config import RunConfig
 from oars.config.alignment import RLStageConfig
 from services.control.admission import Admission, staleness
-from services.control.batches import restored
-from services.control.circuit_breaker import BreakerState
 from services.control.drops import Drops
 from services.control.experience import ExperienceBuffer, ScoredGroup
 from services.control.group_runner import Dropped, GroupRunner, RLGroup
+from services.control.intake import TICK_S, Intake, set_within
 from services.control.observer import RunObserver
 from services.control.policy_store import PolicyStore
 from services.control.protocols import BadSample, Learner, Rollouts, SampleStore, Source
-from services.control.source import AdmittedGroup
 from services.control.stage_run import StageRun
 from services.control.watch import Watch
 from services.run.checkpoints import Checkpoints
@@ -38,8 +35,6 @@ from services.run.ledger import Ledger
 from services.run.stopping import StopRequest
 from services.run.watchdog import Watchdog
 
-# How often an idle conductor looks whether a pause of the circuit breaker is over.
-_TICK_S = 1.0
 _LAG_EVERY_S = 0.5
 
 
@@ -66,9 +61,10 @@ class Conductor:
         """Without a watch there are no alarms."""
         self.config, self._watch = config, watch
         self._ledger, self._observer, self._watchdog, self._stop = ledger, observer, watchdog, stop
-        self._checkpoints, self._source, self._rollouts, self._learner = checkpoints, source, rollouts, learner
+        self._checkpoints, self._rollouts, self._learner = checkpoints, rollouts, learner
         self._policies, self._samples, self._groups, self._now = policies, samples, groups, now
         self._drops = Drops(ledger, observer, samples)
+        self._intake = Intake(ledger, observer, source, policies, samples, groups, self._drops, now)
 
     @property
     def steps(self) -> int:
@@ -101,81 +97,14 @@ class Conductor:
             rule, buffer = Admission(bound, config.groups), ExperienceBuffer(config.groups, bound)
             begun = (ledger.steps(stage.name), ledger.admitted(stage.name))
             running = StageRun(stage, config, rl_group, tasks, rule, buffer, *begun)
-            await self._restore(running)
-            watching = [tasks.create_task(self._watch_clocks()), tasks.create_task(self._admit(running))]
+            await self._intake.restore(running)
+            admitting = self._intake.admit(running, lambda: self._over)
+            watching = [tasks.create_task(self._watch_clocks()), tasks.create_task(admitting)]
             yield running
             if running.look and not self._stop.requested:
                 await running.look
             for task in [*watching, *running.lives, *([running.look] if running.look else [])]:
                 task.cancel()
-
-    # Admission and the life of groups
-
-    async def _admit(self, running: StageRun) -> None:
-        """The only place that admits; runs as long as the stage."""
-        name = running.stage.name
-        while True:
-            while self._may_admit(running):
-                group = await self._source.group(running.stage, running.admitted, self._ledger.next_ordinal())
-                version, image = self._policies.current.version, group.pair.image_id
-                self._ledger.admit(group.group_id, group.ordinal, name, running.admitted, image, group.seed, version)
-                running.admitted += 1
-                running.in_flight += 1
-                self._start(running, group, attempts=0)
-            self._observer.admitted(running.in_flight, self._groups.concurrency.limit)
-            await _set_within(running.room, _TICK_S)
-
-    def _may_admit(self, running: StageRun) -> bool:
-        """One more: the rule has room, COMPASS keeps up, and nothing has paused or stopped the run."""
-        now = self._now()
-        return (
-            running.rule.capacity(running.in_flight, running.config.steps - running.step) > 0
-            and self._groups.room(len(running.lives), now) >= 1
-            and self._groups.breaker.tick(now) is not BreakerState.OPEN
-            and not self._over
-        )
-
-    def _start(self, running: StageRun, group: AdmittedGroup, attempts: int) -> None:
-        life = running.tasks.create_task(self._live(running, group, attempts))
-        running.lives.add(life)
-        life.add_done_callback(running.lives.discard)
-
-    async def _live(self, running: StageRun, group: AdmittedGroup, attempts: int) -> None:
-        self._arrive(running, group.group_id, await self._groups.live(group, attempts, running.rl_group))
-        running.room.set()
-
-    def _arrive(self, running: StageRun, group_id: str, end: ScoredGroup | Dropped) -> None:
-        if isinstance(end, ScoredGroup):
-            running.buffer.hold(end)
-            running.changed.set()
-        else:
-            self._drops.group(running, group_id, end)
-
-    async def _restore(self, running: StageRun) -> None:
-        """Take over an earlier driver's groups in flight: finished ones come from disk, pending ones get a new
-        attempt."""
-        ledger, name = self._ledger, running.stage.name
-        pending, finished, begun = ledger.pending(name), ledger.held(name), ledger.unfinished_step(name)
-        running.in_flight = len(pending) + len(finished) + (len(begun.groups) if begun else 0)
-        if begun:
-            batch = await restored(begun.groups, self._samples)
-            running.leased = [] if batch.lost else batch.groups
-            if batch.lost:
-                line = next(iter(batch.lost.values()))
-                lost = [group.group_id for group in begun.groups]
-                self._drops.batch(running, begun.step, lost, Dropped(DropReason.LOST, line))
-        held = await restored(finished, self._samples)
-        for group_id, line in held.lost.items():
-            self._drops.group(running, group_id, Dropped(DropReason.LOST, line))
-        for group in held.groups:
-            self._arrive(running, group.group_id, self._groups.filtered(group))
-        for waiting in pending:
-            admitted = await self._source.group(running.stage, waiting.input, waiting.ordinal)
-            self._start(running, admitted, waiting.attempts)
-        if running.in_flight:
-            self._observer.restored(name, len(held.groups), len(running.leased), len(pending))
-
-    # Batches and steps
 
     async def next_batch(self, running: StageRun) -> list[ScoredGroup]:
         """Wait for a whole batch and lease it to the next step; empty once the stage has all its steps, or when a stop
@@ -191,7 +120,7 @@ class Conductor:
                 if batch := self._full_batch(running):
                     self._ledger.leased(self.steps + 1, running.stage.name, self._staleness(batch))
                     return batch
-                await _set_within(running.changed, _TICK_S)
+                await set_within(running.changed, TICK_S)
         return []
 
     def _full_batch(self, running: StageRun) -> list[ScoredGroup]:
@@ -289,12 +218,3 @@ class Conductor:
             await asyncio.sleep(_LAG_EVERY_S)
             now = self._now()
             self._observer.waits(max(0.0, now - expected), self._groups.unanswered(now))
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
-    """Wait until the event is set, at most so long; leaves it clear."""
-    # Not asyncio.wait_for: in Python 3.11 it swallows a cancellation that comes together with the event.
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    event.clear()
