@@ -13,6 +13,7 @@ from oars.deployment import DEFAULT_PROFILE, deploy_path
 from oars.files import check_writable, remove_partial
 from oars.memory import readable_bytes
 from oars.names import printable
+from services.cli.options import Runs
 
 if TYPE_CHECKING:
     from services.results.enlargement_tasks import Task
@@ -24,42 +25,50 @@ Weights = Literal["aligned", "base"]
 _INTERRUPTED = 130
 """Exit code of a command that Ctrl-C ended, as shells have it."""
 
+Photos = Annotated[
+    list[Path], typer.Argument(help="Photos and folders of photos; any size, any common format.", show_default=False)
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="File for one photo, else folder. Default: beside it, with _x4 in the name."),
+]
+Scale = Annotated[
+    float | None, typer.Option(min=1.0, max=64.0, help="Enlargement, such as 1.5, 2 or 8. Default: the model's.")
+]
+Run = Annotated[str | None, typer.Option(help="Draw with this run's generator and settings.")]
+Profile = Annotated[
+    Path | None, typer.Option(help="Run profile for generator and sampler. Default: the run's own, or tiny.")
+]
+WhichWeights = Annotated[
+    Weights,
+    typer.Option(
+        help="`aligned`: the run's; without a run, the base plus the LoRA that it comes with, if any. `base`: the base "
+        "alone."
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Seed of the initial noise.")]
+Candidates = Annotated[int, typer.Option(min=1, max=64, help="Draw so many and keep the one that COMPASS prefers.")]
+WhichColour = Annotated[
+    Colour, typer.Option(help="How the photo's colours are kept: its low frequencies, or StableSR's two ways.")
+]
+WhichFormat = Annotated[
+    Format,
+    typer.Option("--format", help="Format, unless --out names a file; jpg has white for what is transparent."),
+]
+
 
 def upscale(
-    photos: Annotated[
-        list[Path],
-        typer.Argument(help="Photos and folders of photos; any size, any common format.", show_default=False),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="File for one photo, else folder. Default: beside it, with _x4 in the name."),
-    ] = None,
-    scale: Annotated[
-        float | None, typer.Option(min=1.0, max=64.0, help="Enlargement, such as 1.5, 2 or 8. Default: the model's.")
-    ] = None,
-    run: Annotated[str | None, typer.Option(help="Draw with this run's generator and settings.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the run directories.")] = Path("runs"),
-    profile: Annotated[
-        Path | None, typer.Option(help="Run profile for generator and sampler. Default: the run's own, or tiny.")
-    ] = None,
-    weights: Annotated[
-        Weights,
-        typer.Option(
-            help="`aligned`: the run's; without a run, the base plus the LoRA that it comes with, if any. `base`: the "
-            "base alone."
-        ),
-    ] = "aligned",
-    seed: Annotated[int, typer.Option(help="Seed of the initial noise.")] = 0,
-    candidates: Annotated[
-        int, typer.Option(min=1, max=64, help="Draw so many and keep the one that COMPASS prefers.")
-    ] = 1,
-    colour: Annotated[
-        Colour, typer.Option(help="How the photo's colours are kept: its low frequencies, or StableSR's two ways.")
-    ] = "low_pass",
-    format_: Annotated[
-        Format,
-        typer.Option("--format", help="Format, unless --out names a file; jpg has white for what is transparent."),
-    ] = "png",
+    photos: Photos,
+    out: Out = None,
+    scale: Scale = None,
+    run: Run = None,
+    runs: Runs = Path("runs"),
+    profile: Profile = None,
+    weights: WhichWeights = "aligned",
+    seed: Seed = 0,
+    candidates: Candidates = 1,
+    colour: WhichColour = "low_pass",
+    format_: WhichFormat = "png",
 ) -> None:
     """Enlarge photos tile by tile, keeping colours, transparency, colour profile and EXIF.
 
@@ -71,11 +80,11 @@ def upscale(
     directory, aligned = _aligned_run(run, runs) if run else (None, None)
     config = _config(directory, profile)
     transformer = _transformer(config, aligned, weights)
-    # diffusers: after what can be refused without it
     from services.results.enlargement_tasks import enlargement_tasks, photos_left_out
-    from services.results.enlargements import Settings
 
     tasks, folder = enlargement_tasks(photos, out, scale or config.data.scale, format_)
+    from services.results.enlargements import Settings  # diffusers: after what can be refused without it
+
     settings = Settings(
         generator=config.generator.path,
         weights_digest=_digest(config, transformer),
