@@ -51,13 +51,16 @@ T = TypeVar("T")
 
 
 def restore(config: RunConfig, weights: Path | None, pairs: list[Pair]) -> Iterator[Pixels]:
-    """Sample one output a pair with `sampler.inference_steps`; the noise depends on the run's seed and the image.
+    """Sample one output a pair with `sampler.inference_steps`, `sampler.batch` at once; the noise depends on the run's
+    seed and the image. Pairs are of one size.
 
     `weights` is a transformer directory; None is the base.
     """
     upscaler = _upscaler(config, weights)
-    for pair in pairs:
-        yield upscaler.sample(pair.lr, config.data.scale, _noise(config, pair))
+    for at in range(0, len(pairs), config.sampler.batch):
+        some = pairs[at : at + config.sampler.batch]
+        noises = [_noise(config, pair) for pair in some]
+        yield from upscaler.sample_batch([pair.lr for pair in some], config.data.scale, noises)
 
 
 def upscale(config: RunConfig, weights: Path | None, pairs: list[Pair]) -> Iterator[Pixels]:
