@@ -6,6 +6,7 @@ refuses a directory that differs from its manifest, or a manifest that differs f
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,16 @@ class DamagedCheckpoint(BadCheckpoint):
     """A checkpoint that is not what was written. An older one may do."""
 
 
-def write_manifest(directory: Path, state: dict[str, Any]) -> None:
-    """Seal `directory`: `state` plus every file's size and digest. Nothing may be written there afterwards."""
-    files = {str(f.relative_to(directory)): [f.stat().st_size, sha256(f)] for f in _files(directory)}
-    content = {**state, "files": files}
+def digests(directory: Path, rank: int = 0, world: int = 1) -> dict[str, list[int | str]]:
+    """Size and SHA-256 of the files in `directory` that fall to one of `world` readers, who read about as much each."""
+    sizes = {file: file.stat().st_size for file in _files(directory)}
+    own = sorted(sizes, key=lambda file: -sizes[file])[rank::world]
+    return {str(file.relative_to(directory)): [sizes[file], sha256(file)] for file in own}
+
+
+def write_manifest(directory: Path, state: dict[str, Any], files: Mapping[str, list[int | str]]) -> None:
+    """Seal `directory`: `state` plus the `digests` of every file. Nothing may be written there afterwards."""
+    content = {**state, "files": dict(sorted(files.items()))}
     (directory / MANIFEST).write_text(json.dumps({**content, "digest": _digest(content)}, indent=1))
 
 

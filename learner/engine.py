@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import deepspeed
 import deepspeed.comm as distributed
@@ -23,6 +23,8 @@ from learner.compat.deepspeed import use_gloo
 from learner.errors import NonFiniteGradient
 from oars.config import LearnerConfig, OptimiserConfig
 from oars.generator.parts import named_parts
+
+T = TypeVar("T")
 
 _TAG = "engine"
 # Elements that ZeRO holds beside a rank's share, less than DeepSpeed's own: 0.4 GB for reduction in float32, and little
@@ -47,6 +49,13 @@ def join(rank: int, world: int, address: str) -> None:
 
 def barrier() -> None:
     distributed.barrier()
+
+
+def gathered(own: dict[str, T]) -> dict[str, T]:
+    """The entries of all ranks together. Collective."""
+    parts: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(parts, own)
+    return {name: value for part in parts for name, value in part.items()}
 
 
 class Engine:

@@ -58,7 +58,7 @@ class RankProcess:
 
     def save(self, path: Path, meta: dict[str, Any]) -> None:
         """A checkpoint directory, whole or not at all; `meta` (JSON) is handed back by `load`."""
-        from learner.engine import barrier
+        from learner.engine import barrier, gathered
 
         if self._rank == 0:
             begin_directory(path)
@@ -67,8 +67,9 @@ class RankProcess:
         state = self._phase.save(aside)
         torch.save(random_state(), aside / f"rng_{self._rank}.pt")
         barrier()
+        files = gathered(checkpoint.digests(aside, self._rank, self._world))
         if self._rank == 0:
-            checkpoint.write_manifest(aside, {**self._shape, "state": state, "meta": meta})
+            checkpoint.write_manifest(aside, {**self._shape, "state": state, "meta": meta}, files)
             publish_directory(path)
         barrier()
 

@@ -26,7 +26,7 @@ def a_checkpoint(folder: Path) -> None:
     path = folder / "step_4"
     aside = begin_directory(path)
     torch.save(torch.ones(16_000), aside / "state.pt")
-    checkpoint.write_manifest(aside, {"phase": "rl"})
+    checkpoint.write_manifest(aside, {"phase": "rl"}, checkpoint.digests(aside))
     publish_directory(path)
     checkpoint.verify(path)
 

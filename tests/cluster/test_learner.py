@@ -10,6 +10,7 @@ import ray
 import torch
 from tiny import pairs, rollout_request, tiny_config
 
+from learner import checkpoint
 from learner.checkpoint import BadCheckpoint
 from learner.group import LearnerGroup
 from learner.rank import Fenced, LearnerRank
@@ -175,7 +176,9 @@ def test_two_ranks_agree_with_one(
         torch.testing.assert_close(tensor, theirs[name], atol=1e-5, rtol=1e-4)
 
 
-def test_one_rank_ships_the_adapter_for_all(generator: Path, ray_cluster: None) -> None:
+def test_one_rank_ships_the_adapter_and_all_read_what_they_saved(
+    generator: Path, ray_cluster: None, tmp_path: Path
+) -> None:
     config = tiny_config(generator, learner={"ranks": 2})
     kind = ray.remote(concurrency_groups={"health": 1})(LearnerRank).options(num_cpus=0)
     ranks = [kind.remote(config, None, rank, 2) for rank in range(2)]
@@ -190,6 +193,10 @@ def test_one_rank_ships_the_adapter_for_all(generator: Path, ray_cluster: None) 
     assert isinstance(first, PolicySnapshot) and other is None
     first, other = of_each("snapshot", "ema", 0)
     assert isinstance(first, PolicySnapshot) and other is None
+    of_each("save", tmp_path / "step_0", {})
+    sealed = checkpoint.verify(tmp_path / "step_0")["files"]
+    written = {str(f.relative_to(tmp_path / "step_0")) for f in (tmp_path / "step_0").rglob("*") if f.is_file()}
+    assert {*sealed, checkpoint.MANIFEST} == written
     for rank in ranks:
         ray.kill(rank)
 

@@ -58,7 +58,8 @@ def finished_run(folder: Path, **generator: object) -> Path:
     step = directory / "checkpoints" / "step_7"
     step.mkdir(parents=True)
     save_adapters(step, {"ema": adapter})
-    checkpoint.write_manifest(step, {"phase": "rl", "state": {"version": 7, "digests": {"ema": adapter.digest}}})
+    state = {"version": 7, "digests": {"ema": adapter.digest}}
+    checkpoint.write_manifest(step, {"phase": "rl", "state": state}, checkpoint.digests(step))
     write_summary(
         Summary(run_id="done", name="n", status="succeeded", started_at="", warnings=["look twice"]), directory
     )

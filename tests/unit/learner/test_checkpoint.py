@@ -14,7 +14,7 @@ def write(path: Path, content: str) -> None:
     (aside / "engine").mkdir()
     (aside / "engine" / "state.pt").write_text(content)
     (aside / "adapters.safetensors").write_text("adapters")
-    checkpoint.write_manifest(aside, {"phase": "rl", "state": {"steps": 3}})
+    checkpoint.write_manifest(aside, {"phase": "rl", "state": {"steps": 3}}, checkpoint.digests(aside))
     publish_directory(path)
 
 
@@ -24,6 +24,16 @@ def test_what_was_written_is_handed_back(tmp_path: Path) -> None:
     assert manifest == read_manifest(tmp_path / "step_3")
     assert (manifest["phase"], manifest["state"]) == ("rl", {"steps": 3})
     assert [entry.name for entry in tmp_path.iterdir()] == ["step_3"]
+
+
+@pytest.mark.parametrize("world", [2, 3, 5])
+def test_ranks_share_the_reading_of_what_they_wrote(tmp_path: Path, world: int) -> None:
+    for name, size in {"a": 4, "b": 40, "c": 39, "d": 5}.items():
+        (tmp_path / name).write_bytes(b"x" * size)
+    parts = [checkpoint.digests(tmp_path, rank, world) for rank in range(world)]
+    together = {name: entry for part in parts for name, entry in part.items()}
+    assert together == checkpoint.digests(tmp_path) and sum(map(len, parts)) == 4
+    assert max(sum(int(size) for size, _ in part.values()) for part in parts) < 50, "no rank reads both large files"
 
 
 def test_writing_again_replaces_the_whole_directory(tmp_path: Path) -> None:
