@@ -1,4 +1,5 @@
-"""Trains the miniature's base transformer by flow matching: from a pre-restored picture to one in some style near it.
+"""Trains the miniature's base transformer by flow matching: from the LR and what a network made of it to a picture in
+some style near them.
 
 The targets are clean (`pool.styled`): a flow model of this size that is asked for the photo's own texture paints
 coloured speckle instead. The weights follow a moving average.
@@ -71,10 +72,9 @@ def train_base(
 
 
 def encode_pictures(pictures: Pictures, codec: Codec) -> tuple[Tensor, Tensor]:
-    """Latents of the targets and of the condition pictures: both float32 [B, N, C], where the VAE is."""
-    latents = codec.encode(np.concatenate(pictures))
-    target, condition = latents.chunk(2)
-    return target, condition
+    """Latents of the targets, float32 [B, N, C], and of both condition pictures, [B, 2 N, C], where the VAE is."""
+    target, *conditions = codec.encode(np.concatenate(pictures)).chunk(len(pictures))
+    return target, torch.cat(conditions, dim=1)
 
 
 def _backward(

@@ -14,13 +14,14 @@ from diffusers import AutoencoderKLQwenImage, QwenImageEditPlusPipeline
 
 from oars.config import GeneratorConfig
 from oars.files import write_directory
-from oars.generator.conditioning import Conditioner
+from oars.generator.families import family_of
 from oars.generator.miniature.base import train_base
 from oars.generator.miniature.crops import CropSource, to_signed
+from oars.generator.miniature.decoder import refine_decoder
 from oars.generator.miniature.pipeline import assemble, build_transformer
 from oars.generator.miniature.pool import SHARPNESS, Pictures, make_pool, read_pool
 from oars.generator.miniature.recipe import DECODER_STEPS, BaseTraining
-from oars.generator.miniature.vae import SkeletonCodec, build_vae, refine_decoder, train_vae
+from oars.generator.miniature.vae import SkeletonCodec, build_vae, train_vae
 from oars.generator.policy import load_pipeline
 from oars.generator.pre_restoration import PreRestorer
 from oars.imaging.perturbations import sharpened, to_pixels
@@ -42,7 +43,10 @@ _PROMPTS = 64
 def miniature_config(path: Path | None = None) -> GeneratorConfig:
     """How the miniature in `path` is conditioned; None: the embedded one."""
     return GeneratorConfig(
-        path=str(path) if path else "miniature", text_image_area=TEXT_IMAGE_AREA, pre_restoration="x4plus"
+        path=str(path) if path else "miniature",
+        text_image_area=TEXT_IMAGE_AREA,
+        pre_restoration="x4plus",
+        show_lr=True,
     )
 
 
@@ -75,7 +79,7 @@ def build_base(
 ) -> None:
     """Train the pipeline's transformer in place, on a CUDA device where there is one; its other parts stay."""
     codec = SkeletonCodec(pipeline.vae)
-    prompt_bank = _prompt_bank(pipeline, codec, pool)
+    prompt_bank = _prompt_bank(pipeline, pool)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     pipeline.transformer.float().requires_grad_(True).train()
     for part in (pipeline.vae, pipeline.transformer):
@@ -130,11 +134,13 @@ def _styled_crops(source: CropSource, seed: int, step: int) -> torch.Tensor:
     return to_signed(torch.from_numpy(np.stack(styled)))
 
 
-def _prompt_bank(pipeline: QwenImageEditPlusPipeline, codec: SkeletonCodec, pool: Pictures) -> torch.Tensor:
+@torch.no_grad()
+def _prompt_bank(pipeline: QwenImageEditPlusPipeline, pool: Pictures) -> torch.Tensor:
     """The text encoder's answers for some condition pictures, [M, L, D]."""
-    conditioner = Conditioner(pipeline, GeneratorConfig(text_image_area=TEXT_IMAGE_AREA), codec)
-    height, width = pool[1].shape[1:3]
-    return torch.stack([conditioner.condition(picture, height, width).prompt_embeds for picture in pool[1][:_PROMPTS]])
+    family, config = family_of(pipeline), miniature_config()
+    family.prepare(pipeline)
+    shown = zip(pool.restored[:_PROMPTS], pool.lr[:_PROMPTS], strict=True)
+    return torch.stack([family.embed(pipeline, list(pictures), config.prompt, config).float() for pictures in shown])
 
 
 def _publish(pipeline: QwenImageEditPlusPipeline, out: Path) -> Path:

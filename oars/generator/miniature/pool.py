@@ -7,25 +7,37 @@ written whole and never changes: a build that was killed goes on with the next o
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oars.config import DataConfig
-from oars.config.degradation import DegradationConfig
 from oars.files import write_whole
-from oars.generator.pre_restoration import PreRestorer
+from oars.generator.pre_restoration import PreRestorer, resize
 from oars.imaging.crops import training_pair
 from oars.imaging.perturbations import blurred, sharpened, to_pixels
 from oars.imaging.photo import Photo
 from oars.seeds import derive_seed
 
 Pixels = NDArray[np.uint8]
-Pictures = tuple[Pixels, Pixels]
-"""GTs, or targets, and pre-restored LRs, both uint8 [B, SIDE, SIDE, 3]."""
+
+
+class Pictures(NamedTuple):
+    """uint8 [B, SIDE, SIDE, 3] each; [SIDE, SIDE, 3] of one pair."""
+
+    target: Pixels
+    """The GT, or in a training step the target."""
+    restored: Pixels
+    """The LR, pre-restored."""
+    lr: Pixels
+    """The LR, resized."""
+
 
 SIDE, SCALE = 96, 4
 SHARD = 64
+_DATA = DataConfig(scale=SCALE, crop=SIDE, strength=(0.0, 1.0))
+"""Any strength from a mere reduction to the published degradation."""
 SHARPNESS = (-0.3, 0.6)
 """Amount of an unsharp mask of sigma 1 px."""
 COARSE = 2.0
@@ -53,17 +65,21 @@ def make_pool(
 def read_pool(directory: Path, shards: int) -> Pictures:
     """All pairs of the first `shards` shards."""
     loaded = [np.load(_path(directory, shard)) for shard in range(shards)]
-    gts, restored = (np.concatenate([shard[name] for shard in loaded]) for name in ("gt", "restored"))
-    return gts, restored
+    gts, restored, lrs = (np.concatenate([shard[name] for shard in loaded]) for name in ("gt", "restored", "lr"))
+    return Pictures(gts, restored, np.stack([resize(lr, *gts.shape[1:3]) for lr in lrs]))
 
 
 def pooled_pictures(pool: Pictures, batch: int, seed: int, steps: range) -> Iterator[Pictures]:
-    """Targets and pre-restored pictures of each step: pairs drawn anew, turned and mirrored at random, each target in a
-    style of its own. Follows from (seed, step) alone."""
+    """The pictures of each step: drawn anew, turned and mirrored at random, each target in a style of its own. Follows
+    from (seed, step) alone."""
     for step in steps:
         rng = np.random.default_rng(derive_seed("pooled", seed, step))
-        pairs = [_turned(pool, int(rng.integers(len(pool[0]))), rng) for _ in range(batch)]
-        yield np.stack([styled(gt, restored, rng) for gt, restored in pairs]), np.stack([pair[1] for pair in pairs])
+        pairs = [_turned(pool, int(rng.integers(len(pool.lr))), rng) for _ in range(batch)]
+        yield Pictures(
+            np.stack([styled(pair.target, pair.restored, rng) for pair in pairs]),
+            np.stack([pair.restored for pair in pairs]),
+            np.stack([pair.lr for pair in pairs]),
+        )
 
 
 def styled(gt: Pixels, restored: Pixels, rng: np.random.Generator) -> Pixels:
@@ -78,28 +94,21 @@ def styled(gt: Pixels, restored: Pixels, rng: np.random.Generator) -> Pixels:
     return to_pixels(sharpened(image, 1.0, sharpness) + np.float32(corrected) * coarse)
 
 
-def _pairs(photos: Sequence[Photo], restorer: PreRestorer, indices: range, seed: int) -> Pictures:
-    pairs = [training_pair(photos, _data(seed, index), seed, index) for index in indices]
-    restored = restorer.restore([pair.lr for pair in pairs], SIDE, SIDE)
-    return np.stack([pair.gt for pair in pairs if pair.gt is not None]), np.stack(restored)
-
-
-def _data(seed: int, index: int) -> DataConfig:
-    """Any strength from a mere reduction to the published degradation."""
-    strength = float(np.random.default_rng(derive_seed("strength", seed, index)).uniform())
-    return DataConfig(scale=SCALE, crop=SIDE, degradation=DegradationConfig().at_strength(strength))
+def _pairs(photos: Sequence[Photo], restorer: PreRestorer, indices: range, seed: int) -> dict[str, Pixels]:
+    """GTs, the LRs at their own size, and what the network makes of them."""
+    pairs = [training_pair(photos, _DATA, seed, index) for index in indices]
+    lrs, gts = [pair.lr for pair in pairs], [pair.gt for pair in pairs if pair.gt is not None]
+    return {"gt": np.stack(gts), "lr": np.stack(lrs), "restored": np.stack(restorer.restore(lrs, SIDE, SIDE))}
 
 
 def _turned(pool: Pictures, index: int, rng: np.random.Generator) -> Pictures:
     turns, flip = int(rng.integers(4)), int(rng.choice([1, -1]))
-    gt, restored = (np.rot90(pictures[index][:, ::flip], turns) for pictures in pool)
-    return gt, restored
+    return Pictures(*(np.rot90(pictures[index][:, ::flip], turns) for pictures in pool))
 
 
-def _save(pairs: Pictures, path: Path) -> None:
-    gt, restored = pairs
+def _save(pairs: dict[str, Pixels], path: Path) -> None:
     with path.open("wb") as file:
-        np.savez(file, gt=gt, restored=restored)
+        np.savez(file, gt=pairs["gt"], lr=pairs["lr"], restored=pairs["restored"])
 
 
 def _path(directory: Path, shard: int) -> Path:

@@ -5,7 +5,7 @@ network without its two output norms is a chain of convolutions, an overcomplete
 well-behaved to train. That skeleton is trained first, on the class's own weights. It is then made exact in the full
 network: one spare channel carries a large constant, so that the RMS norm before each output convolution becomes a
 fixed scale and SiLU acts near zero, where it is linear. The residual branches stay silent: training the whole network
-costs a hundred times as much a step. The skeleton's decoder is then trained on alone (`refine_decoder`).
+costs a hundred times as much a step. The decoder is then trained on alone (`decoder.py`).
 
 Latents are rotated so that a unit of latent error is a unit of pixel error, and share one scale: the flow transformer
 then weighs errors as pixels do, instead of spending itself on the faintest high frequencies.
@@ -13,7 +13,6 @@ then weighs errors as pixels do, instead of spending itself on the faintest high
 
 import math
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from diffusers import AutoencoderKLQwenImage
@@ -29,7 +28,6 @@ Z_DIM = 48
 LINEAR_RANGE = 0.004
 LOG_VARIANCE = -12.0
 PEAK_LR = 2e-3
-REFINED_LR = 1.5e-3
 
 Progress = Callable[[int, int, float], None]
 """(step, steps, loss)"""
@@ -73,82 +71,34 @@ def train_vae(
     """Train in place. `crops(step)` gives float32 [B, 3, H, W] in [-1, 1]; `progress(step, steps, loss)`."""
     optimiser = torch.optim.AdamW(vae.parameters(), lr=PEAK_LR, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_LR, steps, pct_start=0.1)
-    _minimise(partial(reconstruct_skeleton, vae), crops, steps, optimiser, schedule, progress)
+
+    def loss_of(pixels: Tensor) -> Tensor:
+        return F.mse_loss(reconstruct_skeleton(vae, pixels), pixels)
+
+    minimise(loss_of, crops, steps, optimiser, schedule, progress)
     sample = crops(steps)
     make_heads_linear(vae, sample)
     whiten_to_pixels(vae, sample)
 
 
-def refine_decoder(
-    vae: AutoencoderKLQwenImage,
-    crops: Callable[[int], Tensor],
-    steps: int,
-    progress: Progress,
-) -> None:
-    """Train the decoder alone, in place, on the latents that the encoder gives: what learnt these latents stays valid.
-
-    Trained together with the encoder it is left three dB short of what it can make of them: stripes of two and four
-    pixels, which upsampling by repetition makes badly, are learnt last, and what is missing there rings around every
-    edge. Arguments as for `train_vae`.
-    """
-    head = _linear_head(vae)
-    layers = [vae.post_quant_conv, vae.decoder.conv_in, *_decoder_layers(vae), head]
-    parameters = [parameter for layer in layers for parameter in layer.parameters()]
-    optimiser = torch.optim.Adam(parameters, REFINED_LR, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, REFINED_LR, steps, pct_start=0.06)
-    codec = SkeletonCodec(vae)
-    for parameter in parameters:
-        parameter.requires_grad_(True)
-
-    def rebuilt(pixels: Tensor) -> Tensor:
-        with torch.no_grad():
-            latents = codec.posterior_mean(pixels)
-        return _plain(head, _without_spare(_decoder_features(vae, vae.post_quant_conv(latents)[:, :, 0])))
-
-    _minimise(rebuilt, crops, steps, optimiser, schedule, progress)
-    _restore_head(vae, head, crops(steps))
-
-
-def _minimise(
-    rebuilt: Callable[[Tensor], Tensor],
+def minimise(
+    loss_of: Callable[[Tensor], Tensor],
     crops: Callable[[int], Tensor],
     steps: int,
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
     progress: Progress,
 ) -> None:
-    """Bring `rebuilt(pixels)` nearer to the pixels of each step's crops, by the optimiser's parameters."""
+    """Lower `loss_of(pixels)` of each step's crops, by the optimiser's parameters."""
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     for step in range(steps):
-        pixels = crops(step)
-        loss = F.mse_loss(rebuilt(pixels), pixels)
+        loss = loss_of(crops(step))
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 0.5)
         optimiser.step()
         schedule.step()
         progress(step + 1, steps, loss.item())
-
-
-def _linear_head(vae: AutoencoderKLQwenImage) -> nn.Conv2d:
-    """What the decoder's norm, SiLU and output convolution do to its features near zero."""
-    out = vae.decoder.conv_out
-    head = nn.Conv2d(out.in_channels, out.out_channels, 3, padding=1)
-    assert head.bias is not None
-    with torch.no_grad():
-        head.weight.copy_(out.weight[:, :, -1] / _absorbed(vae))
-        head.bias.copy_(out.bias)
-    return head
-
-
-@torch.no_grad()
-def _restore_head(vae: AutoencoderKLQwenImage, head: nn.Conv2d, pixels: Tensor) -> None:
-    """Put a trained `_linear_head` back behind norm and SiLU, the constant as large as its features ask for."""
-    out, producer = vae.decoder.conv_out, _decoder_layers(vae)[-1]
-    out.weight[:, :, -1] = head.weight
-    out.bias.copy_(head.bias)
-    latents = vae.post_quant_conv(encode_mean(vae, pixels).unsqueeze(2))[:, :, 0]
-    _absorb_norm(out, producer, _decoder_features(vae, latents))
 
 
 def encode_mean(vae: AutoencoderKLQwenImage, pixels: Tensor) -> Tensor:
@@ -160,34 +110,34 @@ def decode_unclamped(vae: AutoencoderKLQwenImage, latents: Tensor) -> Tensor:
     return vae.decoder(vae.post_quant_conv(latents.unsqueeze(2)))[:, :, 0]
 
 
-def _plain(conv: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
+def plain(conv: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
     weight = conv.weight[:, :, -1] if conv.weight.ndim == 5 else conv.weight
     return F.conv2d(x, weight, conv.bias, padding=weight.shape[-1] // 2)
 
 
 def _encoder_features(vae: AutoencoderKLQwenImage, x: Tensor) -> Tensor:
     """Input of the encoder's output norm when every residual branch is silent."""
-    x = _plain(vae.encoder.conv_in, x)
+    x = plain(vae.encoder.conv_in, x)
     for block in vae.encoder.down_blocks:
         if isinstance(block, QwenImageResample):
             x = block.resample(x)
         elif isinstance(block.conv_shortcut, nn.Conv3d):
-            x = _plain(block.conv_shortcut, x)
+            x = plain(block.conv_shortcut, x)
     return x
 
 
-def _decoder_features(vae: AutoencoderKLQwenImage, latents: Tensor) -> Tensor:
-    x = _plain(vae.decoder.conv_in, latents)
+def decoder_features(vae: AutoencoderKLQwenImage, latents: Tensor) -> Tensor:
+    x = plain(vae.decoder.conv_in, latents)
     for block in vae.decoder.up_blocks:
         for resnet in block.resnets:
             if isinstance(resnet.conv_shortcut, nn.Conv3d):
-                x = _plain(resnet.conv_shortcut, x)
+                x = plain(resnet.conv_shortcut, x)
         for upsampler in block.upsamplers or []:
             x = upsampler.resample(x)
     return x
 
 
-def _decoder_layers(vae: AutoencoderKLQwenImage) -> list[nn.Conv2d | nn.Conv3d]:
+def decoder_layers(vae: AutoencoderKLQwenImage) -> list[nn.Conv2d | nn.Conv3d]:
     """Layers of the decoder's skeleton between its input and its output convolution, in their order."""
     layers: list[nn.Conv2d | nn.Conv3d] = []
     for block in vae.decoder.up_blocks:
@@ -196,7 +146,7 @@ def _decoder_layers(vae: AutoencoderKLQwenImage) -> list[nn.Conv2d | nn.Conv3d]:
     return layers
 
 
-def _without_spare(features: Tensor) -> Tensor:
+def without_spare(features: Tensor) -> Tensor:
     return torch.cat([features[:, :-1], torch.zeros_like(features[:, -1:])], dim=1)
 
 
@@ -212,8 +162,8 @@ class SkeletonCodec(Codec):
 
 def reconstruct_skeleton(vae: AutoencoderKLQwenImage, pixels: Tensor) -> Tensor:
     """Output of the full network once its heads are linear, without its silent branches; float32 [B, 3, H, W]."""
-    latents = _plain(vae.encoder.conv_out, _without_spare(_encoder_features(vae, pixels)))[:, : vae.config.z_dim]
-    return _plain(vae.decoder.conv_out, _without_spare(_decoder_features(vae, latents)))
+    latents = plain(vae.encoder.conv_out, without_spare(_encoder_features(vae, pixels)))[:, : vae.config.z_dim]
+    return plain(vae.decoder.conv_out, without_spare(decoder_features(vae, latents)))
 
 
 @torch.no_grad()
@@ -221,24 +171,24 @@ def make_heads_linear(vae: AutoencoderKLQwenImage, pixels: Tensor) -> None:
     """Let the full network compute what the skeleton computed, to within SiLU's curvature near zero."""
     z = vae.config.z_dim
     encoder_features = _encoder_features(vae, pixels)
-    latents = _plain(vae.encoder.conv_out, _without_spare(encoder_features))[:, :z]
-    decoder_features = _decoder_features(vae, latents)
+    latents = plain(vae.encoder.conv_out, without_spare(encoder_features))[:, :z]
+    made = decoder_features(vae, latents)
     last_shortcut = vae.encoder.down_blocks[-1].conv_shortcut
     last_upsample = vae.decoder.up_blocks[-2].upsamplers[0].resample[1]
-    _absorb_norm(vae.encoder.conv_out, last_shortcut, encoder_features)
-    _absorb_norm(vae.decoder.conv_out, last_upsample, decoder_features)
+    absorb_norm(vae.encoder.conv_out, last_shortcut, encoder_features)
+    absorb_norm(vae.decoder.conv_out, last_upsample, made)
     vae.encoder.conv_out.weight[z:] = 0
     vae.encoder.conv_out.bias[z:] = LOG_VARIANCE
 
 
-def _absorbed(vae: AutoencoderKLQwenImage) -> float:
-    """The factor that `_absorb_norm` put into the decoder's output convolution."""
-    producer = _decoder_layers(vae)[-1]
+def absorbed(vae: AutoencoderKLQwenImage) -> float:
+    """The factor that `absorb_norm` put into the decoder's output convolution."""
+    producer = decoder_layers(vae)[-1]
     assert producer.bias is not None
     return 2 * float(producer.bias[-1]) / math.sqrt(producer.out_channels)
 
 
-def _absorb_norm(head: nn.Conv3d, producer: nn.Conv2d | nn.Conv3d, features: Tensor) -> None:
+def absorb_norm(head: nn.Conv3d, producer: nn.Conv2d | nn.Conv3d, features: Tensor) -> None:
     """norm(h)_i = h_i sqrt(C) / |h| with |h| held at the constant; silu(u) = u / 2 near zero."""
     channels = features.shape[1]
     constant = features[:, :-1].square().mean().sqrt().item() * math.sqrt(channels) / LINEAR_RANGE

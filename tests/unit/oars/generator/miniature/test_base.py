@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
+from diffusers import AutoencoderKLQwenImage, QwenImageEditPlusPipeline, QwenImageTransformer2DModel
 
 from oars.generator.miniature.base import _backward, train_base
+from oars.generator.miniature.build import build_base
 from oars.generator.miniature.pipeline import build_transformer
 from oars.generator.miniature.pool import Pictures
 from oars.generator.miniature.recipe import BaseTraining
 from oars.generator.miniature.text_encoder import HIDDEN
+from oars.generator.miniature.tiny import build_tiny
 from oars.generator.miniature.vae import SkeletonCodec, build_vae
 
 pytestmark = pytest.mark.unit
@@ -23,8 +25,7 @@ SHORT = BaseTraining(steps=4, batch=2, warmup=2, checkpoint_every=3)
 
 @pytest.fixture(scope="module")
 def pool() -> Pictures:
-    gt, restored = np.random.default_rng(0).integers(0, 256, (2, 5, 64, 64, 3), np.uint8)
-    return gt, restored
+    return Pictures(*np.random.default_rng(0).integers(0, 256, (3, 5, 64, 64, 3), np.uint8))
 
 
 @pytest.fixture
@@ -61,6 +62,15 @@ def test_a_resumed_training_ends_as_an_unbroken_one(
         assert torch.equal(weight, resumed.state_dict()[name]), name
 
 
+def test_a_pipeline_s_transformer_is_trained_in_place(pool: Pictures, tmp_path: Path) -> None:
+    """With what its own text encoder says of both condition pictures."""
+    pipeline = QwenImageEditPlusPipeline.from_pretrained(build_tiny(tmp_path / "tiny"))
+    before = {name: weight.clone() for name, weight in pipeline.transformer.state_dict().items()}
+    build_base(pipeline, pool, tmp_path, lambda *_: None, replace(SHORT, steps=2))
+    after = pipeline.transformer.state_dict()
+    assert any(not torch.equal(weight, after[name]) for name, weight in before.items())
+
+
 class DrawnElsewhere:
     """Stands for a generator of a device that this machine lacks: draws have to name the generator's device."""
 
@@ -82,6 +92,6 @@ def test_a_step_stays_on_the_device_of_the_weights(
     monkeypatch.setattr("oars.generator.policy.computing_in", lambda *_: nullcontext())
     codec, transformer = SkeletonCodec(vae), build_transformer(vae, seed=0, layers=1, heads=2, head_dim=32)
     vae.to("meta"), transformer.to("meta")
-    pictures = (np.zeros((2, 64, 64, 3), np.uint8),) * 2
+    pictures = Pictures(*np.zeros((3, 2, 64, 64, 3), np.uint8))
     assert _backward(transformer, codec, torch.empty(2, 3, HIDDEN, device="meta"), pictures, 0, 0).is_meta
     assert all(p.grad is None or p.grad.is_meta for p in transformer.parameters())

@@ -44,14 +44,19 @@ def test_a_build_goes_on_with_the_next_shard(
 
 @pytest.fixture
 def pairs() -> pool.Pictures:
-    gt, restored = np.random.default_rng(0).integers(0, 256, (2, 5, 64, 64, 3), np.uint8)
-    return gt, restored
+    return pool.Pictures(*np.random.default_rng(0).integers(0, 256, (3, 5, 64, 64, 3), np.uint8))
 
 
 def test_a_later_start_sees_what_those_steps_see(pairs: pool.Pictures) -> None:
     whole, late = (list(pool.pooled_pictures(pairs, 2, 0, range(start, 5))) for start in (0, 3))
     assert all(np.array_equal(a, b) for a, b in zip(whole[3], late[0], strict=True))
     assert not np.array_equal(whole[2][0], whole[3][0])
+
+
+def test_all_pictures_of_a_pair_are_turned_alike(pairs: pool.Pictures) -> None:
+    """Of a pool whose LRs are its pre-restored pictures inverted."""
+    for seen in pool.pooled_pictures(pairs._replace(lr=255 - pairs.restored), 4, 0, range(5)):
+        assert np.array_equal(seen.lr, 255 - seen.restored)
 
 
 def test_a_target_takes_the_truth_s_colour_and_not_its_texture() -> None:
