@@ -60,7 +60,9 @@ def restore(config: RunConfig, weights: Path | None, pairs: list[Pair]) -> Itera
     for at in range(0, len(pairs), config.sampler.batch):
         some = pairs[at : at + config.sampler.batch]
         noises = [_noise(config, pair) for pair in some]
-        yield from upscaler.sample_batch([pair.lr for pair in some], config.data.scale, noises)
+        # Ray sends values into a generator of its own; a list behind `yield from` takes none.
+        for picture in upscaler.sample_batch([pair.lr for pair in some], config.data.scale, noises):  # noqa: UP028
+            yield picture
 
 
 def upscale(config: RunConfig, weights: Path | None, pairs: list[Pair]) -> Iterator[Pixels]:
