@@ -56,8 +56,8 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     profile = load_profile(deploy_path("profiles/tiny.yaml"), [f"data.photos={given.photos}"])
-    degradation = profile.data.degradation.at_strength(given.strength)
-    profile = profile.model_copy(update={"data": profile.data.model_copy(update={"degradation": degradation})})
+    data = profile.data.model_copy(update={"strength": (given.strength, given.strength)})
+    profile = profile.model_copy(update={"data": data})
     names, table = measured(profile, given.count)
     candidates = profile.rollout.candidates
     details: dict[str, Any] = {"strength": given.strength, "groups": given.count}

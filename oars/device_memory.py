@@ -90,7 +90,7 @@ def _worker(config: RunConfig, sizes: Sizes) -> Need:
             "text encoder": _HALF * sizes.text_encoder / 1e9,
             "VAE": _FULL * sizes.vae / 1e9,
             "adapter": _FULL * sizes.lora / 1e9,
-            "activations": max(_DECODED, at_once * _DENOISED) * _area(config),
+            "activations": max(_DECODED * _area(config), at_once * _DENOISED * _sequence(config)),
         },
         config.rollout.resources.num_gpus,
         config.rollout.workers,
@@ -178,7 +178,12 @@ def _buckets(stage: int) -> float:
 
 def _points(config: RunConfig, micro_batch: int) -> float:
     point = _POINT if config.learner.gradient_checkpointing else _POINT_WHOLE
-    return micro_batch * point * _area(config)
+    return micro_batch * point * _sequence(config)
+
+
+def _sequence(config: RunConfig) -> float:
+    """Tokens of a pass, over those of 512 x 512 with one picture to edit."""
+    return _area(config) * (1 + config.generator.pictures) / 2
 
 
 def _area(config: RunConfig) -> float:

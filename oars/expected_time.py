@@ -1,7 +1,8 @@
 """Seconds that a run is expected to take on GPUs, from what one H100 needed. Pure.
 
 Measured with random full-size weights at 512 x 512 (docs/results/full-size.md) and taken to grow with the
-transformer's parameters and the area; a device that roles share is taken to be shared in time, too. Ours.
+transformer's parameters, the area and the pictures that the editor sees; a device that roles share is taken to be
+shared in time, too. Ours.
 """
 
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ def expected(config: RunConfig, sizes: Sizes) -> list[Expected]:
     """By stage, the evaluation last; empty for a run without GPUs, whose speed was not measured."""
     if not (config.rollout.resources.num_gpus and config.learner.resources.num_gpus):
         return []
-    size = sizes.transformer / _PARAMETERS * (config.data.crop / _SIDE) ** 2
+    size = _size(config, sizes, config.data.crop)
     cold, found = config.stages.cold_start, []
     if cold.weights is None and cold.steps:
         crops = -(-cold.batch // config.learner.ranks)
@@ -41,6 +42,11 @@ def expected(config: RunConfig, sizes: Sizes) -> list[Expected]:
         if stage.steps:
             found.append(Expected(name, stage.steps * _step(config, stage, size)))
     return [*found, Expected("held-out evaluation", _evaluation(config, sizes))]
+
+
+def _size(config: RunConfig, sizes: Sizes, side: int) -> float:
+    """Work of a pass, over that which was measured, with one picture to edit."""
+    return sizes.transformer / _PARAMETERS * (side / _SIDE) ** 2 * (1 + config.generator.pictures) / 2
 
 
 def _step(config: RunConfig, stage: RLStageConfig, size: float) -> float:
@@ -61,7 +67,7 @@ def _step(config: RunConfig, stage: RLStageConfig, size: float) -> float:
 
 
 def _evaluation(config: RunConfig, sizes: Sizes) -> float:
-    """One GPU, one crop after the other."""
-    sampler, size = config.sampler, sizes.transformer / _PARAMETERS * (config.data.evaluation_crop / _SIDE) ** 2
+    """On one GPU."""
+    sampler, size = config.sampler, _size(config, sizes, config.data.evaluation_crop)
     passes = (_MODELS - 1) * (1 + (sampler.inference_cfg > 1)) + 1 + (sampler.base_cfg > 1)
     return config.data.evaluation_crops * sampler.inference_steps * passes * _PASS * size

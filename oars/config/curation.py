@@ -11,7 +11,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, StringCo
 
 from oars.config.base import Config
 from oars.config.cluster import ResourcesConfig
-from oars.config.degradation import DegradationConfig
+from oars.config.degradation import DegradationConfig, Strengths
 from oars.config.generator import GeneratorConfig, SamplerConfig
 from oars.config.loading import read_config
 from oars.config.sizes import generator_token
@@ -39,7 +39,7 @@ class SyntheticConfig(Config):
     """Sources as in `data.photos`; those that are not installed are left out."""
     counts: CountsConfig = CountsConfig()
     """Number of inputs."""
-    strength: tuple[float, float] = (1.0, 1.0)
+    strength: Strengths = (1.0, 1.0)
     """Bounds of a uniform draw. 1 is the published Real-ESRGAN degradation, 0 only reduces the size; in between every
     range shrinks in proportion (ours)."""
     degradation: DegradationConfig = DegradationConfig()
@@ -190,9 +190,6 @@ class CurationConfig(Config):
                 token := generator_token(enhancer.generator.path)
             ):
                 raise ValueError(f"crop: {self.crop} is no multiple of {token}, which enhancer {enhancer.name!r} needs")
-        low, high = self.synthetic.strength
-        if not 0 <= low <= high <= 1:
-            raise ValueError("synthetic.strength: expected 0 <= low <= high <= 1")
         return self
 
 

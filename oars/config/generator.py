@@ -44,6 +44,11 @@ class GeneratorConfig(Config):
     damage. Needs `pre_restoration`, and an editor of several pictures, as Qwen-Image-Edit-2509 is."""
     lora: LoraConfig = LoraConfig()
 
+    @property
+    def pictures(self) -> int:
+        """That the editor sees."""
+        return 1 + self.show_lr
+
     @model_validator(mode="after")
     def _second_picture_is_another(self) -> Self:
         if self.show_lr and self.pre_restoration == "none":

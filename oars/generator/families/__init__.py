@@ -38,5 +38,5 @@ def family_of(part: object) -> Family:
 
 def check_pictures(family: Family, config: GeneratorConfig) -> None:
     """Raises TooManyPictures."""
-    if config.show_lr and family.most_pictures < 2:
+    if config.pictures > family.most_pictures:
         raise TooManyPictures(f"generator.show_lr: {family.pipeline_class.__name__} edits one picture")

@@ -69,3 +69,9 @@ def test_a_rank_more_or_a_higher_stage_never_takes_more(ranks: int, stage: int, 
 
     assert total(ranks + 1, stage) <= total(ranks, stage)
     assert stage == 3 or total(ranks, stage + 1) <= total(ranks, stage)
+
+
+def test_a_second_picture_is_half_as_many_tokens_more() -> None:
+    shown = ("generator.pre_restoration=x4plus", "generator.show_lr=true")
+    one, two = of("one-gpu")["learner, RL"].parts, of("one-gpu", *shown)["learner, RL"].parts
+    assert two["activations"] == pytest.approx(1.5 * one["activations"])

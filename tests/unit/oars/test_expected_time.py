@@ -33,5 +33,10 @@ def test_roles_that_share_a_device_wait_for_each_other() -> None:
     assert shared > of("one-gpu", "rollout.resources.num_gpus=1", "learner.resources.num_gpus=1")["NR-RL"]
 
 
+def test_a_second_picture_costs_half_as_much_again() -> None:
+    shown = of("one-gpu", "generator.pre_restoration=x4plus", "generator.show_lr=true")
+    assert shown["cold start"] == pytest.approx(1.5 * of("one-gpu")["cold start"])
+
+
 def test_nothing_is_said_without_gpus() -> None:
     assert of("tiny") == {}

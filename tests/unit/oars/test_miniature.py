@@ -1,10 +1,14 @@
-"""What a config's `path` may name."""
+"""What a config's `path` may name, and that shipped configs show the embedded generator what it was trained on."""
 
 import json
 from pathlib import Path
 
 import pytest
 
+from oars.config import GeneratorConfig, load_profile
+from oars.config.curation import GeneratorEnhancerConfig, load_curation
+from oars.deployment import deploy_path
+from oars.generator.miniature.build import miniature_config
 from oars.miniature import (
     MANIFEST,
     MINIATURE,
@@ -43,3 +47,24 @@ def test_files_are_verified_by_a_manifest_that_can_be_read(tmp_path: Path) -> No
         (tmp_path / MANIFEST).write_text(content)
         with pytest.raises(MissingModel, match=rf"{MANIFEST}: "):
             verify_files(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["laptop", "shipped"])
+def test_curation_conditions_the_embedded_generator_as_it_was_trained(name: str) -> None:
+    enhancers = load_curation(deploy_path(f"compass/{name}.yaml")).enhancers
+    found = [e.generator for e in enhancers if isinstance(e, GeneratorEnhancerConfig)]
+    assert len(found) == 3 and all(how_shown(generator) == how_shown(miniature_config()) for generator in found)
+
+
+def test_the_tiny_profile_conditions_the_embedded_generator_as_it_was_trained() -> None:
+    assert how_shown(load_profile(deploy_path("profiles/tiny.yaml")).generator) == how_shown(miniature_config())
+
+
+def how_shown(generator: GeneratorConfig) -> tuple[str, str, int, str, bool]:
+    return (
+        generator.path,
+        generator.prompt,
+        generator.text_image_area,
+        generator.pre_restoration,
+        generator.show_lr,
+    )
