@@ -24,8 +24,11 @@ def build(
     decoder_steps: Annotated[
         int, typer.Option(help="Steps of the VAE's decoder alone; 0 leaves that of --start.")
     ] = DECODER_STEPS,
+    style_head: Annotated[
+        bool, typer.Option(help="Set the head that reads styles off the noise in the base of --start, too.")
+    ] = False,
     steps: Annotated[int, typer.Option(help="Steps of the generator's base; 0 leaves that of --start.")] = _BASE.steps,
-    batch: Annotated[int, typer.Option(help="Crops a step.")] = _BASE.batch,
+    batch: Annotated[int, typer.Option(help="Samples a step: half as many crops, each in two styles.")] = _BASE.batch,
     shards: Annotated[int, typer.Option(help="Pairs that the base is trained on, in shards of 64.")] = _BASE.shards,
     lr: Annotated[float, typer.Option(help="Peak learning rate of the base.")] = _BASE.lr,
     warmup: Annotated[int, typer.Option(help="Warm-up steps up to the peak rate.")] = _BASE.warmup,
@@ -66,6 +69,7 @@ def build(
             train_photos(photos),
             start,
             decoder_steps,
+            style_head,
         )
     build_judge(out, work / "judge", seed)
     manifest = write_manifest(out)

@@ -3,6 +3,7 @@
 Everything is written under `work` first; the finished pipeline goes to `out`, in bfloat16, in one rename.
 """
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -10,24 +11,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKLQwenImage, QwenImageEditPlusPipeline
+from diffusers import AutoencoderKLQwenImage, QwenImageEditPlusPipeline, QwenImageTransformer2DModel
+from torch import Tensor
 
+from oars.alignment.messages import Conditioning
 from oars.config import GeneratorConfig
 from oars.files import write_directory
+from oars.generator.codec import Codec
 from oars.generator.families import family_of
-from oars.generator.miniature.base import train_base
+from oars.generator.miniature.base import encode_pictures, train_base
 from oars.generator.miniature.crops import CropSource, to_signed
 from oars.generator.miniature.decoder import refine_decoder
 from oars.generator.miniature.pipeline import assemble, build_transformer
-from oars.generator.miniature.pool import SHARPNESS, Pictures, make_pool, read_pool
+from oars.generator.miniature.pool import Pictures, make_pool, read_pool
 from oars.generator.miniature.recipe import DECODER_STEPS, BaseTraining
+from oars.generator.miniature.style_head import set_style_head
+from oars.generator.miniature.styles import SHARPNESS
 from oars.generator.miniature.vae import SkeletonCodec, build_vae, train_vae
 from oars.generator.policy import load_pipeline
 from oars.generator.pre_restoration import PreRestorer
 from oars.imaging.perturbations import sharpened, to_pixels
 from oars.imaging.photo import Photo
 from oars.imaging.photos import NoPhotos, find_photos
-from oars.seeds import derive_seed
+from oars.seeds import derive_seed, seeded_noise
 
 Progress = Callable[[str, int, int, float], None]
 """(phase, step, steps, loss)"""
@@ -38,6 +44,7 @@ TEXT_IMAGE_AREA = 64 * 64
 VAE_STEPS = 1500
 _VAE_CROP, _VAE_BATCH = 64, 16
 _PROMPTS = 64
+_HEAD_SAMPLES = 24
 
 
 def miniature_config(path: Path | None = None) -> GeneratorConfig:
@@ -58,9 +65,10 @@ def build_generator(
     photos: list[Photo],
     start: Path | None,
     decoder_steps: int = DECODER_STEPS,
+    style_head: bool = False,
 ) -> Path:
     """Train what `work` does not hold yet; from the pipeline directory `start`, or from random weights. `base.steps` 0
-    leaves the transformer as it is, `decoder_steps` 0 the VAE's decoder."""
+    leaves the transformer as it is, `decoder_steps` 0 the VAE's decoder. Random weights always get a style head."""
     work.mkdir(parents=True, exist_ok=True)
     pipeline = load_pipeline(miniature_config(start)) if start else _untrained(photos, work, base.seed, progress)
     if decoder_steps:
@@ -70,12 +78,18 @@ def build_generator(
     restorer = PreRestorer("x4plus")
     shards = range(base.shards)
     make_pool(work / "pool", photos, restorer, shards, base.seed, lambda n: progress("pairs", n + 1, base.shards, 0.0))
-    build_base(pipeline, read_pool(work / "pool", base.shards), work, progress, base)
+    pool = read_pool(work / "pool", base.shards)
+    build_base(pipeline, pool, work, progress, base, style_head or start is None)
     return _publish(pipeline, out)
 
 
 def build_base(
-    pipeline: QwenImageEditPlusPipeline, pool: Pictures, work: Path, progress: Progress, base: BaseTraining
+    pipeline: QwenImageEditPlusPipeline,
+    pool: Pictures,
+    work: Path,
+    progress: Progress,
+    base: BaseTraining,
+    style_head: bool,
 ) -> None:
     """Train the pipeline's transformer in place, on a CUDA device where there is one; its other parts stay."""
     codec = SkeletonCodec(pipeline.vae)
@@ -84,6 +98,8 @@ def build_base(
     pipeline.transformer.float().requires_grad_(True).train()
     for part in (pipeline.vae, pipeline.transformer):
         part.to(device)
+    if style_head:
+        _set_style_head(pipeline.transformer, codec, prompt_bank[0].to(device), pool, base.seed)
     train_base(pipeline.transformer, codec, prompt_bank, pool, work, base, lambda *args: progress("base", *args))
     for part in (pipeline.vae, pipeline.transformer):
         part.to("cpu")
@@ -141,6 +157,17 @@ def _prompt_bank(pipeline: QwenImageEditPlusPipeline, pool: Pictures) -> torch.T
     family.prepare(pipeline)
     shown = zip(pool.restored[:_PROMPTS], pool.lr[:_PROMPTS], strict=True)
     return torch.stack([family.embed(pipeline, list(pictures), config.prompt, config).float() for pictures in shown])
+
+
+def _set_style_head(
+    transformer: QwenImageTransformer2DModel, codec: Codec, prompt: Tensor, pool: Pictures, seed: int
+) -> None:
+    pictures = Pictures(*(each[:_HEAD_SAMPLES] for each in pool))
+    grid = codec.grid(*pictures.gt.shape[1:3])
+    noise = seeded_noise((len(pictures.gt), math.prod(grid), codec.channels), seed, "style head")
+    x0, condition = encode_pictures(pictures, noise, codec)
+    t = torch.linspace(0.05, 1, len(x0), device=x0.device)
+    set_style_head(transformer, x0, noise.to(x0), t, [Conditioning(prompt, each, grid) for each in condition])
 
 
 def _publish(pipeline: QwenImageEditPlusPipeline, out: Path) -> Path:

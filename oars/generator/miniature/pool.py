@@ -1,4 +1,4 @@
-"""The pairs of the base's training, made once: photo crops, degraded at every strength, then pre-restored; and targets.
+"""The pairs of the base's training, made once: photo crops, degraded at every strength, then pre-restored.
 
 Pre-restoration costs more than a training step, so pairs are made first and seen again turned and mirrored. A shard is
 written whole and never changes: a build that was killed goes on with the next one.
@@ -16,7 +16,6 @@ from oars.config import DataConfig
 from oars.files import write_whole
 from oars.generator.pre_restoration import PreRestorer, resize
 from oars.imaging.crops import training_pair
-from oars.imaging.perturbations import blurred, sharpened, to_pixels
 from oars.imaging.photo import Photo
 from oars.seeds import derive_seed
 
@@ -26,8 +25,7 @@ Pixels = NDArray[np.uint8]
 class Pictures(NamedTuple):
     """uint8 [B, SIDE, SIDE, 3] each; [SIDE, SIDE, 3] of one pair."""
 
-    target: Pixels
-    """The GT, or in a training step the target."""
+    gt: Pixels
     restored: Pixels
     """The LR, pre-restored."""
     lr: Pixels
@@ -38,10 +36,6 @@ SIDE, SCALE = 96, 4
 SHARD = 64
 _DATA = DataConfig(scale=SCALE, crop=SIDE, strength=(0.0, 1.0))
 """Any strength from a mere reduction to the published degradation."""
-SHARPNESS = (-0.3, 0.6)
-"""Amount of an unsharp mask of sigma 1 px."""
-COARSE = 2.0
-"""Sigma of what counts as a coarse error, pixels."""
 
 
 def make_pool(
@@ -70,28 +64,11 @@ def read_pool(directory: Path, shards: int) -> Pictures:
 
 
 def pooled_pictures(pool: Pictures, batch: int, seed: int, steps: range) -> Iterator[Pictures]:
-    """The pictures of each step: drawn anew, turned and mirrored at random, each target in a style of its own. Follows
-    from (seed, step) alone."""
+    """The pictures of each step: drawn anew, turned and mirrored at random. Follows from (seed, step) alone."""
     for step in steps:
         rng = np.random.default_rng(derive_seed("pooled", seed, step))
         pairs = [_turned(pool, int(rng.integers(len(pool.lr))), rng) for _ in range(batch)]
-        yield Pictures(
-            np.stack([styled(pair.target, pair.restored, rng) for pair in pairs]),
-            np.stack([pair.restored for pair in pairs]),
-            np.stack([pair.lr for pair in pairs]),
-        )
-
-
-def styled(gt: Pixels, restored: Pixels, rng: np.random.Generator) -> Pixels:
-    """The restored picture, softer or sharper than it is, its coarse errors corrected by any share; uint8 [S, S, 3].
-
-    Alignment chooses between such styles. The photo's own fine texture is not among them: a flow model of this size
-    that is asked for it paints coloured speckle instead.
-    """
-    sharpness, corrected = rng.uniform(*SHARPNESS), rng.uniform()
-    truth, image = gt.astype(np.float32), restored.astype(np.float32)
-    coarse = blurred(truth - image, COARSE)
-    return to_pixels(sharpened(image, 1.0, sharpness) + np.float32(corrected) * coarse)
+        yield Pictures(*(np.stack(each) for each in zip(*pairs, strict=True)))
 
 
 def _pairs(photos: Sequence[Photo], restorer: PreRestorer, indices: range, seed: int) -> dict[str, Pixels]:

@@ -12,7 +12,7 @@ class BaseTraining:
 
     steps: int = 1000
     batch: int = 12
-    """Crops a step."""
+    """Samples a step: half as many crops, each in two styles."""
     lr: float = 1e-3
     """Peak; a linear warm-up leads to it and a cosine down to 2 % of it."""
     seed: int = 0

@@ -66,7 +66,7 @@ def test_a_pipeline_s_transformer_is_trained_in_place(pool: Pictures, tmp_path: 
     """With what its own text encoder says of both condition pictures."""
     pipeline = QwenImageEditPlusPipeline.from_pretrained(build_tiny(tmp_path / "tiny"))
     before = {name: weight.clone() for name, weight in pipeline.transformer.state_dict().items()}
-    build_base(pipeline, pool, tmp_path, lambda *_: None, replace(SHORT, steps=2))
+    build_base(pipeline, pool, tmp_path, lambda *_: None, replace(SHORT, steps=2), style_head=True)
     after = pipeline.transformer.state_dict()
     assert any(not torch.equal(weight, after[name]) for name, weight in before.items())
 
@@ -74,7 +74,7 @@ def test_a_pipeline_s_transformer_is_trained_in_place(pool: Pictures, tmp_path: 
 class DrawnElsewhere:
     """Stands for a generator of a device that this machine lacks: draws have to name the generator's device."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device | str = "cpu") -> None:
         self.device = device
 
     def manual_seed(self, seed: int) -> "DrawnElsewhere":
@@ -87,7 +87,7 @@ def test_a_step_stays_on_the_device_of_the_weights(
     """On `meta`, which mixes with no other device."""
     for name in ("rand", "randn", "randint"):
         draw = getattr(torch, name)
-        monkeypatch.setattr(torch, name, lambda *size, generator, device, draw=draw: draw(*size, device=device))
+        monkeypatch.setattr(torch, name, lambda *size, generator, device="cpu", draw=draw: draw(*size, device=device))
     monkeypatch.setattr(torch, "Generator", DrawnElsewhere)
     monkeypatch.setattr("oars.generator.policy.computing_in", lambda *_: nullcontext())
     codec, transformer = SkeletonCodec(vae), build_transformer(vae, seed=0, layers=1, heads=2, head_dim=32)

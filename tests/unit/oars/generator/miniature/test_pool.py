@@ -1,4 +1,4 @@
-"""The pool of training pairs: written once, whole, the same from a killed and an unbroken build; and its targets."""
+"""The pool of training pairs: written once, whole, the same from a killed and an unbroken build."""
 
 from pathlib import Path
 
@@ -57,12 +57,3 @@ def test_all_pictures_of_a_pair_are_turned_alike(pairs: pool.Pictures) -> None:
     """Of a pool whose LRs are its pre-restored pictures inverted."""
     for seen in pool.pooled_pictures(pairs._replace(lr=255 - pairs.restored), 4, 0, range(5)):
         assert np.array_equal(seen.lr, 255 - seen.restored)
-
-
-def test_a_target_takes_the_truth_s_colour_and_not_its_texture() -> None:
-    rng = np.random.default_rng(0)
-    restored = np.full((64, 64, 3), 100, np.uint8)
-    truth = (140 + rng.integers(-20, 21, restored.shape)).astype(np.uint8)
-    targets = np.stack([pool.styled(truth, restored, rng) for _ in range(50)]).astype(float)
-    assert targets.mean((1, 2, 3)).min() < 105 and targets.mean((1, 2, 3)).max() > 135
-    assert targets.std((1, 2)).max() < truth.std((0, 1)).mean() / 4

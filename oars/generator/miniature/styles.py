@@ -1,0 +1,69 @@
+"""The styles of the miniature's base, and how it chooses one: by the noise that it starts from (ours).
+
+A large editor answers the same request now timidly, now boldly; alignment chooses between such answers. A regressor of
+the miniature's size would paint their mean. So in training the style of a target follows from three numbers of its
+noise: the flow then leads different noise to different styles, and K candidates differ as much as a large model's.
+Each number is an average over all tokens of a part of the noise that a picture has little of, so the model can read it
+at any time t.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from oars.generator.miniature.pool import Pictures, Pixels
+from oars.imaging.perturbations import blurred, sharpened, to_pixels
+
+SHARPNESS = (-0.3, 0.6)
+"""Amount of an unsharp mask of sigma 1 px."""
+CODES = 3
+_DIAGONAL = torch.tensor([0.5, -0.5, -0.5, 0.5])
+COARSE = 2.0
+"""Sigma of what counts as a coarse error, pixels."""
+
+
+class Style(NamedTuple):
+    boldness: float
+    """Share of what the restoring network changed that is taken: 0 is the LR, resized."""
+    corrected: float
+    """Share of that picture's coarse errors that is corrected; below 0 they grow."""
+    sharpness: float
+
+
+def styles_of(noise: Tensor) -> list[Style]:
+    """The style that goes with each noise, packed [B, N, C]: most are bold and corrected, few are far from it."""
+    timid, wrong, sharp = torch.special.ndtr(style_codes(noise)).unbind(1)
+    low, high = SHARPNESS
+    values = torch.stack([1.05 - 0.6 * timid**2, 1 - 1.25 * wrong**2, low + (high - low) * sharp], dim=1)
+    return [Style(*row) for row in values.tolist()]
+
+
+def style_codes(noise: Tensor) -> Tensor:
+    """`CODES` independent standard normal numbers of each noise [B, N, C]: [B, CODES]."""
+    return token_codes(noise).sum(1) / noise.shape[1] ** 0.5
+
+
+def token_codes(noise: Tensor) -> Tensor:
+    """Each token's part in the codes, [B, N, CODES]: of the first latent channels, the diagonal detail of its 2 x 2
+    patch."""
+    return noise[..., : 4 * CODES].unflatten(-1, (CODES, 4)) @ _DIAGONAL.to(noise)
+
+
+def with_turned_codes(noise: Tensor) -> Tensor:
+    """The same noise but for its codes, which change sign; as likely as it."""
+    shift = -2 * style_codes(noise) / noise.shape[1] ** 0.5
+    turned = noise.clone()
+    turned[..., : 4 * CODES] += (shift[..., None] * _DIAGONAL.to(noise)).flatten(1)[:, None]
+    return turned
+
+
+def styled(pair: Pictures, style: Style) -> Pixels:
+    """The target of one pair, uint8 [S, S, 3]: the restored picture in this style.
+
+    The photo's own fine texture is in none: a flow model of this size that is asked for it paints coloured speckle.
+    """
+    gt, restored, lr = (each.astype(np.float32) for each in pair)
+    best = sharpened(restored, 1.0, style.sharpness) + np.float32(style.corrected) * blurred(gt - restored, COARSE)
+    return to_pixels(lr + np.float32(style.boldness) * (best - lr))
