@@ -49,7 +49,7 @@ class OldVelocity:
 
     def __init__(self, config: RunConfig, policy: Policy, engine: Engine) -> None:
         self._objective = config.objective
-        self._with_reference = config.objective.kl_weight > 0
+        self._with_reference = config.objective.needs_reference
         self._dtype = compute_dtype(config.generator.dtype)
         self._policy, self._engine = policy, engine
 

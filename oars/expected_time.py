@@ -55,7 +55,7 @@ def _step(config: RunConfig, stage: RLStageConfig, size: float) -> float:
     candidates = stage.groups * config.rollout.candidates
     points = candidates * objective.timesteps
     evaluated = (objective.kind == "diffusion_nft") + (
-        objective.kl_weight > 0
+        objective.needs_reference
     )  # Flow-GRPO's v_old is the sampler's own
     velocities = points * evaluated * _VELOCITY * size
     at_worker = objective.old_policy.at == "sampler"

@@ -177,7 +177,7 @@ def _evaluated_roles(config: RunConfig, version: int) -> dict[str, Role | None]:
         return roles
     if config.control.max_staleness != 0 or not old_is_current(version, objective.old_policy):
         roles["v_old"] = "old"
-    if objective.kl_weight > 0:
+    if objective.needs_reference:
         roles["v_ref"] = None
     return roles
 

@@ -5,8 +5,8 @@ For a candidate x_0 with optimality r, at x_t = (1 - t) x_0 + t noise:
 Each branch is a self-normalised x_0 regression, x^_0 = x_t - t v:
   L = mean (x^_0 - x_0)^2 / stopgrad(max(mean |x^_0 - x_0|, floor))
   loss = clip_max * (r L+ + (1 - r) L-) / beta + kl_weight * mean (v_theta - v_ref)^2
-With `normaliser: time` t takes the divisor's place; `without_mean` takes from x^_0 - x_0 its mean over tokens (both
-ours). The divisor is float64.
+With `normaliser: time` t takes the divisor's place; `without_mean` takes from x^_0 - x_0 its mean over tokens, and
+`mean_weight` adds the squared distance of v_theta's mean over tokens from v_ref's (all ours). The divisor is float64.
 At theta = old both branches coincide: the value does not depend on r, and the gradient is (2r - 1) times that at r = 1.
 """
 
@@ -45,7 +45,9 @@ def nft_loss(
     negative = _branch(v_old - beta * (v_theta - v_old), x_t, x0, t, config)
     policy = config.clip_max * (optimality * positive + (1 - optimality) * negative) / beta
     kl = torch.zeros_like(policy) if v_ref is None else (v_theta - v_ref).square().flatten(1).mean(1)
-    return LossParts(policy + config.kl_weight * kl, policy.detach(), positive.detach(), negative.detach(), kl.detach())
+    held = torch.zeros_like(policy) if v_ref is None else (v_theta - v_ref).mean(1).square().mean(1)
+    total = policy + config.kl_weight * kl + config.mean_weight * held
+    return LossParts(total, policy.detach(), positive.detach(), negative.detach(), kl.detach())
 
 
 def _branch(velocity: Tensor, x_t: Tensor, x0: Tensor, t: Tensor, config: ObjectiveConfig) -> Tensor:

@@ -68,15 +68,15 @@ class ObjectiveConfig(Config):
     kind: Literal["diffusion_nft", "flow_grpo"] = "diffusion_nft"
     """`diffusion_nft`: rollouts without noise; x_0 regression at any points (paper). `flow_grpo`: the first
     `timesteps` rollout steps carry noise, and their log-probabilities get a clipped policy gradient; it needs
-    `old_policy.at: sampler`, and `beta`, `normaliser`, `normaliser_floor`, `shared_noise` and `without_mean` are not
-    read."""
+    `old_policy.at: sampler`, and `beta`, `normaliser`, `normaliser_floor`, `shared_noise`, `without_mean` and
+    `mean_weight` are not read."""
     flow_grpo: FlowGrpoConfig = FlowGrpoConfig()
     """Read by `flow_grpo` alone."""
     beta: PositiveFloat = 1.0
     """Distance of the positive and the negative branch from v_old; both meet there for beta = 0 (Edit-R1: 1)."""
     kl_weight: NonNegativeFloat = 1e-4
     """Weight of ||v_theta - v_ref||^2 (published: 1e-4); of the steps' KL divergence in Flow-GRPO (published: 0 to
-    0.04). 0 saves the reference's forward passes."""
+    0.04). 0, with `mean_weight` 0, saves the reference's forward passes."""
     clip_max: PositiveFloat = 5.0
     """Factor on the policy loss (Edit-R1's adv_clip_max); in Flow-GRPO the greatest advantage."""
     timesteps: PositiveInt = 5
@@ -92,6 +92,9 @@ class ObjectiveConfig(Config):
     without_mean: bool = False
     """Whether the loss leaves out the mean over tokens of a candidate's error (ours). What is the same in every token
     of a picture, its brightness, its cast and any lattice of a token's size, then gets no gradient."""
+    mean_weight: NonNegativeFloat = 0.0
+    """Weight of the squared distance between the means over tokens of v_theta and v_ref (ours). Holds brightness and
+    cast where `without_mean` lets them go: what a LoRA learns of all else moves them, too."""
     normaliser_floor: PositiveFloat = 1e-5
     """Lower bound on the divisor, to avoid division by zero."""
     optimality: OptimalityConfig = OptimalityConfig()
@@ -99,6 +102,11 @@ class ObjectiveConfig(Config):
     old_policy: OldPolicyConfig = OldPolicyConfig()
     ema: float = Field(default=0.9, ge=0, lt=1)
     """Decay of the adapter's evaluation average (published: 0.9)."""
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the loss reads v_ref."""
+        return max(self.kl_weight, self.mean_weight) > 0
 
     @property
     def noisy_steps(self) -> int:

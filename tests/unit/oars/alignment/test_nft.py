@@ -71,6 +71,19 @@ def test_without_the_mean_what_all_tokens_share_gets_no_gradient(r: float) -> No
     torch.testing.assert_close(v_theta.grad.mean(1), torch.zeros(3, 2), atol=1e-6, rtol=0)
 
 
+def test_the_mean_is_pulled_to_the_reference_s_and_the_rest_is_not() -> None:
+    config = ObjectiveConfig(without_mean=True, normaliser="time", kl_weight=0.0, mean_weight=3.0)
+    assert config.needs_reference
+    x0, t, ref = torch.randn(3, 4, 2), torch.tensor([0.2, 0.6, 0.9]), torch.randn(3, 4, 2)
+    v_theta = torch.randn(3, 4, 2, requires_grad=True)
+    given = (torch.randn(3, 4, 2), ref, torch.randn(3, 4, 2), x0, t, torch.full((3,), 0.3))
+    free = config.model_copy(update={"mean_weight": 0.0})
+    pull = nft_loss(v_theta, *given, config).total.sum() - nft_loss(v_theta, *given, free).total.sum()
+    (gradient,) = torch.autograd.grad(pull, v_theta)
+    off = (v_theta - ref).mean(1, keepdim=True).detach()
+    torch.testing.assert_close(gradient, (3.0 * 2 * off / (4 * 2)).expand(-1, 4, -1))
+
+
 def test_the_normaliser_has_a_floor() -> None:
     zeros = torch.zeros(SHAPE)
     parts = nft_loss(zeros, zeros, None, zeros, zeros, torch.full((3,), 0.5), torch.ones(3), ObjectiveConfig())
