@@ -10,15 +10,11 @@ from collections.abc import Iterator
 from typing import Literal, Protocol
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import correlate1d, gaussian_filter
-from torch import Tensor
 
 from oars.imaging.tiling import LR_ROWS
-from oars.precision import in_one_thread
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -126,9 +122,14 @@ def _reduced(sr: Pixels, scale: int) -> Floats:
 
 def _enlarged(drift: Floats, band: slice, scale: int) -> Floats:
     """Bilinear, the band's rows alone: a row beside each end is what they are interpolated with."""
+    import torch  # seconds: a command says first what can be refused without it
+    from torch.nn.functional import interpolate
+
+    from oars.precision import in_one_thread
+
     first, last = max(band.start - 1, 0), min(band.stop + 1, len(drift))
     tensor = torch.from_numpy(np.ascontiguousarray(drift[first:last].transpose(2, 0, 1)))[None]
     with in_one_thread():
-        enlarged: Tensor = F.interpolate(tensor, scale_factor=scale, mode="bilinear")
+        enlarged: torch.Tensor = interpolate(tensor, scale_factor=scale, mode="bilinear")
     skipped = (band.start - first) * scale
     return enlarged[0, :, skipped : skipped + (band.stop - band.start) * scale].permute(1, 2, 0).numpy()

@@ -29,9 +29,12 @@ def export(
     from services.run.run_directory import find_run
 
     if judge is not None:
-        from services.results.judge_export import export_judge
+        from reward_server.checkpoint import judge_directory
 
+        judge_directory(judge)
         target = _free(out or Path("exported") / f"{Path(judge).name}-judge")
+        from services.results.judge_export import export_judge  # torch and diffusers
+
         digest = export_judge(judge, target, licence)
         typer.echo(f"{printable(target)}: judge with digest {digest[:12]}; `vllm serve {printable(target)}`")
         return

@@ -11,6 +11,7 @@ from oars.files import check_folder, check_writable, sha256, write_text
 from services.cli.options import Address, Fresh, Runs, Set, Threads
 
 if TYPE_CHECKING:
+    from oars.config.judge_training import JudgeTrainingConfig
     from oars.evaluation.records import AblationRow
     from services.run.progress import Progress
 
@@ -135,6 +136,7 @@ def evaluate(
     """Pair accuracy, correlations, calibration and probes of a judge on photos that it never saw."""
     if (data is None) == (benchmark is None):
         raise BadConfig("name an annotated data set, or a benchmark with --benchmark DIR")
+    settings = _ablation_settings(config) if ablation and data is not None else None
     _check_evaluation([judge, *(beside or [])], data, benchmark)
     check_folder(out)
     import torch
@@ -147,7 +149,7 @@ def evaluate(
         if benchmark is not None:
             result = evaluate_benchmark(judge, benchmark, out, gamma, shown)
         elif data is not None:
-            rows = _ablation(data, out, config, seeds, shown) if ablation else ()
+            rows = _ablation(settings, data, out, seeds, shown) if settings else ()
             result = evaluate_data_set(judge, data, out, gamma, "evaluation", shown, rows, beside or ())
     for line in accuracy_lines(result):
         typer.echo(line)
@@ -194,17 +196,25 @@ def _check_evaluation(judges: list[str], data: Path | None, benchmark: Path | No
         rated(benchmark)
 
 
-def _ablation(data: Path, out: Path, config: Path | None, seeds: int, shown: "Progress") -> "tuple[AblationRow, ...]":
+def _ablation_settings(config: Path | None) -> "JudgeTrainingConfig":
+    """Raises BadConfig, MissingModel."""
+    from oars.compass.training.files import check_start
+    from oars.config.judge_training import load_training
+
+    settings = load_training(config or deploy_path(DEFAULT))
+    check_start(settings)
+    return settings
+
+
+def _ablation(
+    settings: "JudgeTrainingConfig", data: Path, out: Path, seeds: int, shown: "Progress"
+) -> "tuple[AblationRow, ...]":
     """Train and compare on a cluster of its own, or the one that is there."""
     import asyncio
 
-    from oars.compass.training.files import check_start
-    from oars.config.judge_training import load_training
     from services.launch.cluster import cluster
     from services.reward_modeling.ablation import ablate
     from services.reward_modeling.training import training_cpus
 
-    settings = load_training(config or deploy_path(DEFAULT))
-    check_start(settings)
     with cluster(training_cpus(settings), "auto"):
         return asyncio.run(ablate(settings, data.absolute(), out.absolute() / "ablation", range(seeds), shown))

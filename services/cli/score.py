@@ -1,6 +1,7 @@
 """`oars score LR SR`: how COMPASS judges one enhancement."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,7 +53,7 @@ def score(
     if not isinstance(result, Verdict):
         typer.echo(f"error: no score: {result.reason}: {result.detail}", err=True)
         raise typer.Exit(1)
-    values = result.readings | {"reward": result.reward}
+    values = _in_order(result.readings) | {"reward": result.reward}
     if as_json:
         typer.echo(json.dumps(values | {"tiles": result.tiles, "judge": scorer.judge}))
         return
@@ -60,6 +61,11 @@ def score(
         symbol, meaning = _MEANINGS.get(name, (name, ""))
         typer.echo(f"{symbol:5} {value:6.3f}  {meaning}".rstrip())
     typer.echo(f"judge: {scorer.judge}" + (f"; means over {result.tiles} tiles" if result.tiles > 1 else ""))
+
+
+def _in_order(readings: Mapping[str, float]) -> dict[str, float]:
+    """Those of COMPASS first; the gRPC wire keeps no order."""
+    return {name: readings[name] for name in [*_MEANINGS, *sorted(readings)] if name in readings}
 
 
 def _scorer(judge: str | None, profile: Path | None, endpoint: RewardClientConfig | None) -> "Scorer":

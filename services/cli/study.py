@@ -40,8 +40,9 @@ def make(
     runs: Runs = Path("runs"),
 ) -> None:
     """Make study.html, the raters' page, and study.json, the key that tells which model made what."""
-    from services.evaluation.study_files import KEY, PAGE, make_study
+    from services.evaluation.study_files import KEY, PAGE, check_new, make_study
 
+    check_new(study)
     scenes = _scenes(evaluation, run, model or [], lr, gt, runs)
     made = make_study(scenes, study, trials, checks, side, original, seed)
     megabytes = (study / PAGE).stat().st_size / 2**20

@@ -77,14 +77,16 @@ def upscale(
     command goes on after an interruption. An enlargement beyond the model's own
     scale goes over the picture again.
     """
+    from reward_server.checkpoint import find_judge
+    from services.results.enlargement_tasks import enlargement_tasks, photos_left_out
+    from services.results.enlargements import Settings
+
     directory, aligned = _aligned_run(run, runs) if run else (None, None)
     config = _config(directory, profile)
     transformer = _transformer(config, aligned, weights)
-    from services.results.enlargement_tasks import enlargement_tasks, photos_left_out
-
+    if candidates > 1:
+        find_judge(config.judge)
     tasks, folder = enlargement_tasks(photos, out, scale or config.data.scale, format_)
-    from services.results.enlargements import Settings  # diffusers: after what can be refused without it
-
     settings = Settings(
         generator=config.generator.path,
         weights_digest=_digest(config, transformer),
@@ -162,7 +164,7 @@ def _listening(tiles: int) -> "Iterator[Callable[[Task], Callable[[], None]]]":
 
 
 def _load(config: RunConfig, transformer: Path | None, settings: "Settings") -> "Enlargements":
-    from oars.generator.enlarging import Enlarger
+    from oars.generator.enlarging import Enlarger  # diffusers: after what can be refused without it
     from oars.generator.policy import load_pipeline
     from oars.generator.upscaler import Upscaler
     from services.results.enlargements import Enlargements

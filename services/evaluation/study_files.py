@@ -36,8 +36,7 @@ def make_study(
     scenes: Sequence[Scene], folder: Path, trials: int | None, checks: int, side: int, with_gt: bool, seed: int
 ) -> Study:
     """Write study.html and study.json into a new folder. Raises BadStudy."""
-    if folder.exists() and any(folder.iterdir()):
-        raise BadStudy(f"{printable(folder)}: exists; a study is made once, so that its votes stay true")
+    check_new(folder)
     models = list(scenes[0].outputs) if scenes else []
     planned = plan_trials(scenes, models, trials, checks, seed)
     shown = {trial.scene for trial in planned}
@@ -57,6 +56,12 @@ def make_study(
 
     write_directory(folder, write)
     return study
+
+
+def check_new(folder: Path) -> None:
+    """Before pictures are read for it. Raises BadStudy."""
+    if folder.exists() and (folder.is_file() or any(folder.iterdir())):
+        raise BadStudy(f"{printable(folder)}: exists; a study is made once, so that its votes stay true")
 
 
 def read_study(folder: Path) -> Study:

@@ -20,6 +20,7 @@ from reward_server.compat.ray import (
     ensure_token_if_auth_enabled,
     maybe_enable_token_auth_if_token_available,
     read_ray_address,
+    stop_serve,
 )
 from services.launch.addresses import NoCluster, check_temporary_folder
 from services.launch.local_head import LocalHead
@@ -31,6 +32,8 @@ NAMESPACE = "oars"
 _OTHER_CPUS = 3
 _ASK_EVERY_S = 1.0
 _PROBE_S = 1.0
+_STOP_DEADLINE_S = 30.0
+"""Seconds that Serve may take to end, as in `serve.shutdown`; what is left then ends with the cluster."""
 START_DEADLINE_S = 600.0
 """Seconds that a local cluster may take to come up."""
 
@@ -66,7 +69,7 @@ def cluster(
         yield Cluster(head.dashboard if head else f"http://{context.dashboard_url}", own=head is not None)
     finally:
         if head:
-            _stop_serve()
+            stop_serve(_STOP_DEADLINE_S)
         ray.shutdown()
         if head:
             head.stop()
@@ -162,12 +165,6 @@ def needed_cpus(config: RunConfig) -> int:
     rollouts = config.rollout.workers * config.rollout.resources.num_cpus
     ranks = config.learner.ranks * config.learner.resources.num_cpus
     return math.ceil(rollouts + ranks + config.judge.resources.num_cpus) + _OTHER_CPUS
-
-
-def _stop_serve() -> None:
-    from ray import serve
-
-    serve.shutdown()
 
 
 def deploy_compass(config: RunConfig) -> None:

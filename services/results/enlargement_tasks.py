@@ -27,6 +27,8 @@ def enlargement_tasks(
     photos: list[Path], out: Path | None, scale: float, suffix: str
 ) -> tuple[list[Task], Path | None]:
     """The tasks, and the folder of their outputs; none for a single photo. Raises NoPhotos."""
+    if missing := [photo for photo in photos if not photo.exists()]:
+        raise NoPhotos(f"{printable(missing[0])}: no such photo or folder")
     mark = f"_x{scale:g}"
     if len(photos) == 1 and not photos[0].is_dir():
         [photo] = photos

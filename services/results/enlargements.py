@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -16,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from oars.config import SamplerConfig
 from oars.errors import UserError
 from oars.files import sha256, write_text
-from oars.generator.enlarging import Enlarger
 from oars.imaging.colour import ColourFix
 from oars.imaging.encoding import write_picture
 from oars.imaging.enlargement import Enlargement, plan_enlargement
@@ -29,6 +29,9 @@ from oars.names import printable
 from oars.seeds import derive_seed
 from services.results.enlargement_tasks import Task
 from services.results.transition import Scorer, Verdict, verdict
+
+if TYPE_CHECKING:  # with it come torch and diffusers, seconds that a plan need not wait for
+    from oars.generator.enlarging import Enlarger
 
 REPORT = "upscale.json"
 
@@ -80,7 +83,7 @@ class Report(BaseModel):
 class Enlargements:
     """The models, loaded."""
 
-    enlarger: Enlarger
+    enlarger: "Enlarger"
     scorer: Scorer | None
     settings: Settings
 

@@ -24,6 +24,18 @@ with cluster(1, None):
     gcs.kill()
     time.sleep(60)
 """
+SERVES = """
+from ray import serve
+from services.launch.cluster import cluster
+
+@serve.deployment
+class Answer:
+    pass
+
+with cluster(3, None):
+    serve.run(Answer.bind(), route_prefix=None)
+    print("SERVES", flush=True)
+"""
 # A streamed answer comes back through a server in the process that asked, as every answer of a Serve handle does.
 ASKS = """
 import sys, ray
@@ -58,6 +70,13 @@ def test_a_second_command_is_answered(tmp_path: Path) -> None:
     finally:
         first.communicate("\n", timeout=120)
     assert first.returncode == 0
+
+
+def test_serve_ends_with_its_cluster_without_a_word(tmp_path: Path) -> None:
+    serves = command(SERVES, tmp_path)
+    said, _ = serves.communicate(timeout=240)
+    assert serves.returncode == 0 and "SERVES" in said
+    assert "ServeController" not in said
 
 
 def test_a_command_whose_cluster_dies_says_so(tmp_path: Path) -> None:

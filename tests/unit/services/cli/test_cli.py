@@ -141,6 +141,19 @@ def test_a_run_that_is_not_there_is_said_before_torch_loads(tmp_path: Path) -> N
         assert f"no run 'gone' in {tmp_path}" in said and loaded == "[]"
 
 
+def test_a_picture_or_a_place_that_cannot_be_used_is_said_before_torch_loads(tmp_path: Path) -> None:
+    note, gone = tmp_path / "a.txt", tmp_path / "gone.png"
+    note.write_text("no picture")
+    for command, wrong in (
+        (["upscale", str(gone)], gone),
+        (["upscale", str(note)], note),
+        (["score", str(gone), str(gone)], gone),
+        (["export", "--judge", "miniature", "--out", str(tmp_path)], tmp_path),
+    ):
+        said, loaded = said_and_loaded(*command)
+        assert f"error: {wrong}: " in said and loaded == "[]", command
+
+
 def test_a_folder_that_is_no_benchmark_is_said_before_torch_loads(tmp_path: Path) -> None:
     for command in (["eval"], ["eval", "--degrade"], ["compass", "eval", "miniature", "--benchmark"]):
         said, loaded = said_and_loaded(*command, str(tmp_path / "gone"))
