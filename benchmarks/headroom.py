@@ -1,13 +1,14 @@
 """`python -m benchmarks.headroom --photos FOLDER`: what could a run gain, before any run?
 
 A rollout worker with an untrained adapter draws K = 8 candidates of train crops. Two questions, each in figures against
-the first candidate: do candidates differ, and does the reward of FR-RL order them? And what would a plain edit of the
-picture change in each metric and in the reward: the policy could learn such an edit. `condition` is the picture that
-the editor starts from, `codec` that picture through the VAE and back, `coarse of ...` the candidate with the coarse
-contents (sigma 4 px) of another picture. No evaluation photo is looked at.
+the first candidate: do candidates differ, and does the reward of FR-RL order them, or that of the judge alone? And what
+would a plain edit of the picture change in each metric and in the reward: the policy could learn such an edit.
+`condition` is the picture that the editor starts from, `codec` that one through the VAE and back, `coarse of ...` the
+candidate with the coarse contents (sigma 4 px) of another picture. No evaluation photo is looked at.
 """
 
 import argparse
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -34,15 +35,15 @@ from oars.seeds import derive_seed
 from rollout_workers.worker import RolloutWorker
 from services.control.measured_fidelity import judge_labels, measured_fidelity
 
-APART = {"stlpips": 0.01, "cvvdp": 0.1}
-SIGN = {"stlpips": -1, "cvvdp": 1}
+APART = {"stlpips": 0.01, "cvvdp": 0.1, "psnr": 0.1}
+SIGN = {"stlpips": -1, "cvvdp": 1, "psnr": 1}
 """Times a metric, more is better."""
 COARSE = 4.0
 
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.float64]
 Table = dict[str, Values]
-"""Of each metric and of `reward`, float64 [groups, pictures]."""
+"""Of each metric, of `reward` and of `judged`, the reward of NR-RL, float64 [groups, pictures]."""
 
 
 def main() -> None:
@@ -61,14 +62,17 @@ def main() -> None:
     names, table = measured(profile, given.count)
     candidates = profile.rollout.candidates
     details: dict[str, Any] = {"strength": given.strength, "groups": given.count}
-    details["candidates"] = summary({name: values[:, :candidates] for name, values in table.items()})
+    drawn = {name: values[:, :candidates] for name, values in table.items()}
+    details["candidates"] = summary(drawn)
+    details["by the judge alone"] = summary(drawn | {"reward": drawn["judged"]})
     details["edits"] = {
         name: {metric: change(values, candidates + at) for metric, values in table.items()}
         for at, name in enumerate(names)
     }
     for name, row in details["edits"].items():
         print(f"{name:18}", "  ".join(f"{metric} {mean:+.3f} +- {error:.3f}" for metric, (mean, error) in row.items()))
-    print(details["candidates"])
+    for name in ("candidates", "by the judge alone"):
+        print(name, {figure: round(value, 3) for figure, value in details[name].items()})
     told = details["candidates"]["stlpips apart"]
     outcome = Result(name="headroom", value=told, unit="share of pairs told apart", details=details)
     print(write_result(outcome, given.results))
@@ -107,9 +111,13 @@ def measured(profile: RunConfig, count: int) -> tuple[list[str], Table]:
         edited = edits(pair, candidates, restorer.restore([pair.lr], *pair.gt.shape[:2])[0], codec)
         names, images = list(edited), np.concatenate([candidates, np.stack(list(edited.values()))])
         fidelity, read = measured_fidelity(images, pair.gt, labels), judge.score(pair.lr, images)
-        rewards = [compass_reward(f, each.q_lr, each.q_sr) for f, each in zip(fidelity, read, strict=True)]
+        reward = partial(compass_reward, **profile.reward.parameters)
+        rewards = {
+            "reward": [reward(f, each.q_lr, each.q_sr) for f, each in zip(fidelity, read, strict=True)],
+            "judged": [reward(each.fidelity, each.q_lr, each.q_sr) for each in read],
+        }
         panel: list[dict[str, Any]] = [full_reference(image, pair.gt) for image in images]
-        rows.append({name: [each[name] for each in panel] for name in panel[0]} | {"reward": rewards})
+        rows.append({name: [each[name] for each in panel] for name in panel[0]} | rewards)
     return names, {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 

@@ -11,6 +11,7 @@ def test_pairs_told_apart_are_counted_and_ordered_by_the_reward() -> None:
     table = {
         "stlpips": np.array([[0.30, 0.28, 0.275]]),  # 0 to 1 and 0 to 2 are a hundredth apart
         "cvvdp": np.array([[5.0, 5.05, 5.01]]),  # none is a tenth apart
+        "psnr": np.array([[25.0, 25.0, 25.2]]),
         "reward": np.array([[0.5, 0.9, 0.4]]),  # right about 0 and 1, wrong about 0 and 2
     }
     found = summary(table)
