@@ -8,7 +8,6 @@ candidate with the coarse contents (sigma 4 px) of another picture. No evaluatio
 """
 
 import argparse
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -111,10 +110,12 @@ def measured(profile: RunConfig, count: int) -> tuple[list[str], Table]:
         edited = edits(pair, candidates, restorer.restore([pair.lr], *pair.gt.shape[:2])[0], codec)
         names, images = list(edited), np.concatenate([candidates, np.stack(list(edited.values()))])
         fidelity, read = measured_fidelity(images, pair.gt, labels), judge.score(pair.lr, images)
-        reward = partial(compass_reward, **profile.reward.parameters)
+        gamma = profile.reward.parameters
         rewards = {
-            "reward": [reward(f, each.q_lr, each.q_sr) for f, each in zip(fidelity, read, strict=True)],
-            "judged": [reward(each.fidelity, each.q_lr, each.q_sr) for each in read],
+            "reward": [
+                compass_reward(f, each.q_lr, each.q_sr, **gamma) for f, each in zip(fidelity, read, strict=True)
+            ],
+            "judged": [compass_reward(each.fidelity, each.q_lr, each.q_sr, **gamma) for each in read],
         }
         panel: list[dict[str, Any]] = [full_reference(image, pair.gt) for image in images]
         rows.append({name: [each[name] for each in panel] for name in panel[0]} | rewards)
