@@ -110,12 +110,12 @@ def measured(profile: RunConfig, count: int) -> tuple[list[str], Table]:
         edited = edits(pair, candidates, restorer.restore([pair.lr], *pair.gt.shape[:2])[0], codec)
         names, images = list(edited), np.concatenate([candidates, np.stack(list(edited.values()))])
         fidelity, read = measured_fidelity(images, pair.gt, labels), judge.score(pair.lr, images)
-        gamma = profile.reward.parameters
+        parameters = profile.reward.parameters
         rewards = {
             "reward": [
-                compass_reward(f, each.q_lr, each.q_sr, **gamma) for f, each in zip(fidelity, read, strict=True)
+                compass_reward(f, each.q_lr, each.q_sr, **parameters) for f, each in zip(fidelity, read, strict=True)
             ],
-            "judged": [compass_reward(each.fidelity, each.q_lr, each.q_sr, **gamma) for each in read],
+            "judged": [compass_reward(each.fidelity, each.q_lr, each.q_sr, **parameters) for each in read],
         }
         panel: list[dict[str, Any]] = [full_reference(image, pair.gt) for image in images]
         rows.append({name: [each[name] for each in panel] for name in panel[0]} | rewards)

@@ -106,7 +106,7 @@ class ObjectiveConfig(Config):
     @property
     def needs_reference(self) -> bool:
         """Whether the loss reads v_ref."""
-        return max(self.kl_weight, self.mean_weight) > 0
+        return self.kl_weight > 0 or (self.kind == "diffusion_nft" and self.mean_weight > 0)
 
     @property
     def noisy_steps(self) -> int:

@@ -28,7 +28,9 @@ def build(
         bool, typer.Option(help="Set the head that reads styles off the noise in the base of --start, too.")
     ] = False,
     steps: Annotated[int, typer.Option(help="Steps of the generator's base; 0 leaves that of --start.")] = _BASE.steps,
-    batch: Annotated[int, typer.Option(help="Samples a step: half as many crops, each in two styles.")] = _BASE.batch,
+    batch: Annotated[
+        int, typer.Option(min=2, help="Samples a step: half as many crops, each in two styles.")
+    ] = _BASE.batch,
     shards: Annotated[int, typer.Option(help="Pairs that the base is trained on, in shards of 64.")] = _BASE.shards,
     lr: Annotated[float, typer.Option(help="Peak learning rate of the base.")] = _BASE.lr,
     warmup: Annotated[int, typer.Option(help="Warm-up steps up to the peak rate.")] = _BASE.warmup,

@@ -93,17 +93,17 @@ def _backward(
     step: int,
 ) -> Tensor:
     """Gradients of one step, of each picture in two styles; returns the loss, a scalar on the device."""
-    device, half, grid = transformer.device, len(pictures.gt), codec.grid(*pictures.gt.shape[1:3])
-    noise = seeded_noise((half, math.prod(grid), codec.channels), seed, "base", step)
+    device, crops, grid = transformer.device, len(pictures.gt), codec.grid(*pictures.gt.shape[1:3])
+    noise = seeded_noise((crops, math.prod(grid), codec.channels), seed, "base", step)
     noise = torch.cat([noise, with_turned_codes(noise)])
     x0, condition = encode_pictures(Pictures(*(np.tile(each, (2, 1, 1, 1)) for each in pictures)), noise, codec)
     noise = noise.to(device)
     generator = torch.Generator(device).manual_seed(derive_seed("flow", seed, step))
-    t = uniform_times(half, generator).repeat(2)
-    picks = torch.randint(len(prompt_bank), (half,), generator=generator, device=device).repeat(2)
+    t = uniform_times(crops, generator).repeat(2)
+    picks = torch.randint(len(prompt_bank), (crops,), generator=generator, device=device).repeat(2)
     conditioning = [Conditioning(*both, grid) for both in zip(prompt_bank[picks], condition, strict=True)]
     v = predict_velocity(transformer, interpolate(x0, noise, t), t, conditioning, compute_dtype("native"))
-    style_error = flow_matching_loss(v[:half] - v[half:], x0[:half] - x0[half:], noise[:half] - noise[half:])
+    style_error = flow_matching_loss(*(one - other for one, other in (part.chunk(2) for part in (v, x0, noise))))
     loss = flow_matching_loss(v, x0, noise).mean() + STYLE_WEIGHT * style_error.mean()
     loss.backward()
     return loss.detach()

@@ -17,7 +17,7 @@ from oars.generator.miniature.pool import Pictures, Pixels
 from oars.imaging.perturbations import blurred, sharpened, to_pixels
 
 SHARPNESS = (-0.3, 0.6)
-"""Amount of an unsharp mask of sigma 1 px."""
+"""Least and most amount of an unsharp mask of sigma 1 px."""
 CODES = 3
 _DIAGONAL = torch.tensor([0.5, -0.5, -0.5, 0.5])
 COARSE = 2.0
@@ -30,6 +30,7 @@ class Style(NamedTuple):
     corrected: float
     """Share of that picture's coarse errors that is corrected; below 0 they grow."""
     sharpness: float
+    """Amount of the unsharp mask."""
 
 
 def styles_of(noise: Tensor) -> list[Style]:

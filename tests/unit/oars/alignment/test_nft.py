@@ -84,6 +84,14 @@ def test_the_mean_is_pulled_to_the_reference_s_and_the_rest_is_not() -> None:
     torch.testing.assert_close(gradient, (3.0 * 2 * off / (4 * 2)).expand(-1, 4, -1))
 
 
+def test_the_reference_is_evaluated_only_where_the_loss_reads_it() -> None:
+    assert not ObjectiveConfig(kl_weight=0.0).needs_reference
+    assert ObjectiveConfig(kl_weight=0.1).needs_reference
+    unread = {"kind": "flow_grpo", "kl_weight": 0.0, "mean_weight": 3.0, "old_policy": {"at": "sampler"}}
+    grpo = ObjectiveConfig.model_validate(unread)
+    assert not grpo.needs_reference
+
+
 def test_the_normaliser_has_a_floor() -> None:
     zeros = torch.zeros(SHAPE)
     parts = nft_loss(zeros, zeros, None, zeros, zeros, torch.full((3,), 0.5), torch.ones(3), ObjectiveConfig())
