@@ -26,7 +26,6 @@ class Codec:
         self._family = family_of(vae)
         self.pixels_per_token = 2 * self._family.downsampling(vae)
         self.channels = 4 * self._family.latent_channels(vae)
-        self._mean, self._std = (torch.tensor(s).view(1, -1, 1, 1, 1) for s in self._family.statistics(vae))
 
     def grid(self, height: int, width: int) -> Grid:
         """Rows and columns of tokens. Raises ValueError for a side that is no multiple of a token."""
@@ -43,8 +42,7 @@ class Codec:
         """uint8 [B, H, W, 3] -> float32 [B, N, C], N = rows * columns, C = 4 * z."""
         pixels = torch.tensor(images, device=self.vae.device).permute(0, 3, 1, 2).to(self.vae.dtype) / 127.5 - 1.0
         rows, columns = self.grid(*pixels.shape[-2:])
-        mean = self.posterior_mean(pixels).float()
-        latents = (mean - self._mean.to(mean.device)) / self._std.to(mean.device)
+        latents = self._family.normalised(self.vae, self.posterior_mean(pixels).float())
         batch, z = latents.shape[:2]
         return pack_latents(latents, batch, z, 2 * rows, 2 * columns)
 
@@ -60,8 +58,8 @@ class Codec:
     def _decoded(self, latents: Tensor, grid: Grid) -> NDArray[np.uint8]:
         height, width = (side * self.pixels_per_token for side in grid)
         spatial = QwenImageEditPlusPipeline._unpack_latents(latents.float(), height, width, self.pixels_per_token // 2)
-        spatial = spatial * self._std.to(spatial.device) + self._mean.to(spatial.device)
-        pixels = self._family.decode(self.vae, spatial.to(self.vae.dtype)).float()
+        spatial = self._family.denormalised(self.vae, spatial).to(self.vae.dtype)
+        pixels = self._family.decode(self.vae, spatial).float()
         # The operations of the pipelines' image processor, in their order: others round some pixels to another level.
         rounded = ((pixels * 0.5 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
         return rounded.permute(0, 2, 3, 1).cpu().numpy()

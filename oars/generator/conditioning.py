@@ -40,5 +40,6 @@ class Conditioner:
             pictures.append(resize(lr, height, width))
         prompt = self._config.prompt if prompt is None else prompt
         embeds = self._family.embed(self._pipeline, pictures, prompt, self._config)
-        latents = self._codec.encode(np.stack(pictures)).cpu().flatten(0, 1)
-        return Conditioning(embeds.float().cpu(), latents, grid)
+        # One after the other, as the pipelines do it: a batch gives other last bits.
+        latents = torch.cat([self._codec.encode(picture[None])[0] for picture in pictures])
+        return Conditioning(embeds.float().cpu(), latents.cpu(), grid)

@@ -65,7 +65,7 @@ def test_euler_equals_the_pipeline(
             "euler",
         )
     assert (ours - noise).abs().max() > 0.1
-    torch.testing.assert_close(ours[0], theirs, atol=1e-4, rtol=0)
+    torch.testing.assert_close(ours[0], theirs, atol=0, rtol=0)
 
 
 def test_a_published_adapter_arrives(config: RunConfig, conditioning: Conditioning) -> None:

@@ -61,9 +61,11 @@ class FluxKontext:
     def latent_channels(self, vae: AutoencoderKL) -> int:
         return int(vae.config.latent_channels)
 
-    def statistics(self, vae: AutoencoderKL) -> tuple[list[float], list[float]]:
-        channels = self.latent_channels(vae)
-        return [vae.config.shift_factor] * channels, [1 / vae.config.scaling_factor] * channels
+    def normalised(self, vae: AutoencoderKL, latents: Tensor) -> Tensor:
+        return (latents - vae.config.shift_factor) * vae.config.scaling_factor
+
+    def denormalised(self, vae: AutoencoderKL, latents: Tensor) -> Tensor:
+        return latents / vae.config.scaling_factor + vae.config.shift_factor
 
     def posterior_mean(self, vae: AutoencoderKL, pixels: Tensor) -> Tensor:
         mode: Tensor = vae.encode(pixels).latent_dist.mode().unsqueeze(2)

@@ -60,8 +60,12 @@ class Family(Protocol):
 
     def latent_channels(self, vae: Any) -> int: ...
 
-    def statistics(self, vae: Any) -> tuple[list[float], list[float]]:
-        """Mean and deviation of each channel of the latents, by which they are normalised."""
+    def normalised(self, vae: Any, latents: Tensor) -> Tensor:
+        """The VAE's latents, float32 [B, z, 1, H', W'], as the transformer takes them: by the pipeline's own operations
+        in their order, as others give other last bits."""
+
+    def denormalised(self, vae: Any, latents: Tensor) -> Tensor:
+        """The inverse of `normalised`, likewise."""
 
     def posterior_mean(self, vae: Any, pixels: Tensor) -> Tensor:
         """[B, 3, H, W] in [-1, 1] -> [B, z, 1, H', W']."""

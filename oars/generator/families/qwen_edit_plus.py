@@ -66,8 +66,13 @@ class QwenEditPlus:
     def latent_channels(self, vae: AutoencoderKLQwenImage) -> int:
         return int(vae.config.z_dim)
 
-    def statistics(self, vae: AutoencoderKLQwenImage) -> tuple[list[float], list[float]]:
-        return vae.config.latents_mean, vae.config.latents_std
+    def normalised(self, vae: AutoencoderKLQwenImage, latents: Tensor) -> Tensor:
+        mean, deviation = _statistics(vae, latents)
+        return (latents - mean) / deviation
+
+    def denormalised(self, vae: AutoencoderKLQwenImage, latents: Tensor) -> Tensor:
+        mean, deviation = _statistics(vae, latents)
+        return latents / (1.0 / deviation) + mean
 
     def posterior_mean(self, vae: AutoencoderKLQwenImage, pixels: Tensor) -> Tensor:
         mode: Tensor = vae.encode(pixels.unsqueeze(2)).latent_dist.mode()
@@ -79,6 +84,11 @@ class QwenEditPlus:
 
 
 QWEN_EDIT_PLUS = QwenEditPlus()
+
+
+def _statistics(vae: AutoencoderKLQwenImage, latents: Tensor) -> list[Tensor]:
+    """Mean and deviation of each channel, [1, z, 1, 1, 1] each."""
+    return [latents.new_tensor(s).view(1, -1, 1, 1, 1) for s in (vae.config.latents_mean, vae.config.latents_std)]
 
 
 def mark_picture_tokens(text_encoder: Qwen2_5_VLForConditionalGeneration) -> None:
