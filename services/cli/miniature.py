@@ -48,24 +48,19 @@ def build(
     check_folder(out)
     check_folder(work)
     import torch  # after what can be refused without it
-    from rich.progress import Progress, TextColumn
 
     from oars.generator.miniature.build import build_generator, train_photos
     from services.reward_modeling.miniature import build_judge
+    from services.run.progress import ProgressLine, progress
 
     torch.set_num_threads(threads)
     base = BaseTraining(steps, batch, lr, seed, warmup, shards, ema_decay=ema, checkpoint_every=checkpoint_every)
-    with Progress(*Progress.get_default_columns(), TextColumn("{task.fields[rate]}")) as bars:
-        tasks = {phase: bars.add_task(phase, total=None, rate="") for phase in ("vae", "decoder", "pairs", "base")}
+    with progress() as shown:
         build_generator(
             out / "generator",
             work / "generator",
-            lambda phase, step, steps, loss: bars.update(
-                tasks[phase],
-                completed=step,
-                total=steps,
-                description=f"{phase} loss {loss:.4f}",
-                rate=f"{bars.tasks[tasks[phase]].speed or 0:.1f} steps/s",
+            lambda phase, done, total, loss: shown.update(
+                ProgressLine(phase, done, total, f"loss {loss:.4f}" if loss else "")
             ),
             base,
             train_photos(photos),
