@@ -76,12 +76,13 @@ def train_base(
 
 
 def encode_pictures(pictures: Pictures, noise: Tensor, codec: Codec) -> tuple[Tensor, Tensor]:
-    """Latents of the targets in the noise's styles, float32 [B, N, C], and of both condition pictures, [B, 2 N, C],
-    where the VAE is."""
-    pairs = map(Pictures._make, zip(*pictures, strict=True))
-    targets = [styled(pair, style) for pair, style in zip(pairs, styles_of(noise), strict=True)]
-    target, *conditions = codec.encode(np.concatenate([np.stack(targets), pictures.restored, pictures.lr])).chunk(3)
-    return target, torch.cat(conditions, dim=1)
+    """Latents of the targets in the styles of `noise` [B, N, C], float32 [B, N, C], and of both condition pictures,
+    [B, 2 N, C], where the VAE is. `noise` may hold several for each picture: the first of all, then the second."""
+    pairs, times = [Pictures(*pair) for pair in zip(*pictures, strict=True)], len(noise) // len(pictures.lr)
+    targets = [styled(pair, style) for pair, style in zip(pairs * times, styles_of(noise), strict=True)]
+    shown = np.concatenate([np.stack(targets), pictures.restored, pictures.lr])
+    target, restored, lr = codec.encode(shown).split([len(targets), len(pairs), len(pairs)])
+    return target, torch.cat([restored, lr], dim=1).repeat(times, 1, 1)
 
 
 def _backward(
@@ -96,7 +97,7 @@ def _backward(
     device, crops, grid = transformer.device, len(pictures.gt), codec.grid(*pictures.gt.shape[1:3])
     noise = seeded_noise((crops, math.prod(grid), codec.channels), seed, "base", step)
     noise = torch.cat([noise, with_turned_codes(noise)])
-    x0, condition = encode_pictures(Pictures(*(np.tile(each, (2, 1, 1, 1)) for each in pictures)), noise, codec)
+    x0, condition = encode_pictures(pictures, noise, codec)
     noise = noise.to(device)
     generator = torch.Generator(device).manual_seed(derive_seed("flow", seed, step))
     t = uniform_times(crops, generator).repeat(2)
