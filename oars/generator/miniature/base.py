@@ -94,7 +94,7 @@ def _backward(
     step: int,
 ) -> Tensor:
     """Gradients of one step, of each picture in two styles; returns the loss, a scalar on the device."""
-    device, crops, grid = transformer.device, len(pictures.gt), codec.grid(*pictures.gt.shape[1:3])
+    device, crops, grid = transformer.device, len(pictures.lr), codec.grid(*pictures.lr.shape[1:3])
     noise = seeded_noise((crops, math.prod(grid), codec.channels), seed, "base", step)
     noise = torch.cat([noise, with_turned_codes(noise)])
     x0, condition = encode_pictures(pictures, noise, codec)

@@ -163,8 +163,8 @@ def _set_style_head(
     transformer: QwenImageTransformer2DModel, codec: Codec, prompt: Tensor, pool: Pictures, seed: int
 ) -> None:
     pictures = Pictures(*(each[:_HEAD_SAMPLES] for each in pool))
-    grid = codec.grid(*pictures.gt.shape[1:3])
-    noise = seeded_noise((len(pictures.gt), math.prod(grid), codec.channels), seed, "style head")
+    grid = codec.grid(*pictures.lr.shape[1:3])
+    noise = seeded_noise((len(pictures.lr), math.prod(grid), codec.channels), seed, "style head")
     x0, condition = encode_pictures(pictures, noise, codec)
     t = torch.linspace(0.05, 1, len(x0), device=x0.device)
     set_style_head(transformer, x0, noise.to(x0), t, [Conditioning(prompt, each, grid) for each in condition])

@@ -1,4 +1,4 @@
-"""The pairs of the base's training, made once: photo crops, degraded at every strength, then pre-restored.
+"""What the base is trained on, made once: photo crops, degraded at every strength, and what a network restores of them.
 
 Pre-restoration costs more than a training step, so pairs are made first and seen again turned and mirrored. A shard is
 written whole and never changes: a build that was killed goes on with the next one.
@@ -25,7 +25,6 @@ Pixels = NDArray[np.uint8]
 class Pictures(NamedTuple):
     """uint8 [B, SIDE, SIDE, 3] each; [SIDE, SIDE, 3] of one pair."""
 
-    gt: Pixels
     restored: Pixels
     """The LR, pre-restored."""
     lr: Pixels
@@ -59,8 +58,8 @@ def make_pool(
 def read_pool(directory: Path, shards: int) -> Pictures:
     """All pairs of the first `shards` shards."""
     loaded = [np.load(_path(directory, shard)) for shard in range(shards)]
-    gts, restored, lrs = (np.concatenate([shard[name] for shard in loaded]) for name in ("gt", "restored", "lr"))
-    return Pictures(gts, restored, np.stack([resize(lr, *gts.shape[1:3]) for lr in lrs]))
+    restored, lrs = (np.concatenate([shard[name] for shard in loaded]) for name in ("restored", "lr"))
+    return Pictures(restored, np.stack([resize(lr, *restored.shape[1:3]) for lr in lrs]))
 
 
 def pooled_pictures(pool: Pictures, batch: int, seed: int, steps: range) -> Iterator[Pictures]:
@@ -72,10 +71,9 @@ def pooled_pictures(pool: Pictures, batch: int, seed: int, steps: range) -> Iter
 
 
 def _pairs(photos: Sequence[Photo], restorer: PreRestorer, indices: range, seed: int) -> dict[str, Pixels]:
-    """GTs, the LRs at their own size, and what the network makes of them."""
-    pairs = [training_pair(photos, _DATA, seed, index) for index in indices]
-    lrs, gts = [pair.lr for pair in pairs], [pair.gt for pair in pairs if pair.gt is not None]
-    return {"gt": np.stack(gts), "lr": np.stack(lrs), "restored": np.stack(restorer.restore(lrs, SIDE, SIDE))}
+    """The LRs at their own size, and what the network makes of them."""
+    lrs = [training_pair(photos, _DATA, seed, index).lr for index in indices]
+    return {"lr": np.stack(lrs), "restored": np.stack(restorer.restore(lrs, SIDE, SIDE))}
 
 
 def _turned(pool: Pictures, index: int, rng: np.random.Generator) -> Pictures:
@@ -85,7 +83,7 @@ def _turned(pool: Pictures, index: int, rng: np.random.Generator) -> Pictures:
 
 def _save(pairs: dict[str, Pixels], path: Path) -> None:
     with path.open("wb") as file:
-        np.savez(file, gt=pairs["gt"], lr=pairs["lr"], restored=pairs["restored"])
+        np.savez(file, lr=pairs["lr"], restored=pairs["restored"])
 
 
 def _path(directory: Path, shard: int) -> Path:

@@ -21,23 +21,24 @@ SHARPNESS = (-0.3, 0.6)
 CODES = 3
 _DIAGONAL = torch.tensor([0.5, -0.5, -0.5, 0.5])
 COARSE = 2.0
-"""Sigma of what counts as a coarse error, pixels."""
+"""Sigma of what counts as coarse, pixels."""
 
 
 class Style(NamedTuple):
     boldness: float
     """Share of what the restoring network changed that is taken: 0 is the LR, resized."""
-    corrected: float
-    """Share of that picture's coarse errors that is corrected; below 0 they grow."""
+    trust: float
+    """Share of the coarse contents, in which the restored picture differs from the LR, that is the LR's; below 0 they
+    differ more. The LR is right about them where it is clean, and brings its noise where it is not."""
     sharpness: float
     """Amount of the unsharp mask."""
 
 
 def styles_of(noise: Tensor) -> list[Style]:
-    """The style that goes with each noise, packed [B, N, C]: most are bold and corrected, few are far from it."""
-    timid, wrong, sharp = torch.special.ndtr(style_codes(noise)).unbind(1)
+    """The style that goes with each noise, packed [B, N, C]: most are bold and near the LR, few are far from it."""
+    timid, wary, sharp = torch.special.ndtr(style_codes(noise)).unbind(1)
     low, high = SHARPNESS
-    values = torch.stack([1.05 - 0.6 * timid**2, 1 - 1.25 * wrong**2, low + (high - low) * sharp], dim=1)
+    values = torch.stack([1.05 - 0.45 * timid**2, 1 - 1.75 * wary**2, low + (high - low) * sharp], dim=1)
     return [Style(*row) for row in values.tolist()]
 
 
@@ -63,8 +64,9 @@ def with_turned_codes(noise: Tensor) -> Tensor:
 def styled(pair: Pictures, style: Style) -> Pixels:
     """The target of one pair, uint8 [S, S, 3]: the restored picture in this style.
 
-    The photo's own fine texture is in none: a flow model of this size that is asked for it paints coloured speckle.
+    It follows from what the model sees: nothing of the photo is in it. Of what a model of this size cannot know, such
+    as the photo's own texture, a flow paints samples, and they look like speckle and blotches.
     """
-    gt, restored, lr = (each.astype(np.float32) for each in pair)
-    best = sharpened(restored, 1.0, style.sharpness) + np.float32(style.corrected) * blurred(gt - restored, COARSE)
+    restored, lr = pair.restored.astype(np.float32), pair.lr.astype(np.float32)
+    best = sharpened(restored, 1.0, style.sharpness) + np.float32(style.trust) * blurred(lr - restored, COARSE)
     return to_pixels(lr + np.float32(style.boldness) * (best - lr))

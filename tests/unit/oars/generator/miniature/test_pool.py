@@ -44,7 +44,7 @@ def test_a_build_goes_on_with_the_next_shard(
 
 @pytest.fixture
 def pairs() -> pool.Pictures:
-    return pool.Pictures(*np.random.default_rng(0).integers(0, 256, (3, 5, 64, 64, 3), np.uint8))
+    return pool.Pictures(*np.random.default_rng(0).integers(0, 256, (2, 5, 64, 64, 3), np.uint8))
 
 
 def test_a_later_start_sees_what_those_steps_see(pairs: pool.Pictures) -> None:
