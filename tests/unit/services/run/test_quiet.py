@@ -1,4 +1,4 @@
-"""Loading bars of libraries stay off the terminal, unless the user wants them."""
+"""Loading bars of libraries stay off the terminal, unless the user wants them, and Serve's narration does."""
 
 import subprocess
 import sys
@@ -17,3 +17,13 @@ def test_a_bar_of_a_library_is_not_shown(
         monkeypatch.setenv(name, value)
     shown = subprocess.run([sys.executable, "-c", BAR], capture_output=True, text=True, check=True).stderr
     assert ("it/s" in shown) is bars
+
+
+def test_serve_warns_and_does_not_narrate() -> None:
+    """Though whoever imports Serve later gets its own settings."""
+    code = (
+        "from services.launch.cluster import quiet_ray; quiet_ray(); import ray.serve; from logging import getLogger; "
+        "said = getLogger('ray.serve'); said.info('narrated'); said.warning('warned')"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
+    assert "warned" in shown and "narrated" not in shown
