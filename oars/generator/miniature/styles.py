@@ -16,8 +16,8 @@ from torch import Tensor
 from oars.generator.miniature.pool import Pictures, Pixels
 from oars.imaging.perturbations import blurred, sharpened, to_pixels
 
-SHARPNESS = (-0.3, 0.6)
-"""Least and most amount of an unsharp mask of sigma 1 px."""
+BOLDNESS, TRUST, SHARPNESS = (0.6, 1.05), (-0.75, 1.0), (-0.3, 0.6)
+"""Least and most of each number of a `Style`."""
 CODES = 3
 _DIAGONAL = torch.tensor([0.5, -0.5, -0.5, 0.5])
 COARSE = 2.0
@@ -31,14 +31,14 @@ class Style(NamedTuple):
     """Share of the coarse contents, in which the restored picture differs from the LR, that is the LR's; below 0 they
     differ more. The LR is right about them where it is clean, and brings its noise where it is not."""
     sharpness: float
-    """Amount of the unsharp mask."""
+    """Amount of an unsharp mask of sigma 1 px."""
 
 
 def styles_of(noise: Tensor) -> list[Style]:
     """The style that goes with each noise, packed [B, N, C]: most are bold and near the LR, few are far from it."""
     timid, wary, sharp = torch.special.ndtr(style_codes(noise)).unbind(1)
-    low, high = SHARPNESS
-    values = torch.stack([1.05 - 0.45 * timid**2, 1 - 1.75 * wary**2, low + (high - low) * sharp], dim=1)
+    least, most = noise.new_tensor((BOLDNESS, TRUST, SHARPNESS)).unbind(1)
+    values = most - (most - least) * torch.stack([timid**2, wary**2, 1 - sharp], dim=1)
     return [Style(*row) for row in values.tolist()]
 
 
