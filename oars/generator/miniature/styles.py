@@ -16,7 +16,7 @@ from torch import Tensor
 from oars.generator.miniature.pool import Pictures, Pixels
 from oars.imaging.perturbations import blurred, sharpened, to_pixels
 
-BOLDNESS, TRUST, SHARPNESS = (0.6, 1.05), (-0.75, 1.0), (-0.3, 0.6)
+BOLDNESS, TRUST, SHARPNESS = (0.85, 1.05), (-0.75, 0.75), (-0.3, 0.3)
 """Least and most of each number of a `Style`."""
 CODES = 3
 _DIAGONAL = torch.tensor([0.5, -0.5, -0.5, 0.5])
@@ -35,10 +35,10 @@ class Style(NamedTuple):
 
 
 def styles_of(noise: Tensor) -> list[Style]:
-    """The style that goes with each noise, packed [B, N, C]: most are bold and near the LR, few are far from it."""
-    timid, wary, sharp = torch.special.ndtr(style_codes(noise)).unbind(1)
+    """The style that goes with each noise, packed [B, N, C]: on either side of the restored picture."""
+    timid, near, sharp = torch.special.ndtr(style_codes(noise)).unbind(1)
     least, most = noise.new_tensor((BOLDNESS, TRUST, SHARPNESS)).unbind(1)
-    values = most - (most - least) * torch.stack([timid**2, wary**2, 1 - sharp], dim=1)
+    values = most - (most - least) * torch.stack([timid**2, 1 - near, 1 - sharp], dim=1)
     return [Style(*row) for row in values.tolist()]
 
 

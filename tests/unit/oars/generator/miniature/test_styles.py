@@ -5,7 +5,16 @@ import pytest
 import torch
 
 from oars.generator.miniature.pool import Pictures
-from oars.generator.miniature.styles import Style, style_codes, styled, styles_of, with_turned_codes
+from oars.generator.miniature.styles import (
+    BOLDNESS,
+    SHARPNESS,
+    TRUST,
+    Style,
+    style_codes,
+    styled,
+    styles_of,
+    with_turned_codes,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -27,11 +36,13 @@ def test_what_is_alike_within_each_patch_has_no_code() -> None:
     assert style_codes(flat).abs().max() < 1e-5
 
 
-def test_most_styles_are_bold_and_some_are_timid() -> None:
+def test_styles_fill_their_ranges_and_most_are_bold() -> None:
     styles = np.array(styles_of(noises(4000)))
-    assert 0.6 <= styles[:, 0].min() < 0.63 and 1.0 < styles[:, 0].max() <= 1.05 and np.median(styles[:, 0]) > 0.9
-    assert -0.75 <= styles[:, 1].min() < -0.7 and 0.95 < styles[:, 1].max() <= 1 and np.median(styles[:, 1]) > 0.5
-    assert -0.3 <= styles[:, 2].min() < -0.25 and 0.55 < styles[:, 2].max() <= 0.6
+    for values, (least, most) in zip(styles.T, (BOLDNESS, TRUST, SHARPNESS), strict=True):
+        step = (most - least) / 20
+        assert least - 1e-6 <= values.min() < least + step and most - step < values.max() <= most + 1e-6
+    boldness, *others = np.median(styles, axis=0)
+    assert abs(boldness - 1) < 0.01 and np.abs(others).max() < 0.05
 
 
 @pytest.fixture
