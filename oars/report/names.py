@@ -16,6 +16,8 @@ MODELS: dict[Model, str] = {
 
 _METRICS = {
     "reward": "COMPASS reward",
+    "measured_reward": "FR-RL's reward (F measured)",
+    "measured_fidelity": "F measured",
     "fidelity": "F (fidelity)",
     "F": "F (fidelity)",
     "q_lr": "Q_LR",

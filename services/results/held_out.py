@@ -31,6 +31,7 @@ from oars.report.summary import HeldOut
 from oars.seeds import derive_seed
 from services.control.protocols import Judge
 from services.results.comparison import Evaluated, Lattices, difference, photos_of, summarised
+from services.results.measured_reward import MEASURED_FIDELITY, MeasuredReward
 from services.results.pictures import chosen, extremes, write_samples
 from services.run.progress import ProgressLine
 from services.run.run import Run
@@ -89,12 +90,14 @@ def _sampler(config: RunConfig, weights: Path | None) -> SamplerConfig:
     return config.sampler.model_copy(update={"inference_cfg": cfg})
 
 
-def measure(images: list[Pixels], pairs: list[Pair], names: tuple[str, ...]) -> Iterator[dict[str, float]]:
-    """The metric panel of each image, and pyiqa's metrics of these names."""
+def measure(
+    images: list[Pixels], pairs: list[Pair], names: tuple[str, ...], fr_rl: MeasuredReward | None
+) -> Iterator[dict[str, float]]:
+    """The metric panel of each image, pyiqa's metrics of these names, and F as FR-RL measures it."""
     torch.set_num_threads(1)
     for image, pair in zip(images, pairs, strict=True):
-        assert pair.gt is not None
-        yield panel(image, pair.gt, names) | faults(image, pair.gt, pair.lr)
+        gt = _truth(pair)
+        yield panel(image, gt, names) | faults(image, gt, pair.lr) | (fr_rl.fidelity(image, gt) if fr_rl else {})
 
 
 @dataclass(frozen=True)
@@ -173,10 +176,11 @@ async def _evaluated(run: Run, judge: Judge, name: ModelName, weights: Path | No
     judged = run.watchdog.wait(
         "evaluation", f"scores of {name}", scores(judge, f"{run.id}.{name}", images, pairs), deadline
     )
+    fr_rl = await asyncio.to_thread(MeasuredReward.of, run.config)
     metrics, outcomes = await asyncio.gather(
-        _each(run, f"metrics of {name}", measure, images, pairs, run.config.metrics), judged
+        _each(run, f"metrics of {name}", measure, images, pairs, run.config.metrics, fr_rl), judged
     )
-    return Evaluated(images, [m | _columns(o) for m, o in zip(metrics, outcomes, strict=True)])
+    return Evaluated(images, [m | _columns(o, m, fr_rl) for m, o in zip(metrics, outcomes, strict=True)])
 
 
 async def _each(run: Run, what: str, generator: Callable[..., Iterator[T]], *args: object) -> list[T]:
@@ -211,8 +215,9 @@ async def scores(judge: Judge, request: str, images: list[Pixels], pairs: list[P
     return await asyncio.gather(*(one(row, pair) for row, pair in enumerate(pairs)))
 
 
-def _columns(outcome: CandidateOutcome) -> dict[str, float]:
+def _columns(outcome: CandidateOutcome, metrics: dict[str, float], fr_rl: MeasuredReward | None) -> dict[str, float]:
     if not isinstance(outcome, Scored):
         return {}
     told = {name: value for name, value in outcome.readings.items() if name not in _NOT_OF_THE_OUTPUT}
-    return {"reward": outcome.reward, **told}
+    measured = fr_rl.of_readings(outcome.readings, metrics[MEASURED_FIDELITY]) if fr_rl else {}
+    return {"reward": outcome.reward, **told, **measured}
