@@ -181,6 +181,7 @@ def _config(optimiser: OptimiserConfig, learner: LearnerConfig, dtype: torch.dty
                 "lr": optimiser.lr,
                 "weight_decay": optimiser.weight_decay,
                 "betas": list(optimiser.betas),
+                "eps": optimiser.eps,
                 "torch_adam": True,
             },
         },

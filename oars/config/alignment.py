@@ -123,6 +123,9 @@ class OptimiserConfig(Config):
     """AdamW's decoupled weight decay."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     """AdamW's moment decays."""
+    eps: PositiveFloat = 1e-8
+    """AdamW's divisor is at least this. Far above the gradient's elements, a step is `lr` / `eps` times the gradient's
+    running mean: the noise of a small batch, which AdamW brings to the size of the signal, stays small."""
     grad_clip: PositiveFloat = 1.0
     """Largest gradient norm; a larger gradient is scaled down to it."""
     micro_batch: PositiveInt = 8

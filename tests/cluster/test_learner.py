@@ -99,6 +99,21 @@ def test_at_theta_old_the_loss_does_not_know_the_optimality(config: RunConfig, s
     assert middle_norm == pytest.approx(0.4 * high_norm, rel=1e-3)
 
 
+def test_with_a_large_eps_a_step_follows_the_gradient(config: RunConfig, samples: list[Any]) -> None:
+    optimiser = config.optimiser.model_copy(update={"lr": 1.0, "eps": 1e3, "weight_decay": 0.0})
+
+    async def outer_change(group: LearnerGroup) -> tuple[float, float]:
+        await group.begin_rl()
+        report = await group.train(batch(samples), -1)
+        # B begins at zero, and only it has a gradient; `ema` takes a tenth of the step.
+        tensors = (await group.snapshot(0)).tensors
+        moved = torch.cat([t.flatten() for name, t in tensors.items() if "lora_B" in name]).norm().item()
+        return moved, report.grad_norm
+
+    moved, norm = run(config.model_copy(update={"optimiser": optimiser}), outer_change)
+    assert moved == pytest.approx((1 - config.objective.ema) * norm / 1e3, rel=1e-2)
+
+
 def test_resuming_from_a_checkpoint_is_bit_identical(config: RunConfig, samples: list[Any], tmp_path: Path) -> None:
     async def digests(group: LearnerGroup) -> tuple[str, str, float]:
         report = await group.train(batch(samples), 2)
