@@ -40,12 +40,12 @@ _PADDINGS = 4093
 
 
 def pictures(count: int) -> Iterator[tuple[str, bytes]]:
-    """Name and JPEG; each differs by a comment. Number 7 is cut short."""
-    blocks = np.random.default_rng(0).integers(0, 256, (5, 5, 3), np.uint8)
-    stream = io.BytesIO()
-    Image.fromarray(blocks).resize((80, 80), Image.Resampling.BICUBIC).save(stream, "JPEG", quality=60)
-    jpeg = stream.getvalue()
+    """Name and JPEG; each differs, as photos do, and has a comment, so that lengths do, too. Number 7 is cut short."""
     for number in range(count):
+        blocks = np.random.default_rng(number).integers(0, 256, (5, 5, 3), np.uint8)
+        stream = io.BytesIO()
+        Image.fromarray(blocks).resize((80, 80), Image.Resampling.BICUBIC).save(stream, "JPEG", quality=60)
+        jpeg = stream.getvalue()
         comment = b"%08d" % number + bytes(number * 31 % _PADDINGS)
         data = jpeg[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + jpeg[2:]
         yield f"{number:08d}.jpg", data[: len(data) - 200] if number == 7 else data

@@ -178,7 +178,7 @@ def _decode(data: bytes, name: str, max_pixels: int, formats: tuple[str, ...] | 
         with Image.open(io.BytesIO(data), formats=formats) as image:
             _check_size(image.size, name, max_pixels)
             image.load()
-            return _picture(_upright(image), name)
+            return _picture(upright(image), name)
     except BadImage:
         raise
     except UnidentifiedImageError as error:
@@ -199,7 +199,7 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
         raise BadImage(str(error)) from error
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
     """Turned as its EXIF says; as it is where that cannot be read."""
     try:
         with warnings.catch_warnings():

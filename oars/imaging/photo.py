@@ -3,6 +3,7 @@
 import hashlib
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,9 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from oars.imaging.fingerprint import fingerprint
 from oars.imaging.image_io import BadImage, check_whole, decode_picture
 from oars.imaging.shards import BadShard, Place, read_member
 from oars.names import printable
+
+_LOOKS = 1024
+"""So many looks are kept: a source of few photos is surveyed several times by one process."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is known of a photo that can be read to its end, by its header and last bytes."""
+
+    length: int
+    """Bytes."""
+    size: tuple[int, int]
+    """Width and height."""
+    fingerprint: bytes | None
+    """None if it was not asked for, or the pixels cannot be decoded, are nearly all the same, or are too many."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +61,18 @@ class Photo:
         """SHA-256 of `read()`. Raises BadImage."""
         return hashlib.sha256(self.read()).hexdigest()
 
-    def looked_at(self) -> tuple[int, tuple[int, int]]:
-        """Length in bytes, and (width, height) of a picture that can be read to its end, by its header and last bytes.
-
-        Raises BadImage.
-        """
+    def check(self) -> None:
+        """Raises BadImage unless it can be read to its end, by its header and last bytes."""
         with self._open() as stream:
-            size = check_whole(stream, self._label)
-            return stream.seek(0, io.SEEK_END), size
+            check_whole(stream, self._label)
+
+    def looked_at(self, with_fingerprint: bool) -> Look:
+        """Raises BadImage, as `check` does."""
+        try:
+            there = self.path.stat()
+        except OSError as error:
+            raise BadImage(f"{self._label}: cannot be read: {error.strerror}") from error
+        return _look(self, with_fingerprint, there.st_mtime_ns, there.st_size)
 
     def _open(self) -> BinaryIO:
         if self.place is not None:
@@ -64,3 +85,12 @@ class Photo:
     @property
     def _label(self) -> str:
         return printable(self.path) if self.place is None else self.name
+
+
+@lru_cache(_LOOKS)
+def _look(photo: Photo, with_fingerprint: bool, changed_ns: int, file_bytes: int) -> Look:
+    """The last two say which state of the file is meant."""
+    with photo._open() as stream:
+        size = check_whole(stream, photo._label)
+        length = stream.seek(0, io.SEEK_END)
+        return Look(length, size, fingerprint(stream, photo._label) if with_fingerprint else None)

@@ -21,8 +21,8 @@ from oars.home import kept_in
 from oars.imaging.folder import changes, folder_photos
 from oars.imaging.photo_table import SCHEMA, Found, PhotoTable, record_batches
 
-FEW = 2000
-"""Up to so many photos no file is kept: their headers are read within seconds."""
+FEW = 200
+"""Up to so many photos no file is kept: they are looked at within seconds."""
 _COARSE_NS = 2 * 10**9
 _CHANGES, _BEGAN = b"changes", b"began_ns"
 
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 def folder_table(folder: Path) -> PhotoTable:
     """All photos below a folder. Raises NoPhotos for a folder below that cannot be read."""
     kept = index_file(folder)
-    if (table := _mapped(kept)) is not None and _stands(table.schema.metadata):
+    if (table := _mapped(kept)) is not None and table.schema.equals(SCHEMA) and _stands(table.schema.metadata):
         return PhotoTable(table)
     metadata = {_BEGAN: str(time.time_ns()), _CHANGES: json.dumps(changes(folder))}
     found = folder_photos(folder)

@@ -2,21 +2,20 @@
 
 Headers are read, and whole files only where they do not end as a picture of their format does. The evaluation photos
 are drawn by the run's seed, no more than there are crops, and opened again. One that is in the training split, too,
-under another name, is left out of the training.
+under another name, is left out of the training (oars/imaging/twins.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from unicodedata import normalize
 
 import numpy as np
 
 from oars.config.run import DataConfig
 from oars.errors import naming
 from oars.imaging.image_io import BadImage
-from oars.imaging.photo import Photo
 from oars.imaging.photo_table import PhotoTable
 from oars.imaging.photos import NoPhotos, photos_by_split
+from oars.imaging.twins import not_held_out
 from oars.seeds import derive_seed
 
 _NAMED = 3
@@ -26,7 +25,7 @@ _NAMED = 3
 @dataclass(frozen=True)
 class Survey:
     train: PhotoTable
-    evaluation: list[Photo]
+    evaluation: PhotoTable
     """Drawn from those of the split that can be used."""
     evaluation_split: int
     """Number of these."""
@@ -62,7 +61,7 @@ def survey(data: DataConfig, seed: int) -> Survey:
     return result
 
 
-def _low_quality(data: DataConfig, evaluation: Sequence[Photo]) -> tuple[PhotoTable, list[str]]:
+def _low_quality(data: DataConfig, evaluation: PhotoTable) -> tuple[PhotoTable, list[str]]:
     """Both splits of the folder: no input of it is held out. Raises NoPhotos for a folder without any."""
     if (folder := data.low_quality.photos) is None:
         return PhotoTable.joined([]), []
@@ -87,53 +86,23 @@ def usable(photos: PhotoTable, side: int, full_size: bool = False) -> tuple[Phot
     ]
 
 
-def _drawn(photos: PhotoTable, data: DataConfig, seed: int) -> tuple[list[Photo], list[str]]:
+def _drawn(photos: PhotoTable, data: DataConfig, seed: int) -> tuple[PhotoTable, list[str]]:
     """At most one photo a crop, by the seed and the photos' names, in the order of the source; each can be read."""
     draws = np.array([derive_seed("evaluation_photo", seed, name or "") for name in photos.texts("name")])
-    chosen: list[int] = []
+    chosen = np.zeros(len(photos), bool)
     left_out = []
     for index in map(int, np.argsort(draws, kind="stable")):
-        if len(chosen) == data.evaluation_crops:
+        if chosen.sum() == data.evaluation_crops:
             break
         try:
-            photos[index].looked_at()
-            chosen.append(index)
+            photos[index].check()
+            chosen[index] = True
         except BadImage as error:
             left_out.append(str(error))
-    return [photos[index] for index in sorted(chosen)], left_out
-
-
-def not_held_out(train: PhotoTable, evaluation: Sequence[Photo]) -> tuple[PhotoTable, list[str]]:
-    """Those of `train` that are no evaluation photo under another name: the same bytes, or another suffix alone."""
-    same = dict(_same_photos(train, evaluation))
-    kept = np.ones(len(train), bool)
-    kept[list(same)] = False
-    lines = [f"{train[i].name}: the same photo as {other.name}, which is for evaluation" for i, other in same.items()]
-    return train.where(kept), lines
-
-
-def _same_photos(train: PhotoTable, evaluation: Sequence[Photo]) -> Iterator[tuple[int, Photo]]:
-    """Index of a training photo, and the evaluation photo that it is. Files of one length are read, no others."""
-    by_stem = {_stem(photo.name): photo for photo in evaluation}
-    lengths, of_evaluation = train.column("length"), np.array([photo.looked_at()[0] for photo in evaluation], np.int64)
-    shared = np.intersect1d(lengths, of_evaluation)
-    by_digest = {evaluation[i].digest(): evaluation[i] for i in np.flatnonzero(np.isin(of_evaluation, shared))}
-    alike = np.isin(lengths, shared)
-    for index, name in enumerate(train.texts("name")):
-        same = by_stem.get(_stem(name or ""))
-        if same is None and alike[index]:
-            same = by_digest.get(train[index].digest())
-        if same is not None:
-            yield index, same
+    return photos.where(chosen), left_out
 
 
 def named(left_out: Sequence[str]) -> str:
     """In one line, however many there are."""
     more = f"; and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
     return f"{len(left_out)} left out: {'; '.join(left_out[:_NAMED])}{more}"
-
-
-def _stem(name: str) -> str:
-    """The name without its suffix, as file systems that fold case and compose accents see it."""
-    folder, slash, file = name.rpartition("/")
-    return normalize("NFC", f"{folder}{slash}{file.rpartition('.')[0] or file}").casefold()

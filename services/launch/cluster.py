@@ -3,7 +3,6 @@
 import logging
 import math
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,10 +18,10 @@ from reward_server.compat.ray import (
     enable_token_auth_by_default,
     ensure_token_if_auth_enabled,
     maybe_enable_token_auth_if_token_available,
-    read_ray_address,
     stop_serve,
 )
 from services.launch.addresses import NoCluster, check_temporary_folder
+from services.launch.joining import join
 from services.launch.local_head import LocalHead
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +30,6 @@ NAMESPACE = "oars"
 # Serve's controller and proxy, the Ray tasks that measure metrics, and this command's own driver.
 _OTHER_CPUS = 3
 _ASK_EVERY_S = 1.0
-_PROBE_S = 1.0
 _STOP_DEADLINE_S = 30.0
 """Seconds that Serve may take to end, as in `serve.shutdown`; what is left then ends with the cluster."""
 START_DEADLINE_S = 600.0
@@ -103,28 +101,10 @@ def _join(address: str | None) -> Any:
         return None
     # As `ray.init("auto")` does and `ray.init(ADDRESS)` does not: unlike modes turn each other's answers away.
     maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
-    context = _connect(address) if address != "auto" or _some_head_listens() else None
+    context = join(address, NAMESPACE)
     if context is None and address != "auto":
         raise NoCluster(f"no Ray cluster answers at {address!r}")
     return context
-
-
-def _some_head_listens() -> bool:
-    """Ray remembers the last cluster of this machine even after it died, and then asks it for minutes."""
-    remembered = read_ray_address()
-    if remembered is None:
-        return False
-    host, _, port = remembered.rpartition(":")
-    with socket.socket() as probe:
-        probe.settimeout(_PROBE_S)
-        return port.isdigit() and probe.connect_ex((host, int(port) % 2**16)) == 0
-
-
-def _connect(address: str) -> Any:
-    try:
-        return ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level="warning")
-    except ConnectionError:
-        return None
 
 
 def _start(cpus: int, deadline_s: float) -> tuple[LocalHead, Any]:
@@ -135,7 +115,7 @@ def _start(cpus: int, deadline_s: float) -> tuple[LocalHead, Any]:
     deadline = time.monotonic() + deadline_s
     while head.alive and time.monotonic() < deadline:
         time.sleep(_ASK_EVERY_S)
-        if (context := _connect(head.address)) is not None:
+        if (context := join(head.address, NAMESPACE, max(_ASK_EVERY_S, deadline - time.monotonic()))) is not None:
             head.watch()
             return head, context
     words = head.last_words()

@@ -28,6 +28,7 @@ from oars.report.summary import Status
 from services.align import align
 from services.launch.addresses import NoCluster, checked_address
 from services.launch.cluster import quiet_ray
+from services.launch.joining import join
 from services.launch.preflight import check_inputs
 from services.results.held_out import Results
 from services.results.tables import held_out_table
@@ -227,13 +228,9 @@ def connect(run_id: str) -> None:
     The run's id is its namespace, so that runs that share a cluster may both have a `learner-0`.
     """
     quiet_ray()
-    address = checked_address(os.environ.get("RAY_ADDRESS", "auto"))
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level="warning", namespace=run_id)
-    except ConnectionError as error:
-        raise NoCluster(
-            f"no Ray cluster at {address!r}: start one with `ray start --head`, or use `oars align`"
-        ) from error
+    address = checked_address(os.environ.get("RAY_ADDRESS")) or "auto"
+    if join(address, run_id) is None:
+        raise NoCluster(f"no Ray cluster at {address!r}: start one with `ray start --head`, or use `oars align`")
 
 
 def await_predecessor(run_id: str, deadline_s: float) -> None:

@@ -23,7 +23,8 @@ from oars.imaging.photo import Photo
 from oars.imaging.photo_list import Split
 from oars.imaging.photo_table import PhotoTable
 from oars.imaging.photos import NoPhotos, photos_by_split
-from oars.imaging.survey import named, not_held_out, usable
+from oars.imaging.survey import named, usable
+from oars.imaging.twins import not_held_out
 from oars.seeds import derive_seed
 
 SPLITS: tuple[DataSplit, ...] = ("train", "validation", "evaluation")

@@ -92,6 +92,16 @@ def test_a_damaged_list_is_made_again(folder: Path) -> None:
     assert [photo.name for photo in surveyed(folder).train] == names
 
 
+def test_a_list_without_fingerprints_is_made_again(folder: Path) -> None:
+    age(folder)
+    names = [photo.name for photo in surveyed(folder).train]
+    older = pa.ipc.open_file(index_file(folder)).read_all().drop_columns(["fingerprint"])
+    with pa.ipc.new_file(index_file(folder), older.schema) as writer:
+        writer.write_table(older)
+    assert [photo.name for photo in surveyed(folder).train] == names
+    assert "fingerprint" in pa.ipc.open_file(index_file(folder)).schema.names
+
+
 @pytest.mark.parametrize(("suffix", "write"), [(".tar", to_tar), (".parquet", to_table)])
 def test_a_shard_that_was_cut_short_is_one_line(folder: Path, tmp_path: Path, suffix: str, write) -> None:
     shard = folder / f"a{suffix}"
