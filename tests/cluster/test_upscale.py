@@ -24,6 +24,14 @@ from services.results.enlargement_workers import NotShared, NoWorkers, enlarge_o
 from services.results.enlargements import REPORT, Enlargements, Load, Record, Report, Settings
 
 PATIENCE_S = 400
+# Ctrl-C works as in a terminal, even if a shell's background job, where it is ignored, runs the tests.
+COMMAND = """
+import signal
+from services.cli.main import app
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+app()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +79,7 @@ def words(config: RunConfig, photos: Path, out: Path) -> list[str]:
 
 def start(config: RunConfig, photos: Path, out: Path) -> subprocess.Popen[str]:
     address = ray.get_runtime_context().gcs_address
-    command = [sys.executable, "-m", "services.cli.main", *words(config, photos, out), "--address", address]
+    command = [sys.executable, "-c", COMMAND, *words(config, photos, out), "--address", address]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
 
