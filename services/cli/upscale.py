@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,11 +14,12 @@ from oars.deployment import DEFAULT_PROFILE, deploy_path
 from oars.files import check_writable, remove_partial
 from oars.memory import readable_bytes
 from oars.names import printable
-from services.cli.options import Runs
+from services.cli.options import Runs, Set
+from services.launch.addresses import checked_address
 
 if TYPE_CHECKING:
     from services.results.enlargement_tasks import Task
-    from services.results.enlargements import Enlargements, Report, Settings
+    from services.results.enlargements import Load, Report, Settings
 
 Colour = Literal["low_pass", "wavelet", "adain", "none"]
 Format = Literal["png", "jpg", "webp", "tif"]
@@ -55,6 +57,15 @@ WhichFormat = Annotated[
     Format,
     typer.Option("--format", help="Format, unless --out names a file; jpg has white for what is transparent."),
 ]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        envvar="RAY_ADDRESS",
+        callback=checked_address,
+        help="Spread a folder over rollout workers of this Ray cluster, whose nodes all see it; `auto`: the one on "
+        "this machine, or a new one. Default: this process.",
+    ),
+]
 
 
 def upscale(
@@ -64,11 +75,13 @@ def upscale(
     run: Run = None,
     runs: Runs = Path("runs"),
     profile: Profile = None,
+    set_: Set = None,
     weights: WhichWeights = "aligned",
     seed: Seed = 0,
     candidates: Candidates = 1,
     colour: WhichColour = "low_pass",
     format_: WhichFormat = "png",
+    address: Address = None,
 ) -> None:
     """Enlarge photos tile by tile, keeping colours, transparency, colour profile and EXIF.
 
@@ -82,7 +95,7 @@ def upscale(
     from services.results.enlargements import Settings
 
     directory, aligned = _aligned_run(run, runs) if run else (None, None)
-    config = _config(directory, profile)
+    config = _config(directory, profile, set_)
     transformer = _transformer(config, aligned, weights)
     if candidates > 1:
         find_judge(config.judge)
@@ -98,15 +111,16 @@ def upscale(
         candidates=candidates,
         judge=config.judge.path if candidates > 1 else None,
     )
+    load = _loader(config, transformer, settings)
     if folder is None:
-        _one(config, transformer, settings, tasks[0])
+        _one(load, settings, tasks[0])
         return
     if left_out := photos_left_out(photos, folder):
         typer.echo(left_out, err=True)
-    _all(config, transformer, settings, tasks, folder)
+    _all(config, load, settings, tasks, folder, address)
 
 
-def _one(config: RunConfig, transformer: Path | None, settings: "Settings", task: "Task") -> None:
+def _one(load: "Load", settings: "Settings", task: "Task") -> None:
     from oars.imaging.encoding import check_format
     from oars.imaging.image_io import MAX_INPUT_PIXELS, read_picture
     from services.results.enlargements import planned
@@ -116,7 +130,7 @@ def _one(config: RunConfig, transformer: Path | None, settings: "Settings", task
     check_writable(task.target)
     tiles = plan.tiles * settings.candidates
     typer.echo(f"{plan.width}x{plan.height} px in {tiles} tiles; {readable_bytes(plan.memory)} beside the model")
-    made = _load(config, transformer, settings)
+    made = load()
     with _listening(tiles) as listener:
         record = made.write(task, listener(task))
     rewards = ", ".join("no score" if reward is None else f"{reward:.3f}" for reward in record.rewards)
@@ -124,8 +138,10 @@ def _one(config: RunConfig, transformer: Path | None, settings: "Settings", task
     typer.echo(f"{record.target}: {record.width}x{record.height} px{chosen}")
 
 
-def _all(config: RunConfig, transformer: Path | None, settings: "Settings", tasks: "list[Task]", folder: Path) -> None:
-    from services.results.enlargements import REPORT, count_tiles, enlarge_folder, left_to_do, read_report
+def _all(
+    config: RunConfig, load: "Load", settings: "Settings", tasks: "list[Task]", folder: Path, address: str | None
+) -> None:
+    from services.results.enlargements import REPORT, count_tiles, left_to_do, read_report
 
     check_writable(folder / REPORT)
     remove_partial(folder)
@@ -135,12 +151,23 @@ def _all(config: RunConfig, transformer: Path | None, settings: "Settings", task
         tiles = count_tiles(todo, settings)
         typer.echo(f"{len(todo)} of {len(tasks)} photos to enlarge, in {tiles} tiles, into {printable(folder)}")
         try:
-            with _listening(tiles) as listener:
-                enlarge_folder(_load(config, transformer, settings), report, todo, folder, listener)
+            if address is None:
+                _here(load, report, todo, folder, tiles)
+            else:
+                from services.launch.enlarging import enlarge_on_cluster  # Ray takes a second to import
+
+                enlarge_on_cluster(config, load, report, todo, folder, address)
         except KeyboardInterrupt:
             typer.echo("stopped; the same command goes on from here", err=True)
             raise typer.Exit(_INTERRUPTED) from None
     _tell(report, folder, tasks)
+
+
+def _here(load: "Load", report: "Report", todo: "list[Task]", folder: Path, tiles: int) -> None:
+    from services.results.enlargements import enlarge_all, keep_records
+
+    with _listening(tiles) as listener:
+        keep_records(report, enlarge_all(load(), todo, listener), folder)
 
 
 def _tell(report: "Report", folder: Path, tasks: "list[Task]") -> None:
@@ -163,17 +190,19 @@ def _listening(tiles: int) -> "Iterator[Callable[[Task], Callable[[], None]]]":
         yield lambda task: lambda: shown.update(ProgressLine("tiles", next(done), tiles, printable(task.source.name)))
 
 
-def _load(config: RunConfig, transformer: Path | None, settings: "Settings") -> "Enlargements":
-    from oars.generator.enlarging import Enlarger  # diffusers: after what can be refused without it
-    from oars.generator.policy import load_pipeline
-    from oars.generator.upscaler import Upscaler
+def _loader(config: RunConfig, transformer: Path | None, settings: "Settings") -> "Load":
+    """Loads the models, also in a process with another current directory."""
     from services.results.enlargements import Enlargements
-    from services.results.transition import LocalScorer
 
-    scorer = LocalScorer(config.judge, config.reward) if settings.candidates > 1 else None
-    pipeline = load_pipeline(config.generator, transformer)
-    upscaler = Upscaler(pipeline, pipeline.transformer, config.generator, config.sampler)
-    return Enlargements(Enlarger(upscaler, settings.colour), scorer, settings)
+    generator = config.generator.model_copy(update={"path": _absolute(config.generator.path)})
+    judge = config.judge.model_copy(update={"path": _absolute(config.judge.path)})
+    anywhere = config.model_copy(update={"generator": generator, "judge": judge})
+    return partial(Enlargements.load, anywhere, transformer and transformer.absolute(), settings)
+
+
+def _absolute(model: str) -> str:
+    """A name that is no directory is one of an embedded or a pulled model."""
+    return str(Path(model).absolute()) if Path(model).is_dir() else model
 
 
 def _digest(config: RunConfig, transformer: Path | None) -> str:
@@ -185,14 +214,14 @@ def _digest(config: RunConfig, transformer: Path | None) -> str:
     return fingerprint(base) if transformer is None else f"{fingerprint(base)}+{fingerprint(transformer)}"
 
 
-def _config(run: Path | None, profile: Path | None) -> RunConfig:
+def _config(run: Path | None, profile: Path | None, overrides: list[str] | None) -> RunConfig:
     """Raises BadConfig."""
     from services.run.run_directory import CONFIG
 
     own = run / CONFIG if run else deploy_path(DEFAULT_PROFILE)
-    config = load_profile(profile or own)
-    if run and profile:
-        _check_same_generator(profile, config, load_profile(own))
+    config = load_profile(profile or own, overrides)
+    if run and (profile or overrides):
+        _check_same_generator(profile or "--set", config, load_profile(own))
     return config
 
 
@@ -217,8 +246,8 @@ def _aligned_run(run: str, runs: Path) -> tuple[Path, Path]:
     return directory, run_weights(directory, ALIGNED)
 
 
-def _check_same_generator(profile: Path, given: RunConfig, own: RunConfig) -> None:
-    """A profile given beside a run may change how is sampled, not what the run's weights were made for.
+def _check_same_generator(where: Path | str, given: RunConfig, own: RunConfig) -> None:
+    """What is given beside a run may change how is sampled, not what the run's weights were made for.
 
     Raises BadConfig.
     """
@@ -228,4 +257,4 @@ def _check_same_generator(profile: Path, given: RunConfig, own: RunConfig) -> No
     }
     for field, (ours, theirs) in fields.items():
         if ours != theirs:
-            raise BadConfig(f"{profile}: {field}: {ours!r}, and the run was aligned with {theirs!r}")
+            raise BadConfig(f"{where}: {field}: {ours!r}, and the run was aligned with {theirs!r}")

@@ -1,11 +1,11 @@
-"""Enlarges photos, one after the other, and keeps `upscale.json`, from which a killed command goes on.
+"""Enlarges photos and keeps `upscale.json`, from which a killed command goes on.
 
 Of several candidates the one that the judge rewards most is written; with one there is no judge. A photo that cannot be
 used does not stop the others: its record says why.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from oars.config import SamplerConfig
+from oars.config import RunConfig, SamplerConfig
 from oars.errors import UserError
 from oars.files import sha256, write_text
 from oars.imaging.colour import ColourFix
@@ -28,7 +28,7 @@ from oars.imaging.transparency import finished_rows, visible_colours
 from oars.names import printable
 from oars.seeds import derive_seed
 from services.results.enlargement_tasks import Task
-from services.results.transition import Scorer, Verdict, verdict
+from services.results.transition import LocalScorer, Scorer, Verdict, verdict
 
 if TYPE_CHECKING:  # with it come torch and diffusers, seconds that a plan need not wait for
     from oars.generator.enlarging import Enlarger
@@ -87,6 +87,25 @@ class Enlargements:
     scorer: Scorer | None
     settings: Settings
 
+    @classmethod
+    def load(cls, config: RunConfig, transformer: Path | None, settings: Settings) -> "Enlargements":
+        """`transformer`: weights in place of the base's. Raises MissingModel, BadJudge."""
+        from oars.generator.enlarging import Enlarger  # diffusers: after what can be refused without it
+        from oars.generator.policy import load_pipeline
+        from oars.generator.upscaler import Upscaler
+
+        scorer = LocalScorer(config.judge, config.reward) if settings.candidates > 1 else None
+        pipeline = load_pipeline(config.generator, transformer)
+        upscaler = Upscaler(pipeline, pipeline.transformer, config.generator, config.sampler)
+        return cls(Enlarger(upscaler, settings.colour), scorer, settings)
+
+    def record(self, task: Task, tile: Callable[[], None]) -> Record:
+        """`write`; what is wrong with the photo, the record says."""
+        try:
+            return self.write(task, tile)
+        except UserError as error:
+            return failed(task, str(error))
+
     def write(self, task: Task, tile: Callable[[], None]) -> Record:
         """Enlarge one photo. Raises BadImage, NotEnoughMemory, NotWritable."""
         started, picture = time.monotonic(), read_picture(task.source, MAX_INPUT_PIXELS)
@@ -126,6 +145,10 @@ class Enlargements:
         return best[chosen], chosen, rewards
 
 
+Load = Callable[[], Enlargements]
+"""Loads the models; raises MissingModel, BadJudge."""
+
+
 def planned(task: Task, shape: tuple[int, ...], settings: Settings) -> Enlargement:
     """The cost of a photo [h, w, 3]. Raises BadImage, NotEnoughMemory."""
     scale, most = settings.scale, settings.model_scale
@@ -152,15 +175,20 @@ def _reward(lr: Pixels, drawn: RowFile, plan: Enlargement, scorer: Scorer) -> fl
     return judged.reward if isinstance(judged, Verdict) else None
 
 
-def enlarge_folder(
-    made: Enlargements, report: Report, tasks: list[Task], out: Path, progress: Callable[[Task], Callable[[], None]]
-) -> None:
-    """Do the tasks and note each in `upscale.json` of `out`. `progress` gives the listener to a photo's tiles."""
-    for task in tasks:
-        try:
-            record = made.write(task, progress(task))
-        except UserError as error:
-            record = Record(source=printable(task.source), target=printable(task.target), error=str(error))
+def failed(task: Task, error: str) -> Record:
+    return Record(source=printable(task.source), target=printable(task.target), error=error)
+
+
+def enlarge_all(
+    made: Enlargements, tasks: list[Task], progress: Callable[[Task], Callable[[], None]]
+) -> Iterator[tuple[Task, Record]]:
+    """Do the tasks, one after the other. `progress` gives the listener to a photo's tiles."""
+    return ((task, made.record(task, progress(task))) for task in tasks)
+
+
+def keep_records(report: Report, records: Iterable[tuple[Task, Record]], out: Path) -> None:
+    """Note each record in `upscale.json` of `out` as it comes."""
+    for task, record in records:
         report.pictures[_name(task, out)] = record
         write_text(out / REPORT, report.model_dump_json(indent=1) + "\n")
 

@@ -100,14 +100,15 @@ def test_the_same_command_again_is_known_before_a_cluster_starts(tmp_path: Path)
 
 
 @pytest.mark.parametrize("override", ["data.scale=2", "generator.path=/models/other"])
-def test_a_profile_that_contradicts_the_run_is_one_line_naming_the_field(override: str, tmp_path: Path) -> None:
+def test_what_contradicts_the_run_is_one_line_naming_the_field(override: str, tmp_path: Path) -> None:
     with_aligned_weights(begin_run(load_profile(deploy_path(), [f"runs={tmp_path}"]), "x4"))
     profile, photo = tmp_path / "mine.yaml", tmp_path / "a.png"
     group, _, leaf = override.partition(".")
     profile.write_text(f"{group}: {{{leaf.replace('=', ': ')}}}\n")
     Image.new("RGB", (64, 64)).save(photo)
-    line = fails_with("upscale", str(photo), "--run", "x4", "--runs", str(tmp_path), "--profile", str(profile))
-    assert line.startswith(f"error: {profile}: {override.split('=')[0]}: ")
+    command = ["upscale", str(photo), "--run", "x4", "--runs", str(tmp_path)]
+    assert fails_with(*command, "--profile", str(profile)).startswith(f"error: {profile}: {override.split('=')[0]}: ")
+    assert fails_with(*command, "--set", override).startswith(f"error: --set: {override.split('=')[0]}: ")
 
 
 def test_a_report_goes_where_it_is_wanted(tmp_path: Path) -> None:

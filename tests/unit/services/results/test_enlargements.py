@@ -23,7 +23,8 @@ from services.results.enlargements import (
     Report,
     Settings,
     count_tiles,
-    enlarge_folder,
+    enlarge_all,
+    keep_records,
     left_to_do,
     read_report,
 )
@@ -180,12 +181,12 @@ def test_a_folder_goes_on_where_it_was_and_a_bad_photo_stops_nothing(
     tasks, out = enlargement_tasks([tmp_path / "in"], tmp_path / "out", 2, "png")
     assert out is not None
     report = read_report(out, one.settings)
-    enlarge_folder(one, report, tasks[:1], out, lambda task: lambda: None)
+    keep_records(report, enlarge_all(one, tasks[:1], lambda task: lambda: None), out)
 
     again = read_report(out, one.settings)
     todo = left_to_do(again, tasks, out)
     assert todo == tasks[1:]
-    enlarge_folder(one, again, todo, out, lambda task: lambda: None)
+    keep_records(again, enlarge_all(one, todo, lambda task: lambda: None), out)
     final = Report.model_validate_json((out / REPORT).read_bytes())
     assert "c.jpg" in final.pictures["sub/c.png"].error and len(final.pictures) == 4
     assert [task.source for task in left_to_do(final, tasks, out)] == [bad]
