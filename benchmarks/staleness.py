@@ -75,6 +75,7 @@ class Bench:
         changes = [
             f"generator.path={generator}",
             f"optimiser.lr={rate}",
+            "optimiser.eps=1e-8",
             f"seed={seed}",
             f"control.max_staleness={max_staleness}",
             f"objective.old_policy.at={PRACTICES[practice]}",
