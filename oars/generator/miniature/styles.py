@@ -16,7 +16,7 @@ from torch import Tensor
 from oars.generator.miniature.pool import Pictures, Pixels
 from oars.imaging.perturbations import blurred, sharpened, to_pixels
 
-BOLDNESS, TRUST, SHARPNESS = (0.85, 1.05), (-1.25, 0.5), (-0.6, 0.3)
+BOLDNESS, TRUST, SHARPNESS = (0.85, 1.05), (-0.75, 0.5), (-1.0, 0.3)
 """Least and most of each number of a `Style`. Their middle is a little off what all metrics call best, overdone and
 soft, as a base is that nobody aligned; the best is within (`python -m benchmarks.styles`)."""
 CODES = 3

@@ -239,7 +239,7 @@ def test_a_folder_that_cannot_be_evaluated_on_is_said_before_a_cluster_starts(tm
 
 def test_a_dry_run_prints_the_plan_and_starts_nothing(tmp_path: Path) -> None:
     shown = runner.invoke(app, ["align", "--dry-run", "--set", f"runs={tmp_path}"])
-    assert shown.exit_code == 0 and "FR-RL: 20 steps of 4 groups of 8 candidates" in shown.output
+    assert shown.exit_code == 0 and "FR-RL: 22 steps of 4 groups of 8 candidates" in shown.output
     assert "5 to train on, 3 to evaluate on" in shown.output and not list(tmp_path.iterdir())
     elsewhere = [
         "--set",
