@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.result import RESULTS, Result, write_result
+from benchmarks.scoring import Table, Values, rewards
 from oars.alignment.messages import RolloutRequest
-from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
 from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
@@ -40,9 +40,6 @@ SIGN = {"stlpips": -1, "cvvdp": 1, "psnr": 1}
 COARSE = 4.0
 
 Pixels = NDArray[np.uint8]
-Values = NDArray[np.float64]
-Table = dict[str, Values]
-"""Of each metric, of `reward` and of `judged`, the reward of NR-RL, float64 [groups, pictures]."""
 
 
 def main() -> None:
@@ -110,15 +107,8 @@ def measured(profile: RunConfig, count: int) -> tuple[list[str], Table]:
         edited = edits(pair, candidates, restorer.restore([pair.lr], *pair.gt.shape[:2])[0], codec)
         names, images = list(edited), np.concatenate([candidates, np.stack(list(edited.values()))])
         fidelity, read = measured_fidelity(images, pair.gt, labels), judge.score(pair.lr, images)
-        parameters = profile.reward.parameters
-        rewards = {
-            "reward": [
-                compass_reward(f, each.q_lr, each.q_sr, **parameters) for f, each in zip(fidelity, read, strict=True)
-            ],
-            "judged": [compass_reward(each.fidelity, each.q_lr, each.q_sr, **parameters) for each in read],
-        }
         panel: list[dict[str, Any]] = [full_reference(image, pair.gt) for image in images]
-        rows.append({name: [each[name] for each in panel] for name in panel[0]} | rewards)
+        rows.append({name: [each[name] for each in panel] for name in panel[0]} | rewards(profile, fidelity, read))
     return names, {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 

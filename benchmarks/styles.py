@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from benchmarks.result import RESULTS, Result, write_result
-from oars.compass.formula import compass_reward
+from benchmarks.scoring import Table, Values, rewards
 from oars.compass.judge import Judge
 from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
@@ -29,10 +28,6 @@ from services.control.measured_fidelity import judge_labels, measured_fidelity
 
 STRENGTHS, STYLES, SHIFT = (0.0, 0.5, 1.0), 16, 0.6
 """`STYLES` a group; `SHIFT`: about what a run of the demo moves the codes by, standard deviations."""
-
-Values = NDArray[np.float64]
-Table = dict[str, Values]
-"""Of each metric, of `reward` (F measured) and of `judged`, float64 [groups, STYLES]."""
 
 
 def main() -> None:
@@ -59,7 +54,10 @@ def main() -> None:
 def measured(profile: RunConfig, strength: float, count: int) -> tuple[Values, Table]:
     """Codes [groups, STYLES, CODES], and what was measured of the pictures in their styles."""
     data = profile.data.model_copy(update={"strength": (strength, strength)})
-    restorer, judge = PreRestorer("x4plus"), Judge.load(resolve_model(profile.judge.path, "judge"))
+    restorer, judge = (
+        PreRestorer(profile.generator.pre_restoration),
+        Judge.load(resolve_model(profile.judge.path, "judge")),
+    )
     labels, photos = judge_labels(profile.judge), find_photos(data.photos, "train")
     codes = np.random.default_rng(derive_seed("styles", 0)).standard_normal((count, STYLES, CODES))
     rows: list[dict[str, list[float]]] = []
@@ -70,15 +68,8 @@ def measured(profile: RunConfig, strength: float, count: int) -> tuple[Values, T
         pictures = Pictures(restorer.restore([pair.lr], *size)[0], resize(pair.lr, *size))
         images = np.stack([styled(pictures, style) for style in _styles(codes[index])])
         read, fidelity = judge.score(pair.lr, images), measured_fidelity(images, pair.gt, labels)
-        rewards = {
-            name: [
-                compass_reward(f, each.q_lr, each.q_sr, **profile.reward.parameters)
-                for f, each in zip(of, read, strict=True)
-            ]
-            for name, of in (("reward", fidelity), ("judged", [each.fidelity for each in read]))
-        }
         panels = [panel(image, pair.gt, ()) for image in images]
-        rows.append(rewards | {name: [each[name] for each in panels] for name in panels[0]})
+        rows.append(rewards(profile, fidelity, read) | {name: [each[name] for each in panels] for name in panels[0]})
     return codes, {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.result import Result, write_result
+from benchmarks.scoring import rewards
 from oars.alignment.messages import Conditioning
 from oars.alignment.nft import nft_loss
 from oars.alignment.optimality import optimalities
 from oars.alignment.training_points import training_point, training_times
-from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
 from oars.config import ObjectiveConfig, RunConfig, load_profile
 from oars.config.alignment import OptimalityConfig
@@ -81,8 +81,7 @@ class Direction:
         x0 = denoise(lambda x, t: self._policy.velocity(x, t, [conditioning] * len(x), "current"), noise, times, solver)
         images = self._codec.decode(x0, conditioning.grid)
         fidelity, read = measured_fidelity(images, pair.gt, self._labels), self._judge.score(pair.lr, images)
-        rewards = [compass_reward(f, r.q_lr, r.q_sr) for f, r in zip(fidelity, read, strict=True)]
-        columns = (rewards, fidelity, [r.q_sr for r in read])
+        columns = (rewards(self._config, fidelity, read)["reward"], fidelity, [r.q_sr for r in read])
         return Scored(conditioning, x0, times, seed, dict(zip(REWARDS, map(np.array, columns), strict=True)))
 
     def gradient(self, groups: list[Scored], optimality: list[np.ndarray], objective: ObjectiveConfig) -> Tensor:

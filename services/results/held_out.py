@@ -113,9 +113,10 @@ async def evaluate(run: Run, judge: Judge, sft: Path, aligned: Path) -> Results:
     run.telemetry.phase("evaluating")
     pairs, shown = await asyncio.to_thread(_crops, run)
     weights: dict[ModelName, Path | None] = {"base": None, "sft": sft, "aligned": aligned}
+    fr_rl = await asyncio.to_thread(MeasuredReward.of, run.config)
     evaluated: dict[str, Evaluated] = {}
     for name in MODELS:
-        evaluated[name] = await _evaluated(run, judge, name, weights.get(name), pairs)
+        evaluated[name] = await _evaluated(run, judge, fr_rl, name, weights.get(name), pairs)
         run.telemetry.event("evaluated", model=name)
         run.progress.update(ProgressLine("evaluating", len(evaluated), len(MODELS), name))
     _show(run, pairs, evaluated)
@@ -167,7 +168,9 @@ def _show(run: Run, pairs: list[Pair], evaluated: dict[str, Evaluated]) -> None:
         run.telemetry.image(f"held_out/{number}", 0, np.concatenate([*row, pair.gt], axis=1))
 
 
-async def _evaluated(run: Run, judge: Judge, name: ModelName, weights: Path | None, pairs: list[Pair]) -> Evaluated:
+async def _evaluated(
+    run: Run, judge: Judge, fr_rl: MeasuredReward | None, name: ModelName, weights: Path | None, pairs: list[Pair]
+) -> Evaluated:
     if name == "bicubic":
         images = [resize(pair.lr, *_truth(pair).shape[:2]) for pair in pairs]
     else:
@@ -176,7 +179,6 @@ async def _evaluated(run: Run, judge: Judge, name: ModelName, weights: Path | No
     judged = run.watchdog.wait(
         "evaluation", f"scores of {name}", scores(judge, f"{run.id}.{name}", images, pairs), deadline
     )
-    fr_rl = await asyncio.to_thread(MeasuredReward.of, run.config)
     metrics, outcomes = await asyncio.gather(
         _each(run, f"metrics of {name}", measure, images, pairs, run.config.metrics, fr_rl), judged
     )
