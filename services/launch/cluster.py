@@ -88,7 +88,10 @@ def connected(address: str) -> Iterator[None]:
 def quiet_ray() -> None:
     """Serve and the job client narrate at INFO, to stderr; their log files keep it. So does the choice of a token."""
     os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
-    from ray import serve  # its import sets the level of its logger; later, it would undo what follows
+    # A replica that is late to say how much it has to do is asked again, with a warning each time; on a busy machine
+    # 0.1 s is early. A deployment carries the router's class by value, so that its clients have what is read here.
+    os.environ.setdefault("RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S", "1")
+    from ray import serve  # its import reads both, and sets the level of its logger; later, it would undo what follows
 
     logging.getLogger(serve.__name__).setLevel(logging.WARNING)
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
@@ -135,8 +138,6 @@ def _environment() -> dict[str, str]:
             f"HOME={os.environ.get('HOME', '')}: Ray's token cannot be kept there ({error}); set RAY_AUTH_TOKEN_PATH "
             "to a file that you may write, or HOME to such a folder"
         ) from error
-    # All roles share this machine. Serve asks a replica that is late to answer again and again, and says so each time.
-    os.environ.setdefault("RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S", "1")
     # Workers must find the packages of a checkout that is not installed, and this Python's console scripts.
     given = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *map(os.path.abspath, given)])

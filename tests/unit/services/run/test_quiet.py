@@ -27,3 +27,14 @@ def test_serve_warns_and_does_not_narrate() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
     assert "warned" in shown and "narrated" not in shown
+
+
+def test_clients_of_a_deployment_wait_a_second_for_a_busy_replica(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serve sends its router's class by value, with the deadline of the process that deploys."""
+    monkeypatch.delenv("RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S", raising=False)
+    code = (
+        "from services.launch.cluster import quiet_ray; quiet_ray(); from ray.serve.config import RequestRouterConfig; "
+        "print(RequestRouterConfig().get_request_router_class().queue_len_response_deadline_s)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert float(shown) == 1.0
