@@ -36,8 +36,7 @@ class PictureFiles:
 
 def picture_files(folder: Path, pairs: bool = True) -> list[PictureFiles]:
     """All pictures of a benchmark, by name; without `pairs` those in the folder itself alone. Raises BadBenchmark."""
-    if not folder.is_dir():
-        raise BadBenchmark(f"{printable(folder)}: no such folder")
+    check_folder(folder)
     if pairs and (layout := _layout(folder)) is not None:
         found = _pairs(*layout)
     else:
@@ -45,6 +44,12 @@ def picture_files(folder: Path, pairs: bool = True) -> list[PictureFiles]:
     if not found:
         raise BadBenchmark(f"{printable(folder)}: no pictures" + (", and no folders `lr` and `hr` with some" * pairs))
     return found
+
+
+def check_folder(folder: Path) -> None:
+    """Raises BadBenchmark."""
+    if not folder.is_dir():
+        raise BadBenchmark(f"{printable(folder)}: no such folder")
 
 
 def files_by_name(folder: Path, ending: re.Pattern[str] | None = None) -> dict[str, Path]:

@@ -17,7 +17,7 @@ from math import isfinite, nan
 from pathlib import Path
 
 from oars.evaluation import sriqa
-from oars.evaluation.benchmark_files import BadBenchmark, files_by_name
+from oars.evaluation.benchmark_files import BadBenchmark, check_folder, files_by_name
 from oars.evaluation.rated import Rated
 from oars.names import printable
 
@@ -27,8 +27,7 @@ _INPUTS, _REFERENCES = "lr", "hr"
 
 def rated(folder: Path) -> list[Rated]:
     """The groups, by input; every file is there. Raises BadBenchmark naming file and line."""
-    if not folder.is_dir():
-        raise BadBenchmark(f"{printable(folder)}: no such folder")
+    check_folder(folder)
     groups = _groups(folder) if (folder / MOS).is_file() else sriqa.rated(folder)
     if not groups:
         raise BadBenchmark(f"{printable(folder / MOS)}: names no pictures")

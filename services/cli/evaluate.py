@@ -62,6 +62,7 @@ def evaluate(
     _check_benchmarks(benchmarks or [], degrade or [])
     asked = _named(model or ["bicubic", "base"])
     first = _baseline(asked, baseline)
+    _check_models(asked, runs)
     if judge:
         from reward_server.checkpoint import find_judge
 
@@ -136,6 +137,18 @@ def _named(models: list[str]) -> dict[str, str]:
             raise BadConfig(f"--model {given}: a second {name!r}; name it otherwise: NAME={text}")
         named[name] = text
     return named
+
+
+def _check_models(asked: dict[str, str], runs: Path) -> None:
+    """Folders and runs, which need no torch to be looked for. Raises BadBenchmark, BadRun."""
+    from oars.evaluation.benchmark_files import check_folder
+    from services.run.run_directory import find_run
+
+    for kind, _, rest in (text.partition(":") for text in asked.values()):
+        if kind == "folder":
+            check_folder(Path(rest))
+        if kind in ("run", "sft") and rest:
+            find_run(runs, rest)
 
 
 def _benchmarks(

@@ -1,12 +1,15 @@
 """`oars study make | serve | tally`: people compare models' pictures, blinded."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from oars.config import BadConfig
+from oars.evaluation.benchmark_files import check_folder
 from services.cli.options import Runs
+from services.run.run_directory import find_run
 
 if TYPE_CHECKING:
     from oars.evaluation.study import Scene
@@ -40,10 +43,11 @@ def make(
     runs: Runs = Path("runs"),
 ) -> None:
     """Make study.html, the raters' page, and study.json, the key that tells which model made what."""
+    sources = _Sources.of(evaluation, run, model or [], runs)  # before the seconds that an import of torch takes
     from services.evaluation.study_files import KEY, PAGE, check_new, make_study
 
     check_new(study)
-    scenes = _scenes(evaluation, run, model or [], lr, gt, runs)
+    scenes = sources.scenes(lr, gt)
     made = make_study(scenes, study, trials, checks, side, original, seed)
     megabytes = (study / PAGE).stat().st_size / 2**20
     typer.echo(f"{study / PAGE}: {len(made.trials)} trials of {len(made.models)} models, {megabytes:.1f} MiB")
@@ -92,20 +96,34 @@ def tally(
     typer.echo((study / "tally.md").read_text())
 
 
-def _scenes(
-    evaluation: Path | None, run: str | None, models: list[str], lr: Path | None, gt: Path | None, runs: Path
-) -> "list[Scene]":
-    """Raises BadConfig, BadRun, BadStudy."""
-    from services.evaluation.study_sources import of_evaluation, of_folders, of_run
-    from services.run.run_directory import find_run
+@dataclass(frozen=True)
+class _Sources:
+    """Where the pictures come from: an evaluation, or a run, or folders by model."""
 
-    if evaluation is not None and run is not None:
-        raise BadConfig("--eval and --run: choose one")
-    if evaluation is not None:
-        return of_evaluation(evaluation, models)
-    if run is not None:
-        return of_run(find_run(runs, run), models)
-    folders = {name: Path(folder) for name, _, folder in (model.partition("=") for model in models) if folder}
-    if len(folders) < max(2, len(models)):
-        raise BadConfig("name --eval DIR, --run ID, or two folders or more with --model NAME=DIR")
-    return of_folders(folders, lr, gt)
+    evaluation: Path | None
+    run: Path | None
+    models: list[str]
+    folders: dict[str, Path]
+
+    @classmethod
+    def of(cls, evaluation: Path | None, run: str | None, models: list[str], runs: Path) -> "_Sources":
+        """Raises BadConfig, BadRun."""
+        if evaluation is not None and run is not None:
+            raise BadConfig("--eval and --run: choose one")
+        given = (model.partition("=") for model in models)
+        folders = {} if evaluation or run else {name: Path(folder) for name, _, folder in given if folder}
+        if not (evaluation or run) and len(folders) < max(2, len(models)):
+            raise BadConfig("name --eval DIR, --run ID, or two folders or more with --model NAME=DIR")
+        for folder in folders.values():
+            check_folder(folder)
+        return cls(evaluation, find_run(runs, run) if run else None, models, folders)
+
+    def scenes(self, lr: Path | None, gt: Path | None) -> "list[Scene]":
+        """Raises BadConfig, BadStudy."""
+        from services.evaluation.study_sources import of_evaluation, of_folders, of_run
+
+        if self.evaluation is not None:
+            return of_evaluation(self.evaluation, self.models)
+        if self.run is not None:
+            return of_run(self.run, self.models)
+        return of_folders(self.folders, lr, gt)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from oars.evaluation.benchmark_files import files_by_name
+from oars.evaluation.benchmark_files import check_folder, files_by_name
 from oars.evaluation.benchmark_records import RESULTS
 from oars.evaluation.study import BadStudy, Scene
 from oars.imaging.image_io import Pixels, read_image
@@ -70,8 +70,7 @@ def of_folders(folders: Mapping[str, Path], lr: Path | None, gt: Path | None) ->
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise BadStudy(f"{printable(folder)}: no such folder")
+    check_folder(folder)
     return files_by_name(folder)
 
 
