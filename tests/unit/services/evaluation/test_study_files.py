@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from oars.evaluation.benchmark_files import BadBenchmark
 from oars.evaluation.study import BadStudy
 from oars.report.study_page import study_id
 from services.evaluation.study_files import KEY, PAGE, make_study, read_study, tally_study
@@ -66,7 +67,7 @@ def test_sources_that_do_not_fit_are_named(folders: dict[str, Path], tmp_path: P
     other = pictures(tmp_path / "other", "xyz", 200)
     with pytest.raises(BadStudy, match="no picture's name is in all of"):
         of_folders(folders | {"other": other}, None, None)
-    with pytest.raises(BadStudy, match="no such folder"):
+    with pytest.raises(BadBenchmark, match="no such folder"):
         of_folders(folders, tmp_path / "nowhere", None)
 
 
