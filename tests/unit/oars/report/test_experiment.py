@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
+from oars.compass.reward import Reward
 from oars.config import BadConfig, load_profile
 from oars.config.experiment import ExperimentConfig, load_experiment
 from oars.deployment import DEFAULT_PROFILE, deploy_path
@@ -51,10 +52,11 @@ def test_the_page_says_how_much_is_there() -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_every_arm_of_a_shipped_experiment_is_a_profile(file: Path) -> None:
+def test_every_arm_of_a_shipped_experiment_is_a_profile_whose_reward_takes_its_parameters(file: Path) -> None:
     config = load_experiment(file)
     for overrides in config.arms.values():
-        assert load_profile(deploy_path(DEFAULT_PROFILE), [*config.common, *overrides]).name == "tiny"
+        profile = load_profile(deploy_path(DEFAULT_PROFILE), [*config.common, *overrides])
+        assert profile.name == "tiny" and Reward.load(profile.reward.function, profile.reward.parameters)
 
 
 @pytest.mark.parametrize(
