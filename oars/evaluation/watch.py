@@ -27,6 +27,7 @@ Measures = tuple[dict[str, list[float]], dict[int, float]]
 _TOLERANCES = {"psnr": -0.2, "stlpips": 0.01, "cvvdp": -0.1}
 """Change for the worse that a user would accept for pictures that look better: dB, distance, JOD (as the acceptance of
 an alignment has them)."""
+_JUDGED: tuple[AlarmName, ...] = ("divergence", "confidence")
 _REPEATS = 8
 """Times that a lattice has to fit into a side of an output."""
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -45,6 +46,8 @@ class Look(BaseModel):
     LR), down, right (pixels), zoom, diversity (levels), x0_norm, velocity_norm, reward, confidence."""
     lattice: dict[int, float] = Field(default_factory=dict)
     """Power of the outputs' common lattice by period, squared grey levels."""
+    judge: str = ""
+    """Digest of the judge that gave reward and confidence, where it tells one."""
 
     def of(self, name: str) -> Floats:
         return np.array(self.crops[name])
@@ -83,6 +86,13 @@ def _of_crop(outputs: Pixels, pair: Pair) -> dict[str, float]:
         **dict(zip(("down", "right", "zoom"), where.tolist(), strict=True)),
         "diversity": float(outputs.std(0, ddof=1).mean()),
     }
+
+
+def compared(looks: Sequence[Look], now: Look) -> dict[AlarmName, float]:
+    """`levels` against the first of the `looks` so far. Those that the judge's readings make are against the first look
+    by the same judge, since another one has a scale of its own: 0 at its first."""
+    same = next((look for look in looks if look.judge == now.judge), now)
+    return levels(looks[0], now) | {name: level for name, level in levels(same, now).items() if name in _JUDGED}
 
 
 def levels(first: Look, now: Look) -> dict[AlarmName, float]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from oars.alignment.messages import AttemptFailed, PolicySnapshot, RolloutRequest, Sampled
 from oars.compass.outcome import Scored
 from oars.config import RunConfig
-from oars.evaluation.watch import Look, Measures, levels
+from oars.evaluation.watch import Look, Measures, compared
 from oars.imaging.crops import Pair
 from oars.seeds import derive_seed
 from services.control.alarms import is_good, raised
@@ -85,7 +85,7 @@ class Watch:
     def _compared(self, look: Look) -> Entry:
         if not self._entries:
             return Entry(look=look, levels={}, alarms=[])
-        now = levels(self._entries[0].look, look)
+        now = compared([entry.look for entry in self._entries], look)
         history = [entry.levels for entry in self._entries[1:]] + [now]
         return Entry(look=look, levels=now, alarms=raised(look.step, history, self.config.alarms))
 
@@ -113,7 +113,8 @@ class Watch:
             return judged
         norms = {name: [one.receipt.drift[name] for one in sampled] for name in ("x0_norm", "velocity_norm")}
         crops, lattice = measured
-        return Look(step=step, crops={**crops, **norms, **judged}, lattice=lattice)
+        readings, judge = judged
+        return Look(step=step, crops={**crops, **norms, **readings}, lattice=lattice, judge=judge)
 
     async def _sampled(self, step: int, number: int, pair: Pair) -> Sampled | AttemptFailed:
         """The same noise at every look."""
@@ -124,15 +125,17 @@ class Watch:
             self.policies.check(sampled.receipt, version)
         return sampled
 
-    async def _judged(self, step: int, images: Sequence[Any]) -> dict[str, list[float]] | AttemptFailed:
-        """Means over the outputs of each crop, by the judge's own F: the same reward in both stages."""
-        rewards, confidences, count = [], [], self.config.alarms.candidates
+    async def _judged(self, step: int, images: Sequence[Any]) -> tuple[dict[str, list[float]], str] | AttemptFailed:
+        """Means over the outputs of each crop, by the judge's own F: the same reward in both stages. And the judge's
+        digest."""
+        rewards, confidences, count, judge = [], [], self.config.alarms.candidates, ""
         for number, (pair, ref) in enumerate(zip(self.pairs, images, strict=True)):
             judgement = await self.judge.score(f"watch-{number}.{step}", replace(pair, gt=None), ref, count)
             scored = [outcome for outcome in judgement.outcomes if isinstance(outcome, Scored)]
             if not scored:
                 return AttemptFailed(f"crop {number}: no score: {judgement.outcomes[0]}", timed_out=False)
+            judge = judgement.provenance.get("judge_digest") or ""
             rewards.append(fmean(one.reward for one in scored))
             # A judge of another kind has no confidence: it never loses any.
             confidences.append(fmean(one.readings.get("confidence", 1.0) for one in scored))
-        return {"reward": rewards, "confidence": confidences}
+        return {"reward": rewards, "confidence": confidences}, judge

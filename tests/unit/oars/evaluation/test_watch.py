@@ -7,7 +7,7 @@ from PIL import Image
 
 from oars.config import AlarmsConfig
 from oars.config.alarms import ALARMS, AlarmName
-from oars.evaluation.watch import Look, levels, measured
+from oars.evaluation.watch import Look, compared, levels, measured
 from oars.imaging.crops import Pair
 from oars.imaging.photos import find_photos
 
@@ -87,3 +87,15 @@ def test_equal_candidates_raise_diversity() -> None:
 def test_norms_and_confidence_raise_their_own() -> None:
     assert raised(look(outputs(), norm=1.4)) == {"x0_norm", "velocity_norm"}
     assert raised(look(outputs(), confidence=0.7)) == {"confidence"}
+
+
+def test_what_another_judge_says_is_compared_with_the_first_look_by_the_same_judge() -> None:
+    """A judge that is exchanged has a scale of its own; pictures are compared with the first look all the same."""
+    first = FIRST.model_copy(update={"judge": "old"})
+    other = look(woven(6.0), reward=2.0, confidence=0.1).model_copy(update={"judge": "new"})
+    later = look(woven(12.0), reward=2.2, confidence=0.1).model_copy(update={"judge": "new"})
+    at_once, then = compared([first], other), compared([first, other], later)
+    assert at_once["divergence"] == at_once["confidence"] == then["confidence"] == 0.0
+    assert at_once["lattice"] == levels(first, other)["lattice"] > CONFIG.lattice.limit
+    assert then["divergence"] > 0.0
+    assert compared([first], FIRST.model_copy(update={"judge": "old"})) == levels(FIRST, FIRST)
