@@ -49,13 +49,13 @@ class Ranks:
 
         Raises LearnerUnavailable.
         """
-        placement = await _reserve(config.ranks, config.resources, deadline_s)
+        placement = await _reserve(title, config.ranks, config.resources, deadline_s)
         group = cls([_rank(kind, title, config, placement, rank, arguments) for rank in range(config.ranks)], placement)
         try:
             await asyncio.wait_for(group._connect(), deadline_s)
         except TimeoutError as error:
             group.stop()
-            raise LearnerUnavailable(f"the learner's ranks did not connect within {deadline_s:.0f} s") from error
+            raise LearnerUnavailable(f"the {title}'s ranks did not connect within {deadline_s:.0f} s") from error
         return group
 
     async def _connect(self) -> None:
@@ -120,7 +120,7 @@ def _rank(
     return actor.remote(*arguments, rank, config.ranks)
 
 
-async def _reserve(ranks: int, resources: ResourcesConfig, deadline_s: float) -> PlacementGroup:
+async def _reserve(title: str, ranks: int, resources: ResourcesConfig, deadline_s: float) -> PlacementGroup:
     """One bundle a rank, as close together as they fit."""
     bundle = {"CPU": resources.num_cpus, "GPU": resources.num_gpus}
     bundle = {name: amount for name, amount in bundle.items() if amount}
@@ -132,7 +132,7 @@ async def _reserve(ranks: int, resources: ResourcesConfig, deadline_s: float) ->
         remove_placement_group(placement)
         where = f" on nodes with {resources.label_selector}" if resources.label_selector else ""
         raise LearnerUnavailable(
-            f"learner: {ranks} x {bundle}{where} requested, available: {ray.available_resources()}"
+            f"the {title}'s ranks: {ranks} x {bundle}{where} requested, available: {ray.available_resources()}"
         ) from error
     return placement
 
