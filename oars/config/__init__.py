@@ -1,7 +1,7 @@
 """One frozen pydantic tree: what a run depends on, and nothing else. Importable without torch."""
 
 from oars.config.alarms import AlarmsConfig
-from oars.config.alignment import ObjectiveConfig, OptimiserConfig, StagesConfig
+from oars.config.alignment import ObjectiveConfig, OptimiserConfig, RefreshConfig, StagesConfig
 from oars.config.base import BadConfig
 from oars.config.cluster import ControlConfig, LearnerConfig, ResourcesConfig, RolloutConfig
 from oars.config.compass import GatewayConfig, JudgeConfig, RewardClientConfig
@@ -23,6 +23,7 @@ __all__ = [
     "LowQualityConfig",
     "ObjectiveConfig",
     "OptimiserConfig",
+    "RefreshConfig",
     "ResourcesConfig",
     "RewardClientConfig",
     "RolloutConfig",

@@ -163,6 +163,14 @@ class RLStageConfig(Config):
     """Groups in one optimiser step."""
 
 
+class RefreshConfig(Config):
+    """A refresh of the judge (ours): it learns the pictures that FR-RL kept, labelled by the measured metrics."""
+
+    training: Path | None = None
+    """Config of its training, YAML, as `oars compass refresh --config` takes it; `init` is the run's own judge. None:
+    the embedded one, which goes on from the embedded judge."""
+
+
 class StagesConfig(Config):
     """The three stages of progressive alignment, in order."""
 
@@ -171,6 +179,9 @@ class StagesConfig(Config):
     the LoRA either way; on `base` the LoRA is applied to weights that it was not trained on."""
     cold_start: ColdStartConfig = ColdStartConfig()
     fr_rl: RLStageConfig = RLStageConfig()
+    refresh: RefreshConfig | None = None
+    """Between the RL stages, so that NR-RL and the evaluation have a judge that knows the policy's pictures; `{}` with
+    the embedded training. The application `reward.app` goes on with that judge after the run. None: no refresh."""
     nr_rl: RLStageConfig = RLStageConfig()
 
     def rl(self, name: str) -> RLStageConfig:

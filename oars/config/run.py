@@ -101,6 +101,27 @@ class RunConfig(Config):
         return self
 
     @model_validator(mode="after")
+    def _judge_can_be_refreshed(self) -> Self:
+        if self.stages.refresh is not None and (fault := self._refresh_fault()):
+            raise ValueError(fault)
+        return self
+
+    def _refresh_fault(self) -> str | None:
+        needed = {
+            "stages.fr_rl.steps": self.stages.fr_rl.steps,
+            "stages.nr_rl.steps": self.stages.nr_rl.steps,
+            "control.kept_pictures": self.control.kept_pictures,
+        }
+        for name, value in needed.items():
+            if value < 1:
+                return f"{name}: stages.refresh needs at least 1: NR-RL's judge learns the pictures of FR-RL"
+        if self.reward.endpoint is not None:
+            return "reward.endpoint: stages.refresh cannot exchange a judge that is served elsewhere"
+        if self.judge.class_path is not None:
+            return "judge.class_path: stages.refresh trains a Qwen3-VL checkpoint, not a class"
+        return None
+
+    @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
         fault = generator_fault(self.data, self.sampler, self.generator.path)
         if not self.reward.endpoint:  # a judge elsewhere has bounds of its own
