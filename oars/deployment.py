@@ -4,6 +4,10 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 DEFAULT_PROFILE = "profiles/tiny.yaml"
+DEFAULT_TRAINING = "compass/train-continue.yaml"
+"""Of a judge: on from the embedded one."""
+DEFAULT_ANNOTATION = "compass/annotation.yaml"
+"""By the measured metrics."""
 
 
 def deploy_path(name: str = DEFAULT_PROFILE) -> Path:

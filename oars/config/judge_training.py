@@ -1,5 +1,6 @@
 """Config of the judge's training (`oars compass train`). The paper states none of it but full-parameter SFT: ours."""
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -127,6 +128,11 @@ class JudgeTrainingConfig(Config):
     """Seconds that the ranks may take to start."""
     step_deadline_s: PositiveFloat = 1800.0
     """Seconds that one step, measurement or checkpoint may take."""
+
+    @property
+    def cpus(self) -> int:
+        """Logical CPUs that the ranks reserve together, and one for the rest."""
+        return math.ceil(self.learner.ranks * self.learner.resources.num_cpus) + 1
 
 
 def load_training(path: Path | str, overrides: list[str] | None = None) -> JudgeTrainingConfig:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oars.deployment import deploy_path
+from oars.deployment import DEFAULT_ANNOTATION, deploy_path
 from oars.files import check_folder
 from services.cli import judge
 from services.cli.options import Address, Fresh, Set
@@ -84,7 +84,7 @@ def annotate(
     from oars.config.annotation import STAGES, load_annotation
     from oars.config.base import BadConfig
 
-    settings = load_annotation(config or deploy_path(judge.ANNOTATION), set_)
+    settings = load_annotation(config or deploy_path(DEFAULT_ANNOTATION), set_)
     if unknown := set(stage or ()) - set(STAGES):
         raise BadConfig(f"--stage {min(unknown)}: expected one of {', '.join(STAGES)}")
     from oars.compass.data.dataset import check_curated

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from oars.config import BadConfig
-from oars.deployment import deploy_path
+from oars.deployment import DEFAULT_TRAINING, deploy_path
 from oars.files import check_folder, check_writable, sha256, write_text
 from services.cli.options import Address, Fresh, Runs, Set, Threads
 
@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from oars.config.judge_training import JudgeTrainingConfig
     from oars.evaluation.records import AblationRow
     from services.run.progress import Progress
-
-DEFAULT, ANNOTATION = "compass/train-continue.yaml", "compass/annotation.yaml"
-# Logical CPUs of those who measure pictures.
-_LABELLERS = 2
 
 Data = Annotated[
     Path, typer.Argument(help="Annotated data set (`oars compass curate`, `annotate`).", show_default=False)
@@ -42,19 +38,19 @@ def train(
     from oars.config.judge_training import load_training
 
     overrides = [*(set_ or []), *([f"init={init}"] if init else [])]
-    settings = load_training(config or deploy_path(DEFAULT), overrides)
+    settings = load_training(config or deploy_path(DEFAULT_TRAINING), overrides)
     check_start(settings)
     check_annotated(data)
     # Ray and torch take seconds to import: after the input is known to be good.
     import asyncio
 
     from services.launch.cluster import cluster
-    from services.reward_modeling.training import keep_config, train_judge, training_cpus
+    from services.reward_modeling.training import keep_config, train_judge
     from services.run.progress import progress
 
     files = JudgeFiles(out.absolute(), data.absolute())
     keep_config(settings, files)
-    with cluster(training_cpus(settings), None if fresh else address or "auto"), progress() as shown:
+    with cluster(settings.cpus, None if fresh else address or "auto"), progress() as shown:
         summary = asyncio.run(train_judge(settings, files, shown))
     best = summary.best
     typer.echo(
@@ -74,7 +70,6 @@ def refresh(
     config: Config = None,
     set_: Set = None,
     runs: Runs = Path("runs"),
-    gamma: Annotated[float, typer.Option(help="Exponent of the reward's gate.")] = 7.0,
     address: Address = None,
     fresh: Fresh = False,
 ) -> None:
@@ -82,30 +77,28 @@ def refresh(
 
     Prints, before and after: the share of exaggerated candidates below the policy's own, pairs in order, and probes.
     """
-    from oars.compass.training.files import JudgeFiles, check_start
+    from oars.compass.training.files import check_start
     from oars.config import load_profile
-    from oars.config.annotation import load_annotation
-    from oars.config.judge_training import load_training
+    from services.reward_modeling.refresh_settings import gamma_of, refresh_cpus, refresh_labels, refresh_training
+    from services.run.refreshed import refresh_files, refresh_folder
     from services.run.run_directory import CONFIG, find_run
 
     directory = find_run(runs, run)
-    judge = load_profile(directory / CONFIG).judge.path
-    settings = load_training(config or deploy_path(DEFAULT), [f"init={judge}", *(set_ or [])])
+    profile = load_profile(directory / CONFIG)
+    settings = refresh_training(profile.judge, config, set_ or [])
     check_start(settings)
-    labels = load_annotation(deploy_path(ANNOTATION))
+    labels, gamma = refresh_labels(), gamma_of(profile)
     # Ray and torch take seconds to import: after the input is known to be good.
     import asyncio
 
     from services.launch.cluster import cluster
     from services.reward_modeling.refresh import lines, prepare
     from services.reward_modeling.refresh import refresh as refreshed
-    from services.reward_modeling.training import training_cpus
     from services.run.progress import progress
 
-    work = (out or directory / "refresh").absolute()
-    files = JudgeFiles(work, work / "data")
+    files = refresh_files((out or refresh_folder(directory)).absolute())
     prepare(directory, files.data)
-    with cluster(training_cpus(settings) + _LABELLERS, None if fresh else address or "auto"), progress() as shown:
+    with cluster(refresh_cpus(settings), None if fresh else address or "auto"), progress() as shown:
         result = asyncio.run(refreshed(directory, files, settings, labels, gamma, shown))
     for line in lines(result):
         typer.echo(line)
@@ -201,7 +194,7 @@ def _ablation_settings(config: Path | None) -> "JudgeTrainingConfig":
     from oars.compass.training.files import check_start
     from oars.config.judge_training import load_training
 
-    settings = load_training(config or deploy_path(DEFAULT))
+    settings = load_training(config or deploy_path(DEFAULT_TRAINING))
     check_start(settings)
     return settings
 
@@ -214,7 +207,6 @@ def _ablation(
 
     from services.launch.cluster import cluster
     from services.reward_modeling.ablation import ablate
-    from services.reward_modeling.training import training_cpus
 
-    with cluster(training_cpus(settings), "auto"):
+    with cluster(settings.cpus, "auto"):
         return asyncio.run(ablate(settings, data.absolute(), out.absolute() / "ablation", range(seeds), shown))

@@ -50,7 +50,7 @@ def build(
     import torch  # after what can be refused without it
 
     from oars.generator.miniature.build import build_generator, train_photos
-    from services.reward_modeling.miniature import build_judge
+    from services.launch.miniature_judge import build_judge
     from services.run.progress import ProgressLine, progress
 
     torch.set_num_threads(threads)

@@ -10,7 +10,6 @@ Killed anywhere and run again with the same arguments, it goes on from its last 
 
 import asyncio
 import json
-import math
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +25,7 @@ from oars.compass.training.files import SCRATCH, JudgeFiles
 from oars.config import BadConfig
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.files import begin_directory, publish_directory, write_text
+from services.reward_modeling.background import in_thread
 from services.run.progress import Progress, ProgressLine
 
 T = TypeVar("T")
@@ -61,11 +61,6 @@ class TrainingSummary(BaseModel):
         return max(self.measurements, key=lambda one: (one.accuracy, -one.step), default=None)
 
 
-def training_cpus(config: JudgeTrainingConfig) -> int:
-    """Logical CPUs that the ranks reserve together, and one for the rest."""
-    return math.ceil(config.learner.ranks * config.learner.resources.num_cpus) + 1
-
-
 def keep_config(config: JudgeTrainingConfig, files: JudgeFiles) -> None:
     """Write config.yaml. Raises BadConfig if a training with another config began in this folder."""
     path = files.work / "config.yaml"
@@ -77,7 +72,8 @@ def keep_config(config: JudgeTrainingConfig, files: JudgeFiles) -> None:
 
 async def train_judge(config: JudgeTrainingConfig, files: JudgeFiles, progress: Progress) -> TrainingSummary:
     """Train, or go on; leaves the best judge in `files.judge`. Raises BadDataset, NoExamples, MissingModel."""
-    summary = TrainingSummary(data_digest=read_manifest(files.data).digest, groups=_pack(config, files, progress))
+    groups = await in_thread(lambda told: _pack(config, files, told), progress)
+    summary = TrainingSummary(data_digest=read_manifest(files.data).digest, groups=groups)
     group = await JudgeGroup.start(config, files)
     try:
         return await _train(config, files, group, summary, progress)

@@ -1,7 +1,7 @@
 """Run directories: where runs are kept, and who drives one.
 
 runs/<run-id>/  config.yaml  summary.json  ledger.sqlite  metrics.jsonl  log.jsonl  tensorboard/  checkpoints/step_N/
-                experience/  sft/  aligned/  samples/  report.html
+                experience/  pictures/  refresh/  sft/  aligned/  samples/  report.html
 """
 
 import errno

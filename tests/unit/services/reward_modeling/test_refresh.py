@@ -9,7 +9,8 @@ from oars.compass.data.dataset import Group
 from oars.compass.data.run_pictures import EXAGGERATED, POLICY
 from oars.compass.judge import Judge
 from oars.compass.miniature.judge_model import build_judge
-from services.reward_modeling.refresh import Refreshed, Standing, lines, standing
+from oars.evaluation.refreshed import Refreshed, Standing
+from services.reward_modeling.refresh import lines, standing
 
 SIDE = 32
 
@@ -46,6 +47,7 @@ def test_a_judge_and_its_reverse_labels_share_all_pairs(judge: Judge) -> None:
     mirrored = [group(index, (2.0, 4.0)) for index in range(6)]
     right, wrong = standing(judge, groups, 7.0), standing(judge, mirrored, 7.0)
     # The policy's own is the better one by the labels: both shares count the same pairs.
+    assert wrong.pairs_in_order is not None
     assert right.pairs_in_order == right.exaggerated_below == pytest.approx(1 - wrong.pairs_in_order)
     assert {"blur", "lattice 8 px"} <= set(right.probes) and all(0 <= share <= 1 for share in right.probes.values())
 
@@ -53,11 +55,14 @@ def test_a_judge_and_its_reverse_labels_share_all_pairs(judge: Judge) -> None:
 def test_labels_that_are_equal_are_no_pair(judge: Judge) -> None:
     groups = [group(0, (3.0, 3.0)), group(1, (4.0, 2.0))]
     assert standing(judge, groups, 7.0).pairs_in_order in (0.0, 1.0)
+    assert standing(judge, groups[:1], 7.0).pairs_in_order is None
 
 
 def test_lines_show_before_and_after() -> None:
     before = Standing(exaggerated_below=0.4, pairs_in_order=0.61, probes={"blur": 0.5})
     after = Standing(exaggerated_below=0.86, pairs_in_order=0.7, probes={"blur": 0.875})
-    said = lines(Refreshed(run="r", data_digest="d", before=before, after=after))
+    said = lines(
+        Refreshed(run="r", data_digest="d", steps=2, judge_before="a", judge_after="b", before=before, after=after)
+    )
     assert said[0].split() == ["exaggerated", "below", "the", "policy's", "own", "40", "%", "->", "86", "%"]
     assert said[2].split() == ["blur", "50", "%", "->", "88", "%"]

@@ -13,7 +13,7 @@ from oars.deployment import deploy_path
 from services.launch.cluster import cluster
 from services.reward_modeling.annotation import Annotation
 from services.reward_modeling.curation import curate
-from services.reward_modeling.training import keep_config, train_judge, training_cpus
+from services.reward_modeling.training import keep_config, train_judge
 from services.run.progress import progress
 
 
@@ -23,7 +23,7 @@ def build_judge(out: Path, work: Path, seed: int) -> None:
     training = load_training(deploy_path("compass/train-scratch.yaml"), [f"seed={seed}"])
     files = JudgeFiles((work / "training").absolute(), (work / "data").absolute())
     keep_config(training, files)
-    with cluster(max(2, training_cpus(training)) + 2, None), progress() as shown:
+    with cluster(max(2, training.cpus) + 2, None), progress() as shown:
         curate(data, files.data, shown)
         Annotation(load_annotation(deploy_path("compass/annotation.yaml")), files.data, shown).run()
         asyncio.run(train_judge(training, files, shown))

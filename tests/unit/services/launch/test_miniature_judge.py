@@ -2,7 +2,7 @@ from pathlib import Path
 
 from oars.config.curation import GeneratorEnhancerConfig, load_curation
 from oars.deployment import deploy_path
-from services.reward_modeling.miniature import with_generator
+from services.launch.miniature_judge import with_generator
 
 
 def test_a_build_curates_with_the_generator_that_it_built():
