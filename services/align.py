@@ -3,6 +3,7 @@ to its code.
 
     cold start   flow-matching SFT of the whole transformer         -> SFT weights
     FR-RL        DiffusionNFT on a LoRA over the base weights (or SFT's, `stages.rl_on`), F measured against GT
+    refresh      ours, with `stages.refresh`: the judge learns the pictures that FR-RL kept, and judges from here on
     NR-RL        the same LoRA goes on, real low-quality inputs, COMPASS alone
     held-out     bicubic, base, SFT, aligned = SFT weights + the LoRA's evaluation average
 
@@ -12,29 +13,33 @@ A run that is resumed goes through the same lines, and each of them does what is
 from pathlib import Path
 
 from oars.alignment.messages import AttemptFailed, PolicySnapshot
-from oars.alignment.stage import RL_STAGES, Stage
+from oars.alignment.stage import NR_RL, RL_STAGES, Stage
 from services.control.batches import training_groups
 from services.control.cold_start import cold_start
 from services.control.conductor import Conductor
 from services.control.experience import ScoredGroup
 from services.control.group_runner import Dropped, GroupRunner
+from services.control.judge_exchange import ReplaceJudge
 from services.control.protocols import Judge
 from services.control.roles import conducting, learning
 from services.control.source import AdmittedGroup
 from services.control.stage_run import StageRun
 from services.results.held_out import Results, evaluate
 from services.results.merging import merge_aligned
+from services.reward_modeling.refresh_stage import refresh_judge
 from services.run.run import Run
 
 
-async def align(run: Run) -> Results | None:
+async def align(run: Run, replace: ReplaceJudge) -> Results | None:
     """All stages. None if a stop was requested before the evaluation."""
-    async with learning(run) as roles:
+    async with learning(run, replace) as roles:
         sft = await cold_start(run, roles.source, roles.learner)
         if sft is None:
             return None
         async with conducting(run, roles) as conductor:
             for stage in RL_STAGES:
+                if stage is NR_RL:
+                    await refresh_judge(run, conductor.ended, replace)
                 steps = await rl_stage(conductor, stage)
                 run.stage_ended(stage.name, steps)
             if run.stop.requested:

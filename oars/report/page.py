@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from oars.alignment.stage import COLD_START, STAGES
 from oars.errors import UserError
+from oars.evaluation.refreshed import percent
 from oars.files import write_text
 from oars.report.bars import outcome_bars, phase_bars
 from oars.report.charts import Series, line_chart, number
@@ -76,7 +77,7 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    made.filters |= {"number": number, "duration": duration}
+    made.filters |= {"number": number, "duration": duration, "percent": percent}
     return made
 
 

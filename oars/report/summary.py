@@ -10,6 +10,7 @@ from oars.compass.outcome import FailureReason
 from oars.config.alarms import Action, AlarmName
 from oars.errors import UserError
 from oars.evaluation.intervals import Interval
+from oars.evaluation.refreshed import Refreshed
 from oars.files import write_text
 from oars.json_files import read_json
 
@@ -134,7 +135,9 @@ class Summary(_Part):
     lower_is_better: list[str] = Field(default_factory=list)
     """Metrics of `held_out` where less is better."""
     judge: dict[str, str] = Field(default_factory=dict)
-    """Provenance of the scores: checkpoint digest, prompt version."""
+    """Provenance of the scores, after a refresh of those since then: checkpoint digest, prompt version."""
+    refresh: Refreshed | None = None
+    """Judges before and after `stages.refresh`; None without one."""
     peak_memory_gib: float = 0.0
     """Greatest sum, over the run's processes, of resident memory not shared with others (PSS where readable)."""
 

@@ -12,7 +12,7 @@ from oars.compass.outcome import CandidateOutcome, Failed, FailureReason, Judged
 from oars.compass.reward import Reward
 from oars.compass.views import lr_view
 from oars.compass.window import Window, draw_window
-from oars.config import RunConfig
+from oars.config import JudgeConfig, RewardClientConfig, RunConfig
 from oars.imaging.crops import Pair
 from reward_server.checkpoint import judge_identity
 from reward_server.client import CompassClient, probe
@@ -25,9 +25,9 @@ from services.control.protocols import Judgement
 from services.run.telemetry import Telemetry
 
 
-def connect_compass(config: RunConfig, telemetry: Telemetry) -> "CompassJudge":
-    """Connect to the application of this cluster, or to the endpoint in the config. Raises NoCompass, WrongJudge,
-    BadJudge, BadReward."""
+def connect_compass(config: RunConfig, judge: JudgeConfig, telemetry: Telemetry) -> "CompassJudge":
+    """Connect to the application of this cluster, or to the endpoint in the config, which has to serve `judge`. Raises
+    NoCompass, WrongJudge, BadJudge, BadReward."""
     reward = Reward.load(config.reward.function, config.reward.parameters)
     metrics = ClientMetrics()
 
@@ -39,29 +39,29 @@ def connect_compass(config: RunConfig, telemetry: Telemetry) -> "CompassJudge":
     if config.reward.endpoint is None:
         _check_application(config.reward.app)
     served = probe(config.reward, config.judge)
-    check_same_judge(served, config)
+    check_same_judge(served, judge, config.reward)
     reward.check(served.readings)
     telemetry.event("reward", **reward.provenance)
     return CompassJudge(client, config, reward)
 
 
-def check_same_judge(served: Description, config: RunConfig) -> None:
+def check_same_judge(served: Description, judge: JudgeConfig, reward: RewardClientConfig) -> None:
     """The run reads the scale of measured fidelity from its own judge's directory, and its records name that judge.
 
     An endpoint that tells no digest is believed, and so is one whose judge is not on this machine. Raises WrongJudge,
     BadJudge.
     """
     try:
-        own = judge_identity(config.judge)
+        own = judge_identity(judge)
     except BadJudge:
-        if config.reward.endpoint is None:
+        if reward.endpoint is None:
             raise
         return
     if served.judge_digest not in (None, own):
-        where = config.reward.endpoint or f"Serve application {config.reward.app!r}"
+        where = reward.endpoint or f"Serve application {reward.app!r}"
         raise WrongJudge(
-            f"judge: {where} serves the judge {str(served.judge_digest)[:12]}, the config's is {own[:12]} "
-            f"({config.judge.class_path or config.judge.path}); name the served one in `judge`, or exchange it with "
+            f"judge: {where} serves the judge {str(served.judge_digest)[:12]}, the run's is {own[:12]} "
+            f"({judge.class_path or judge.path}); name the served one in `judge`, or exchange it with "
             "`oars serve replace --judge DIR`"
         )
 

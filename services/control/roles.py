@@ -15,6 +15,7 @@ from rollout_workers.pool import RolloutPool
 from services.control.compass import connect_compass
 from services.control.conductor import Conductor
 from services.control.group_runner import AfterFailure, GroupRunner, retry_policy
+from services.control.judge_exchange import ReplaceJudge, serve_judge
 from services.control.measured_look import RayMeasure
 from services.control.observer import RunObserver
 from services.control.policy_store import PolicyStore
@@ -38,10 +39,12 @@ class Roles:
 
 
 @asynccontextmanager
-async def learning(run: Run) -> AsyncIterator[Roles]:
-    """Connect COMPASS and start the learner's ranks, which end with the block. Raises NoCompass, WrongJudge, BadReward,
-    NoPhotos, LearnerUnavailable."""
-    judge, source = connect_compass(run.config, run.telemetry), InputSource(run.config, run.id)
+async def learning(run: Run, replace: ReplaceJudge) -> AsyncIterator[Roles]:
+    """Connect COMPASS and start the learner's ranks, which end with the block. A run whose judge was refreshed has it
+    served first. Raises NoCompass, WrongJudge, BadJudge, BadReward, NoPhotos, LearnerUnavailable."""
+    if run.refreshed:
+        await serve_judge(run, replace)
+    judge, source = connect_compass(run.config, run.judge, run.telemetry), InputSource(run.config, run.id)
     samples, observer = RaySampleStore(run.directory / "experience"), observer_of(run)
 
     async def start() -> LearnerGroup:

@@ -23,6 +23,7 @@ from reward_server.compat.ray import (
 from services.launch.addresses import NoCluster, check_temporary_folder
 from services.launch.joining import join
 from services.launch.local_head import LocalHead
+from services.reward_modeling.refresh_settings import refresh_cpus, stage_training
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "oars"
@@ -149,7 +150,14 @@ def needed_cpus(config: RunConfig) -> int:
     """Logical CPUs that all roles of a run reserve together."""
     rollouts = config.rollout.workers * config.rollout.resources.num_cpus
     ranks = config.learner.ranks * config.learner.resources.num_cpus
-    return math.ceil(rollouts + ranks + config.judge.resources.num_cpus) + _OTHER_CPUS
+    return math.ceil(rollouts + ranks + config.judge.resources.num_cpus + _refresh_cpus(config)) + _OTHER_CPUS
+
+
+def _refresh_cpus(config: RunConfig) -> float:
+    """What `stages.refresh` takes beside the other roles: first the training, then one more replica, which is warm
+    before the old judge leaves."""
+    training = stage_training(config)
+    return max(refresh_cpus(training), config.judge.resources.num_cpus) if training else 0.0
 
 
 def deploy_compass(config: RunConfig) -> None:

@@ -30,6 +30,7 @@ from services.launch.addresses import NoCluster, checked_address
 from services.launch.cluster import quiet_ray
 from services.launch.joining import join
 from services.launch.preflight import check_inputs
+from services.launch.scaling import replace_judge
 from services.results.held_out import Results
 from services.results.tables import held_out_table
 from services.results.write_up import summarise, write_up
@@ -69,7 +70,7 @@ async def supervised(run: Run) -> Results | None:
 
     run.watchdog.start(stalled)
     try:
-        return await align(run)
+        return await align(run, replace_judge)
     except asyncio.CancelledError as error:
         if not stalls:
             raise

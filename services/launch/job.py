@@ -75,6 +75,9 @@ def _absolute_paths(config: RunConfig) -> RunConfig:
     if (weights := stages.cold_start.weights) is not None:
         cold = stages.cold_start.model_copy(update={"weights": weights.absolute()})
         stages = stages.model_copy(update={"cold_start": cold})
+    if stages.refresh is not None and (training := stages.refresh.training) is not None:
+        refresh = stages.refresh.model_copy(update={"training": training.absolute()})
+        stages = stages.model_copy(update={"refresh": refresh})
     changed = {"runs": runs_folder(config.runs), "data": data, "generator": generator, "stages": stages}
     return config.model_copy(update=changed)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from oars.config import JudgeConfig, ResourcesConfig, RunConfig
 from oars.errors import UserError
+from services.reward_modeling.refresh_settings import stage_training
 
 # Of Ray's label selectors; what they mean is left to Ray, and so are the labels that it gives a node itself.
 _OPERATORS = ("!", "in(")
@@ -42,11 +43,15 @@ def judge_need(judge: JudgeConfig) -> Need:
 
 
 def run_needs(config: RunConfig) -> dict[str, Need]:
-    """Resources by role; without the judge if an endpoint serves it."""
+    """Resources by role; without the judge if an endpoint serves it. Raises BadConfig."""
     needs = {
         "rollout": _need(config.rollout.workers, config.rollout.resources),
         "learner": _need(config.learner.ranks, config.learner.resources),
     }
+    if (training := stage_training(config)) is not None:
+        learner, replica = _need(training.learner.ranks, training.learner.resources), judge_need(config.judge)
+        # The training, and then one more replica, which is warm before the old judge leaves.
+        needs["stages.refresh: learner"] = Need(max(learner.gpus, replica.gpus), learner.labels)
     return needs if config.reward.endpoint else {"judge": judge_need(config.judge), **needs}
 
 

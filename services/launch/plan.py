@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from oars.config import RunConfig
+from oars.config.alignment import RLStageConfig
 from oars.device_memory import needs, phases
 from oars.expected_time import Expected, expected
 from oars.imaging.survey import Survey
 from oars.memory import readable_bytes
 from oars.model_sizes import model_sizes
 from services.launch.fit import CannotFit, Machine, misfits
+from services.reward_modeling.refresh_settings import stage_training
 
 _HOUR, _MINUTE = 3600, 60
 
@@ -48,9 +50,15 @@ def _stages(config: RunConfig) -> Iterator[str]:
         yield f"cold start: none, weights of {cold.weights}"
     else:
         yield f"cold start: {cold.steps} steps of {cold.batch} crops, trained: {cold.trained}"
-    for name, stage in (("FR-RL", config.stages.fr_rl), ("NR-RL", config.stages.nr_rl)):
-        yield f"{name}: {stage.steps} steps of {stage.groups} groups of {config.rollout.candidates} candidates"
+    yield _rl("FR-RL", config.stages.fr_rl, config)
+    if (training := stage_training(config)) is not None:
+        yield f"refresh: the judge is trained on FR-RL's pictures, at most {training.steps} steps"
+    yield _rl("NR-RL", config.stages.nr_rl, config)
     yield f"held-out evaluation: {config.data.evaluation_crops} crops, {config.sampler.inference_steps} denoising steps"
+
+
+def _rl(name: str, stage: RLStageConfig, config: RunConfig) -> str:
+    return f"{name}: {stage.steps} steps of {stage.groups} groups of {config.rollout.candidates} candidates"
 
 
 def _duration(seconds: float) -> str:

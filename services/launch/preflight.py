@@ -11,6 +11,7 @@ from oars.restorers.weights import weight_files
 from oars.sft_weights import check_sft_weights
 from reward_server.checkpoint import find_judge
 from services.control.measured_fidelity import fidelity_is_measured, judge_labels
+from services.reward_modeling.refresh_settings import check_refresh
 
 
 def check_run(config: RunConfig) -> Survey:
@@ -24,8 +25,8 @@ def check_run(config: RunConfig) -> Survey:
 
 
 def check_inputs(config: RunConfig) -> Survey:
-    """The generator, the photos and the metrics by name. Raises MissingModel, TooManyPictures, MissingNetwork,
-    NoPhotos, NoMetric."""
+    """The generator, the photos, the metrics by name and the judge's refresh. Raises MissingModel, TooManyPictures,
+    MissingNetwork, NoPhotos, NoMetric, BadConfig."""
     if config.metrics:
         # Loading torch takes seconds, which a run without such metrics need not wait for.
         from oars.metrics.by_name import check_metrics
@@ -38,6 +39,7 @@ def check_inputs(config: RunConfig) -> Survey:
 
         check_pictures(family_in(directory), config.generator)
     check_sft_weights(config)
+    check_refresh(config)
     if config.generator.pre_restoration != "none":
         weight_files(config.generator.pre_restoration)
     return survey(config.data, config.seed)

@@ -11,7 +11,7 @@ from reward_server.checkpoint import judge_identity
 from reward_server.compat.ray import serve_details
 from reward_server.errors import NoCompass
 from reward_server.statistics import ReplicaReport
-from services.launch.serving import JUDGE, redeploy
+from services.launch.serving import JUDGE, START_DEADLINE_S, redeploy
 
 _REPORT_S = 30.0
 
@@ -45,13 +45,13 @@ def scale(app: str, min_replicas: int, max_replicas: int) -> None:
     redeploy(judge.judge, judge.judge_digest, app, min_replicas, max_replicas)
 
 
-def replace_judge(app: str, path: str) -> None:
+def replace_judge(app: str, path: str, deadline_s: float = START_DEADLINE_S) -> None:
     """Serve the judge of this directory (or `miniature`) under the settings, and with the bounds, of the present one;
-    returns when no replica has the old judge. Raises NoCompass, BadJudge."""
+    returns when no replica has the old judge. Raises NoCompass, BadJudge, also after `deadline_s` seconds."""
     judge = reports(app)[0].judge.model_copy(
         update={"path": path, "calibration": None, "class_path": None, "init_args": {}}
     )
-    redeploy(judge, judge_identity(judge), app, *_bounds(app))
+    redeploy(judge, judge_identity(judge), app, *_bounds(app), deadline_s)
 
 
 def _bounds(app: str) -> tuple[int, int]:

@@ -69,6 +69,7 @@ def summarise(run: Run, status: Status, reason: str, results: Results | None, pe
         paired=results.paired if results else {},
         lower_is_better=lower_is_better(run.config.metrics if results else ()),
         judge={name: str(provenance[name]) for name in _IDENTITY if provenance.get(name) is not None},
+        refresh=run.refreshed,
         peak_memory_gib=peak_memory_gib,
     )
 

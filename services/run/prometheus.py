@@ -15,7 +15,7 @@ from oars.config.alarms import ALARMS, AlarmName
 from oars.series import Series
 from reward_server.compat.ray import count
 
-PHASES = ("starting", *(stage.name for stage in STAGES), "evaluating", "finished")
+PHASES = ("starting", *(stage.name for stage in STAGES), "refresh", "evaluating", "finished")
 LOSS_PARTS = ("total", "policy", "positive", "negative", "kl")
 
 _SECONDS = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0]

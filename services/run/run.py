@@ -5,13 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oars.config import RunConfig
+from oars.config import JudgeConfig, RunConfig
+from oars.evaluation.refreshed import Refreshed
 from oars.report.summary import Stage
 from services.run.checkpoints import Checkpoints
 from services.run.clocks import Clocks
 from services.run.ledger import Ledger
 from services.run.looks import Looks
 from services.run.progress import Progress
+from services.run.refreshed import judge_of, read_refreshed
 from services.run.stopping import StopRequest
 from services.run.telemetry import Telemetry
 from services.run.watchdog import Watchdog
@@ -46,6 +48,16 @@ class Run:
     def rl_weights(self) -> Path | None:
         """The weights under RL's LoRA; None: the base."""
         return self.sft if self.config.stages.rl_on == "sft" else None
+
+    @property
+    def refreshed(self) -> Refreshed | None:
+        """What `stages.refresh` came to; None before it is done."""
+        return read_refreshed(self.config, self.directory)
+
+    @property
+    def judge(self) -> JudgeConfig:
+        """The judge that has to be served."""
+        return judge_of(self.config, self.directory)
 
     @property
     def looks(self) -> Looks:

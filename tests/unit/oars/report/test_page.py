@@ -239,3 +239,18 @@ def test_a_few_values_that_agree_are_no_verdict(count: int, expected: str) -> No
 def test_numbers_and_durations_read_well() -> None:
     assert [number(value) for value in (0, 0.1234, 25.31, 1048, 1e-5)] == ["0", "0.123", "25.3", "1048", "1.0e-05"]
     assert [duration(seconds) for seconds in (4.2, 125, 12000)] == ["4 s", "2 min 5 s", "3 h 20 min"]
+
+
+def test_a_refresh_of_the_judge_is_a_table_of_shares(tmp_path: Path) -> None:
+    standing = {"pairs_in_order": None, "probes": {"blur": 0.5}}
+    refresh = {
+        "run": "r", "data_digest": "d", "steps": 40, "judge_before": "a" * 64, "judge_after": "b" * 64,
+        "before": {"exaggerated_below": 0.4, **standing}, "after": {"exaggerated_below": 0.86, **standing},
+    }  # fmt: skip
+    write_summary(Summary.model_validate(summary() | {"refresh": refresh}), tmp_path)
+    page = write_report(tmp_path).read_text()
+    assert "The judge's refresh" in page and "in 40 steps" in page and "b" * 12 in page
+    row = page[page.index("exaggerated below the policy") :]
+    assert "<td>40 %</td><td>86 %</td>" in row and "<td>-</td><td>-</td>" in row
+    write_summary(Summary.model_validate(summary()), tmp_path)
+    assert "The judge's refresh" not in write_report(tmp_path).read_text()
