@@ -16,6 +16,7 @@ import ray
 import yaml
 from tiny import tiny_config
 
+from oars.config import RunConfig
 from oars.generator.miniature.tiny import build_tiny
 from reward_server.client import CompassClient
 
@@ -25,8 +26,21 @@ DEADLINE_S = 400
 @pytest.fixture(scope="module")
 def profile(compass: CompassClient, sharp_judge: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two synchronous steps a stage on the tiny generator; the judge is the one that is served."""
-    folder = tmp_path_factory.mktemp("align")
-    config = tiny_config(
+    return write_profile(tmp_path_factory.mktemp("align"), sharp_judge)
+
+
+def write_profile(folder: Path, judge: Path, **changes: dict[str, Any]) -> Path:
+    """The profile of such a run on a judge of this directory; `changes` are fields of its sections."""
+    tree = _short_run(folder, judge).model_dump(mode="json")
+    for section, fields in changes.items():
+        tree[section] |= fields
+    path = folder / "profile.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    return path
+
+
+def _short_run(folder: Path, judge: Path) -> RunConfig:
+    return tiny_config(
         build_tiny(folder / "generator"),
         runs=str(folder / "runs"),
         data={"crop": 64, "evaluation_crop": 96, "evaluation_crops": 2, "shown_crop": 96, "shown_crops": 1},
@@ -37,12 +51,9 @@ def profile(compass: CompassClient, sharp_judge: Path, tmp_path_factory: pytest.
             "fr_rl": {"steps": 2, "groups": 2},
             "nr_rl": {"steps": 2, "groups": 2},
         },
-        judge={"path": str(sharp_judge)},
+        judge={"path": str(judge)},
         control={"max_staleness": 0, "checkpoint_every": 2},
     )
-    path = folder / "profile.yaml"
-    path.write_text(yaml.safe_dump(config.model_dump(mode="json")))
-    return path
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:

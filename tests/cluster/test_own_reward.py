@@ -38,7 +38,7 @@ def judgement_of(config: RunConfig, folder: Path, pair: Pair, candidates: np.nda
     folder.mkdir(exist_ok=True)
     telemetry = Telemetry(folder, "run", None)
     try:
-        judge = connect_compass(config, telemetry)
+        judge = connect_compass(config, config.judge, telemetry)
         return asyncio.run(judge.score("group.0", pair, ray.put(candidates), len(candidates)))
     finally:
         telemetry.close()
