@@ -8,21 +8,26 @@ from oars.metrics.lattice import colour_speckle
 from oars.metrics.no_reference import brisque, niqe32
 from oars.metrics.pixel import psnr, ssim
 from oars.metrics.place import place
+from oars.metrics.ripples import added_ripples
 
 Pixels = NDArray[np.uint8]
 
 HIGHER_IS_BETTER = {"psnr": True, "ssim": True, "stlpips": False, "cvvdp": True, "niqe32": False, "brisque": False}
 """Metric -> direction. psnr dB; ssim at most 1; stlpips a distance; cvvdp JOD, at most 10; the last two distances."""
 
-FAULTS = ("lattice", "added_speckle", "shift")
+FAULTS = ("lattice", "added_speckle", "added_ripples", "shift")
 """What else is measured of outputs: power of the lattice that a model's outputs have in common (squared grey levels),
-coloured speckle beyond the truth's (levels), pixels between output and LR. 0 is none, more is worse."""
+coloured speckle and ripples beside edges beyond the truth's (levels), pixels between output and LR. 0 is none, more is
+worse."""
 
 
 def faults(sr: Pixels, gt: Pixels, lr: Pixels) -> dict[str, float]:
-    """added_speckle and shift of one output; the lattice is of many. Without a shift where `lr` is under 16 px."""
-    speckle = {"added_speckle": max(0.0, colour_speckle(sr) - colour_speckle(gt))}
-    return speckle | ({"shift": place(sr, lr).shift} if min(lr.shape[:2]) >= LEAST_WATCHED_LR else {})
+    """All of one output but the lattice, which is of many. Without a shift where `lr` is under 16 px."""
+    added = {
+        "added_speckle": max(0.0, colour_speckle(sr) - colour_speckle(gt)),
+        "added_ripples": added_ripples(sr, gt),
+    }
+    return added | ({"shift": place(sr, lr).shift} if min(lr.shape[:2]) >= LEAST_WATCHED_LR else {})
 
 
 def full_reference(sr: Pixels, gt: Pixels) -> dict[str, float]:

@@ -33,11 +33,12 @@ _METRICS = {
     "brisque": "BRISQUE",
     "lattice": "Lattice (power)",
     "added_speckle": "Speckle beyond the truth's (levels)",
+    "added_ripples": "Ripples beside edges beyond the truth's (levels)",
     "shift": "Shift to the LR (pixels)",
 }
 
 
-INDEPENDENT = {"niqe32", "brisque", "lattice", "added_speckle", "shift"}
+INDEPENDENT = {"niqe32", "brisque", "lattice", "added_speckle", "added_ripples", "shift"}
 """Metrics that neither the reward nor any judge's labels use: a gain in them cannot come from pleasing the judge."""
 
 

@@ -24,7 +24,7 @@ from oars.files import write_whole
 from oars.generator.codec import Codec
 from oars.generator.miniature.pool import Pictures, pooled_pictures
 from oars.generator.miniature.recipe import BaseTraining
-from oars.generator.miniature.styles import style_codes, styled, styles_of, with_turned_codes
+from oars.generator.miniature.styles import style_codes, styled_by, with_turned_codes
 from oars.generator.policy import predict_velocity
 from oars.precision import compute_dtype
 from oars.seeds import derive_seed, seeded_noise
@@ -78,11 +78,10 @@ def train_base(
 def encode_pictures(pictures: Pictures, noise: Tensor, codec: Codec) -> tuple[Tensor, Tensor]:
     """Latents of the targets in the styles of `noise` [B, N, C], float32 [B, N, C], and of both condition pictures,
     [B, 2 N, C], where the VAE is. `noise` may hold several for each picture: the first of all, then the second."""
-    pairs, times = [Pictures(*pair) for pair in zip(*pictures, strict=True)], len(noise) // len(pictures.lr)
-    targets = [styled(pair, style) for pair, style in zip(pairs * times, styles_of(style_codes(noise)), strict=True)]
-    shown = np.concatenate([np.stack(targets), pictures.restored, pictures.lr])
-    target, restored, lr = codec.encode(shown).split([len(targets), len(pairs), len(pairs)])
-    return target, torch.cat([restored, lr], dim=1).repeat(times, 1, 1)
+    pairs, targets = len(pictures.lr), styled_by(style_codes(noise), pictures)
+    encoded = codec.encode(np.concatenate([targets, pictures.restored, pictures.lr]))
+    target, restored, lr = encoded.split([len(targets), pairs, pairs])
+    return target, torch.cat([restored, lr], dim=1).repeat(len(targets) // pairs, 1, 1)
 
 
 def _backward(

@@ -23,14 +23,13 @@ from oars.generator.miniature.base import encode_pictures, train_base
 from oars.generator.miniature.crops import CropSource, to_signed
 from oars.generator.miniature.decoder import refine_decoder
 from oars.generator.miniature.pipeline import assemble, build_transformer
-from oars.generator.miniature.pool import Pictures, make_pool, read_pool
+from oars.generator.miniature.pool import SIDE, Pictures, make_pool, pooled_pictures, read_pool
 from oars.generator.miniature.recipe import DECODER_STEPS, BaseTraining
 from oars.generator.miniature.style_head import set_style_head
-from oars.generator.miniature.styles import SHARPNESS
+from oars.generator.miniature.styles import CODES, styled_by
 from oars.generator.miniature.vae import SkeletonCodec, build_vae, train_vae
 from oars.generator.policy import load_pipeline
 from oars.generator.pre_restoration import PreRestorer
-from oars.imaging.perturbations import sharpened, to_pixels
 from oars.imaging.photo import Photo
 from oars.imaging.photos import NoPhotos, find_photos
 from oars.seeds import derive_seed, seeded_noise
@@ -71,15 +70,13 @@ def build_generator(
     leaves the transformer as it is, `decoder_steps` 0 the VAE's decoder. Random weights always get a style head."""
     work.mkdir(parents=True, exist_ok=True)
     pipeline = load_pipeline(miniature_config(start)) if start else _untrained(photos, work, base.seed, progress)
-    if decoder_steps:
-        pipeline.vae = _refined(pipeline.vae, photos, work / "vae_refined", base.seed, decoder_steps, progress)
-    if base.steps == 0:
-        return _publish(pipeline, out)
-    restorer = PreRestorer("x4plus")
-    shards = range(base.shards)
+    restorer, shards = PreRestorer("x4plus"), range(base.shards)
     make_pool(work / "pool", photos, restorer, shards, base.seed, lambda n: progress("pairs", n + 1, base.shards, 0.0))
     pool = read_pool(work / "pool", base.shards)
-    build_base(pipeline, pool, work, progress, base, style_head or start is None)
+    if decoder_steps:
+        pipeline.vae = _refined(pipeline.vae, pool, work / "vae_refined", base.seed, decoder_steps, progress)
+    if base.steps:
+        build_base(pipeline, pool, work, progress, base, style_head or start is None)
     return _publish(pipeline, out)
 
 
@@ -133,21 +130,21 @@ def _vae(photos: list[Photo], directory: Path, seed: int, progress: Progress) ->
 
 
 def _refined(
-    vae: AutoencoderKLQwenImage, photos: list[Photo], directory: Path, seed: int, steps: int, progress: Progress
+    vae: AutoencoderKLQwenImage, pool: Pictures, directory: Path, seed: int, steps: int, progress: Progress
 ) -> AutoencoderKLQwenImage:
     if not directory.exists():
-        source = CropSource(photos, seed)
-        refine_decoder(vae.float(), partial(_styled_crops, source, seed), steps, partial(progress, "decoder"))
+        refine_decoder(vae.float(), partial(_styled_crops, pool, seed), steps, partial(progress, "decoder"))
         write_directory(directory, vae.save_pretrained)
     return AutoencoderKLQwenImage.from_pretrained(directory)
 
 
-def _styled_crops(source: CropSource, seed: int, step: int) -> torch.Tensor:
-    """As soft and as sharp as the base's targets are."""
+def _styled_crops(pool: Pictures, seed: int, step: int) -> Tensor:
+    """Of pictures in all the styles that the base has."""
     rng = np.random.default_rng(derive_seed("decoder", seed, step))
-    crops = source(step, _VAE_BATCH, _VAE_CROP).numpy()
-    styled = [to_pixels(sharpened(crop.astype(np.float32), 1.0, rng.uniform(*SHARPNESS))) for crop in crops]
-    return to_signed(torch.from_numpy(np.stack(styled)))
+    [pictures] = pooled_pictures(pool, _VAE_BATCH, seed, range(step, step + 1))
+    targets = styled_by(torch.from_numpy(rng.standard_normal((_VAE_BATCH, CODES))), pictures)
+    top, left = rng.integers(0, SIDE - _VAE_CROP + 1, 2)
+    return to_signed(torch.from_numpy(targets[:, top : top + _VAE_CROP, left : left + _VAE_CROP]))
 
 
 @torch.no_grad()

@@ -1,20 +1,17 @@
 """Trains the decoder of the miniature's VAE alone, on the latents that its encoder gives: what learnt them stays valid.
 
-First its linear skeleton, then, on top, the residual branches of its last level. A linear decoder of this class cannot
-avoid ripples: it enlarges by repetition, which has no stripes of two pixels, and whatever makes up for them goes on
-beside every edge. The branches see nine pixels around and take the ripples out. `vae.py` says how both fit into the
+First its linear skeleton, then, on top, its residual branches (`branches.py`). `vae.py` says how both fit into the
 class.
 """
 
-from collections.abc import Callable
-
 import torch
 from diffusers import AutoencoderKLQwenImage
-from diffusers.models.autoencoders.autoencoder_kl_qwenimage import QwenImageResidualBlock, QwenImageRMS_norm
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from oars.generator.miniature.branches import silent, train_branches
 from oars.generator.miniature.vae import (
+    Crops,
     Progress,
     SkeletonCodec,
     absorb_norm,
@@ -27,22 +24,17 @@ from oars.generator.miniature.vae import (
     without_spare,
 )
 
-LINEAR_LR, BRANCH_LR = 1.5e-3, 2e-3
-LATENT_NOISE = 0.003
-"""Standard deviation that the branches learn to stand: a generator's latents are not quite those of a picture. More of
-it, or errors counted by their size instead of their square, costs faint texture."""
-
-Crops = Callable[[int], Tensor]
-"""Step -> float32 [B, 3, H, W] in [-1, 1]."""
+LINEAR_LR = 1.5e-3
 
 
 def refine_decoder(vae: AutoencoderKLQwenImage, crops: Crops, steps: int, progress: Progress) -> None:
-    """Train in place, `steps` of each kind; `progress(step, 2 * steps, loss)`."""
+    """Train in place, `steps` of the skeleton and `steps` of the branches; of the branches alone where they are trained
+    already, since they stand on their skeleton. `progress(step, all_steps, loss)`."""
     vae.requires_grad_(False)
-    for block in _blocks(vae):
-        nn.init.zeros_(block.conv2.weight), nn.init.zeros_(block.conv2.bias)
-    _train_skeleton(vae, crops, steps, lambda step, _, loss: progress(step, 2 * steps, loss))
-    _train_branches(vae, crops, steps, lambda step, _, loss: progress(steps + step, 2 * steps, loss))
+    before = steps if silent(vae) else 0
+    if before:
+        _train_skeleton(vae, crops, steps, lambda step, _, loss: progress(step, 2 * steps, loss))
+    train_branches(vae, crops, steps, lambda step, _, loss: progress(before + step, before + steps, loss))
 
 
 def _train_skeleton(vae: AutoencoderKLQwenImage, crops: Crops, steps: int, progress: Progress) -> None:
@@ -63,55 +55,6 @@ def _train_skeleton(vae: AutoencoderKLQwenImage, crops: Crops, steps: int, progr
     minimise(loss_of, crops, steps, optimiser, schedule, progress)
     vae.requires_grad_(False)
     _restore_head(vae, head, crops(steps))
-
-
-def _train_branches(vae: AutoencoderKLQwenImage, crops: Crops, steps: int, progress: Progress) -> None:
-    """The skeleton stays as it is."""
-    blocks, codec = _blocks(vae), SkeletonCodec(vae)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        _open_branches(blocks, decoder_features(vae, vae.post_quant_conv(codec.posterior_mean(crops(steps)))[:, :, 0]))
-    learnt = [module for block in blocks for module in (block.conv1, block.norm2, block.conv2)]
-    parameters = [parameter.requires_grad_(True) for module in learnt for parameter in module.parameters()]
-
-    def loss_of(pixels: Tensor) -> Tensor:
-        with torch.no_grad():
-            latents = codec.posterior_mean(pixels)
-            latents += LATENT_NOISE * torch.randn(latents.shape, generator=generator)
-            features = decoder_features(vae, vae.post_quant_conv(latents)[:, :, 0])
-        for block in blocks:
-            features = features + _branch(block, features)
-        made = plain(vae.decoder.conv_out, F.silu(_normed(vae.decoder.norm_out, features)))
-        return F.mse_loss(made, pixels)
-
-    optimiser = torch.optim.Adam(parameters, BRANCH_LR, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, BRANCH_LR, steps, pct_start=0.06)
-    minimise(loss_of, crops, steps, optimiser, schedule, progress)
-    vae.requires_grad_(False)
-
-
-def _blocks(vae: AutoencoderKLQwenImage) -> list[QwenImageResidualBlock]:
-    """Of the decoder's last level, whose input and output have the same channels."""
-    return list(vae.decoder.up_blocks[-1].resnets)
-
-
-def _open_branches(blocks: list[QwenImageResidualBlock], features: Tensor) -> None:
-    """Let each first norm give its branch values near 1, and nothing of the constant beside them."""
-    normed = F.normalize(features, dim=1) * features.shape[1] ** 0.5
-    scale = 1 / normed.std((0, 2, 3))
-    scale[-1] = 0
-    for block in blocks:
-        block.norm1.gamma.copy_(scale.view(-1, 1, 1, 1))
-
-
-def _branch(block: QwenImageResidualBlock, x: Tensor) -> Tensor:
-    """Of one frame, [B, C, H, W]; it leaves the spare channel alone."""
-    x = plain(block.conv1, F.silu(_normed(block.norm1, x)))
-    return without_spare(plain(block.conv2, F.silu(_normed(block.norm2, x))))
-
-
-def _normed(norm: QwenImageRMS_norm, x: Tensor) -> Tensor:
-    return F.normalize(x, dim=1) * norm.scale * norm.gamma[..., 0]
 
 
 def _linear_head(vae: AutoencoderKLQwenImage) -> nn.Conv2d:

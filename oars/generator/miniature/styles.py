@@ -71,3 +71,10 @@ def styled(pair: Pictures, style: Style) -> Pixels:
     restored, lr = pair.restored.astype(np.float32), pair.lr.astype(np.float32)
     best = sharpened(restored, 1.0, style.sharpness) + np.float32(style.trust) * blurred(lr - restored, COARSE)
     return to_pixels(lr + np.float32(style.boldness) * (best - lr))
+
+
+def styled_by(codes: Tensor, pictures: Pictures) -> Pixels:
+    """The targets that `codes` [B, CODES] ask for, uint8 [B, S, S, 3]; B may be several times the number of pairs: the
+    first of all, then the second."""
+    pairs = [Pictures(*pair) for pair in zip(*pictures, strict=True)] * (len(codes) // len(pictures.lr))
+    return np.stack([styled(pair, style) for pair, style in zip(pairs, styles_of(codes), strict=True)])

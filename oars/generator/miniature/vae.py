@@ -31,6 +31,8 @@ PEAK_LR = 2e-3
 
 Progress = Callable[[int, int, float], None]
 """(step, steps, loss)"""
+Crops = Callable[[int], Tensor]
+"""Step -> float32 [B, 3, H, W] in [-1, 1]."""
 
 
 def build_vae(base_dim: int = BASE_DIM, z_dim: int = Z_DIM) -> AutoencoderKLQwenImage:
@@ -64,11 +66,11 @@ def _initialise(conv: nn.Conv2d | nn.Conv3d, silent: bool) -> None:
 
 def train_vae(
     vae: AutoencoderKLQwenImage,
-    crops: Callable[[int], Tensor],
+    crops: Crops,
     steps: int,
     progress: Progress,
 ) -> None:
-    """Train in place. `crops(step)` gives float32 [B, 3, H, W] in [-1, 1]; `progress(step, steps, loss)`."""
+    """Train in place."""
     optimiser = torch.optim.AdamW(vae.parameters(), lr=PEAK_LR, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_LR, steps, pct_start=0.1)
 
@@ -83,7 +85,7 @@ def train_vae(
 
 def minimise(
     loss_of: Callable[[Tensor], Tensor],
-    crops: Callable[[int], Tensor],
+    crops: Crops,
     steps: int,
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,

@@ -42,7 +42,7 @@ for name in ("unknown", "absent"):
 def test_a_metric_of_the_panel_needs_no_name() -> None:
     with pytest.raises(NoMetric, match="'brisque' is in the panel"):
         check_metrics(("brisque",))
-    assert lower_is_better(()) == ["stlpips", "niqe32", "brisque", "lattice", "added_speckle", "shift"]
+    assert lower_is_better(()) == ["stlpips", "niqe32", "brisque", "lattice", "added_speckle", "added_ripples", "shift"]
 
 
 @pytest.mark.skipif(find_spec("pyiqa") is not None, reason="pyiqa is installed")
