@@ -5,11 +5,13 @@ from oars.compass.score_tokens import Confidence
 
 FIDELITY_RANGE = (0.0, 1.0)
 QUALITY_RANGE = (1.0, 5.0)
+GAMMA = 7.0
+"""Exponent in the reward's gate, where the config gives none (published: 7)."""
 READINGS = ("fidelity", "q_lr", "q_sr", "confidence")
 """F in [0, 1], Q_LR and Q_SR in [1, 5], and the confidence in [0, 1] (oars/compass/score_tokens.py)."""
 
 
-def compass_reward(fidelity: float, q_lr: float, q_sr: float, gamma: float = 7.0) -> float:
+def compass_reward(fidelity: float, q_lr: float, q_sr: float, gamma: float = GAMMA) -> float:
     """R = F * Q_LR + F^(Q_LR / gamma) * (Q_SR - Q_LR), F in [0, 1], Q in [1, 5].
 
     A good input (high Q_LR) punishes lost fidelity hard; a poor one leaves room for enhancement. F = 1 gives Q_SR;

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from oars.compass.formula import GAMMA
 from oars.config import BadConfig
 from oars.deployment import DEFAULT_TRAINING, deploy_path
 from oars.files import check_folder, check_writable, sha256, write_text
@@ -115,7 +116,7 @@ def evaluate(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for evaluation.json and evaluation.html.")] = Path(
         "data/evaluation"
     ),
-    gamma: Annotated[float, typer.Option(help="Exponent of the reward's gate.")] = 7.0,
+    gamma: Annotated[float, typer.Option(help="Exponent of the reward's gate.")] = GAMMA,
     ablation: Annotated[
         bool, typer.Option("--ablation", help="Also the paper's Table 3: trains two judges a seed on DATA.")
     ] = False,

@@ -4,13 +4,12 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from oars.compass.formula import GAMMA
 from oars.compass.training.files import check_start
 from oars.config import JudgeConfig, RunConfig
 from oars.config.annotation import AnnotationConfig, load_annotation
 from oars.config.judge_training import JudgeTrainingConfig, load_training
 from oars.deployment import DEFAULT_ANNOTATION, DEFAULT_TRAINING, deploy_path
-
-_GAMMA = 7.0  # the default of oars.compass.formula.compass_reward
 
 
 def refresh_training(judge: JudgeConfig, path: Path | None, overrides: Sequence[str] = ()) -> JudgeTrainingConfig:
@@ -43,4 +42,4 @@ def refresh_cpus(training: JudgeTrainingConfig) -> int:
 
 def gamma_of(config: RunConfig) -> float:
     """The exponent in the gate of the run's reward."""
-    return config.reward.parameters.get("gamma", _GAMMA)
+    return config.reward.parameters.get("gamma", GAMMA)

@@ -1,9 +1,11 @@
 """What a refresh takes of its run's config, and what it needs beside the run's other roles."""
 
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
+from oars.compass.formula import GAMMA, compass_reward
 from oars.config import BadConfig, RunConfig
 from oars.model_files import MissingModel
 from services.launch.cluster import needed_cpus
@@ -21,7 +23,7 @@ def test_the_training_begins_with_the_runs_judge() -> None:
 
 
 def test_gamma_is_that_of_the_runs_reward() -> None:
-    assert gamma_of(RunConfig()) == 7.0
+    assert gamma_of(RunConfig()) == GAMMA == signature(compass_reward).parameters["gamma"].default
     assert gamma_of(config(reward={"parameters": {"gamma": 2.0}})) == 2.0
 
 
