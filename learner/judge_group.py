@@ -1,5 +1,6 @@
 """The driver's view of the judge's training: its ranks as one."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from learner.judge_rank import JudgeRank, JudgeStep
@@ -30,9 +31,9 @@ class JudgeGroup(Ranks):
         report: JudgeStep = await self._all("step")
         return report
 
-    async def measure(self) -> list[float]:
-        """For each validation group, the share of its pairs in the right order."""
-        parts = await self._gather([rank.measure.remote() for rank in self._ranks])
+    async def measure(self, groups: Sequence[int]) -> list[float]:
+        """For each of these validation groups, the share of its pairs in the right order."""
+        parts = await self._gather([rank.measure.remote(groups) for rank in self._ranks])
         return [accuracy for _, accuracy in sorted(entry for part in parts for entry in part)]
 
     async def write(self, path: Path, beside: dict[str, str]) -> None:

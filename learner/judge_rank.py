@@ -6,6 +6,7 @@ steps up to the order of sums. The preparation of a new miniature runs on rank 0
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -73,9 +74,9 @@ class JudgeRank(RankProcess):
     def step(self) -> JudgeStep:
         return self._in_tuning().step()
 
-    def measure(self) -> list[tuple[int, float]]:
-        """(validation group, `held_out_accuracy`) of this rank's groups."""
-        return self._in_tuning().measure()
+    def measure(self, groups: Sequence[int]) -> list[tuple[int, float]]:
+        """(validation group, `held_out_accuracy`) of this rank's share of the groups."""
+        return self._in_tuning().measure(groups)
 
     def write(self, path: Path, beside: dict[str, str]) -> None:
         """The judge as it is now, whole or not at all; `beside`: file name -> text, next to its weights."""
@@ -152,11 +153,10 @@ class Tuning:
         self.steps += 1
         return JudgeStep(self.steps, self._engine.total(total).item(), norm, time.monotonic() - start)
 
-    def measure(self) -> list[tuple[int, float]]:
+    def measure(self, groups: Sequence[int]) -> list[tuple[int, float]]:
         from oars.compass.judge import Judge
         from oars.compass.training.selection import held_out_accuracy
 
-        groups = list(range(min(len(self._validation), self._config.validation_groups)))
         judge = Judge(self._objective.model, self._objective.processor, self._objective.prompts)
         self._objective.eval()
         measured = []

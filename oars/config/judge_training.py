@@ -127,7 +127,7 @@ class JudgeTrainingConfig(Config):
     start_deadline_s: PositiveFloat = 600.0
     """Seconds that the ranks may take to start."""
     step_deadline_s: PositiveFloat = 1800.0
-    """Seconds that one step, measurement or checkpoint may take."""
+    """Seconds that one step, the measurement of a group a rank, or a checkpoint may take."""
 
     @property
     def cpus(self) -> int:

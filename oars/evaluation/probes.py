@@ -9,7 +9,7 @@ photo's content, which may look fine by itself. `identity` is the LR, returned a
 Images are float32 [H, W, 3] in [0, 255]; a strength is in (0, 1].
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -71,11 +71,16 @@ def scenes_of(groups: Sequence[CuratedGroup], count: int) -> list[Scene]:
     return [Scene(lr, truths[i], truths[(i + 1) % len(truths)]) for i, (lr, _) in enumerate(chosen)]
 
 
-def probe(judge: Judge, scenes: Sequence[Scene], gamma: float, seed: int = 0) -> list[ProbeRow]:
-    """Identity, the ground truth (strength 0), and every change at every strength."""
-    readings = np.array(
-        [_readings(judge, scene, gamma, derive_seed("probe", seed, i)) for i, scene in enumerate(scenes)]
-    )
+def probe(
+    judge: Judge, scenes: Sequence[Scene], gamma: float, seed: int = 0, probed: Callable[[], None] = lambda: None
+) -> list[ProbeRow]:
+    """Identity, the ground truth (strength 0), and every change at every strength; `probed` is called after each
+    scene."""
+    read = []
+    for i, scene in enumerate(scenes):
+        read.append(_readings(judge, scene, gamma, derive_seed("probe", seed, i)))
+        probed()
+    readings = np.array(read)
     rows = [_row("identity", 0, readings[:, 0], None), _row("ground truth", 0, readings[:, 1], None)]
     for index, name in enumerate(changes(scenes[0].foreign)):
         for step, strength in enumerate(STRENGTHS):

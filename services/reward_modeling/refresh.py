@@ -39,10 +39,10 @@ _MIDDLE = 0.5
 """Strength at which the share that falls is told."""
 
 
-def prepare(run: Path, data: Path) -> None:
-    """The data set of a run's pictures, unless it is there. Raises BadDataset."""
+def prepare(run: Path, data: Path, told: Callable[[int, int], None] = lambda done, total: None) -> None:
+    """The data set of a run's pictures, unless it is there; `told` as of `write_data_set`. Raises BadDataset."""
     if not (data / MANIFEST).exists():
-        write_data_set(run, data)
+        write_data_set(run, data, told)
 
 
 async def refresh(
@@ -59,7 +59,7 @@ async def refresh(
 
 
 def _label(run: Path, data: Path, labels: AnnotationConfig, shown: Progress) -> None:
-    prepare(run, data)
+    prepare(run, data, lambda done, total: shown.update(ProgressLine("pictures", done, total)))
     Annotation(labels, data, shown).run()
 
 
@@ -68,9 +68,10 @@ def _compare(
 ) -> Refreshed:
     """Probe both judges and write refresh.json."""
     start, groups, done = resolve_model(config.init, "judge"), list(read_groups(files.data, "validation")), count(1)
+    total = 2 * (len(groups) + len(scenes_of(groups, _PROBED)))
 
     def probed() -> None:
-        shown.update(ProgressLine("probe", next(done), 2 * len(groups)))
+        shown.update(ProgressLine("probe", next(done), total))
 
     result = Refreshed(
         run=run,
@@ -88,7 +89,7 @@ def _compare(
 def standing(
     judge: Judge, groups: Sequence[Group], gamma: float, probed: Callable[[], None] = lambda: None
 ) -> Standing:
-    """`probed` is called after each group."""
+    """`probed` is called after each group and each probed crop."""
     below, ordered = [], []
     for group in groups:
         read = scored_group(group, judge)
@@ -97,7 +98,7 @@ def standing(
         below.append(by_name[EXAGGERATED] < by_name[POLICY])
         ordered += _orders(rewards, group.q.tolist())
         probed()
-    rows = probe(judge, scenes_of(groups, _PROBED), gamma)
+    rows = probe(judge, scenes_of(groups, _PROBED), gamma, probed=probed)
     falls = {row.probe: row.reward_falls.mean for row in rows if row.strength == _MIDDLE and row.reward_falls}
     return Standing(
         exaggerated_below=float(np.mean(below)),

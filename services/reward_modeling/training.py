@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from learner.judge_group import JudgeGroup
+from learner.plan import chunked
 from oars.compass.data.dataset import DataSplit, fidelity_bounds, read_explanations, read_groups, read_manifest
 from oars.compass.judge_card import JUDGE_CARD, JUDGE_LABELS, JudgeCard
 from oars.compass.training.examples import NoExamples, example_of, pack
@@ -117,7 +118,7 @@ async def _train(
     else:
         await _in_time(config, group.begin())
         if config.init != SCRATCH:
-            summary = summary.model_copy(update={"start": await _accuracy(config, group)})
+            summary = summary.model_copy(update={"start": await _accuracy(config, group, summary, progress)})
     step = summary.measurements[-1].step if summary.measurements else 0
     losses: list[float] = []
     while step < config.steps and not summary.stopped_early:
@@ -126,7 +127,9 @@ async def _train(
         best = f", best {summary.best.accuracy:.3f}" if summary.best else ""
         progress.update(ProgressLine("tune", step, config.steps, f"loss {report.loss:.3f}{best}"))
         if step % config.evaluate_every == 0 or step == config.steps:
-            summary = await _measured(config, files, group, summary, step, sum(losses) / len(losses))
+            now = await _accuracy(config, group, summary, progress)
+            measurement = Measurement(step=step, accuracy=now, loss=sum(losses) / len(losses))
+            summary = await _kept(config, files, group, summary, measurement)
             losses = []
     write_text(files.work / "training.json", summary.model_dump_json(indent=2))
     return summary
@@ -139,25 +142,30 @@ async def _prepare(config: JudgeTrainingConfig, files: JudgeFiles, group: JudgeG
         progress.update(ProgressLine("prepare", done, steps))
 
 
-async def _measured(
-    config: JudgeTrainingConfig, files: JudgeFiles, group: JudgeGroup, summary: TrainingSummary, step: int, loss: float
+async def _kept(
+    config: JudgeTrainingConfig, files: JudgeFiles, group: JudgeGroup, summary: TrainingSummary, now: Measurement
 ) -> TrainingSummary:
-    """Measure; write the judge if it is the best so far; then a checkpoint that knows all this."""
-    now = Measurement(step=step, accuracy=await _accuracy(config, group), loss=loss)
+    """Write the judge if it is the best so far; then a checkpoint that knows all this."""
     summary = summary.model_copy(update={"measurements": (*summary.measurements, now)})
     if summary.best == now:
         await _in_time(config, group.write(files.judge, _beside(config, files, now)))
     late = [one for one in summary.measurements if summary.best and one.step > summary.best.step]
     stopped = 0 < config.patience <= len(late)
     summary = summary.model_copy(update={"stopped_early": stopped})
-    await _in_time(config, group.save(files.checkpoints / f"step_{step}", summary.model_dump()))
-    files.drop_checkpoints_before(step)
+    await _in_time(config, group.save(files.checkpoints / f"step_{now.step}", summary.model_dump()))
+    files.drop_checkpoints_before(now.step)
     return summary
 
 
-async def _accuracy(config: JudgeTrainingConfig, group: JudgeGroup) -> float:
-    """Share of the validation pairs in the right order, mean over the groups."""
-    accuracies = await _in_time(config, group.measure())
+async def _accuracy(
+    config: JudgeTrainingConfig, group: JudgeGroup, summary: TrainingSummary, progress: Progress
+) -> float:
+    """Share of the validation pairs in the right order, mean over the groups. Each rank measures one group at a time,
+    so that a long measurement is seen to go on."""
+    count, accuracies = min(summary.groups["validation"], config.validation_groups), list[float]()
+    for part in chunked(range(count), config.learner.ranks):
+        accuracies += await _in_time(config, group.measure(part))
+        progress.update(ProgressLine("measure", len(accuracies), count))
     return sum(accuracies) / len(accuracies)
 
 

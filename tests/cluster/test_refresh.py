@@ -23,7 +23,7 @@ SHORT += ["sides=[]", "ladder_length=0", "held_out_enhancers=[]", "dtype=float32
 
 
 class Heard:
-    """Progress that cancels the work at its first line of labels."""
+    """Progress that cancels the work at its first line of measurements."""
 
     def __init__(self, cancels: bool) -> None:
         self.lines: list[tuple[ProgressLine, bool]] = []
@@ -31,7 +31,7 @@ class Heard:
 
     def update(self, line: ProgressLine) -> None:
         self.lines.append((line, threading.current_thread() is threading.main_thread()))
-        if self.cancels and self.task:
+        if self.cancels and self.task and line.stage == "measurements":
             self.loop.call_soon_threadsafe(self.task.cancel)
 
 
@@ -66,6 +66,7 @@ def test_a_cancelled_refresh_goes_on_and_leaves_another_judge(
     lines = asyncio.run(go(cancels=False))
     aside = {line.stage for line, on_the_loop in lines if not on_the_loop}
     assert {"measurements", "labels", "pack train", "probe"} <= aside
+    assert {line.stage for line, on_the_loop in lines if on_the_loop} == {"tune", "measure"}
     done = read_refreshed(RunConfig.model_validate({"stages": {"refresh": {}}}), run)
     assert done is not None and done.steps == 2
     assert (done.judge_before, done.judge_after) == (judge_digest(sharp_judge), judge_digest(files.judge))

@@ -7,7 +7,7 @@ validation. Ours.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,8 @@ PICTURES = "pictures"
 POLICY, TIMID, EXAGGERATED, BICUBIC = "policy_0", "policy_timid", "policy_exaggerated", "bicubic"
 _TIMID, _EXAGGERATED = 0.5, 1.7
 """Factors on what a candidate adds to the bicubic LR: half of the policy's faults, and faults that anyone sees."""
-_SHARD = 32
+_SHARD = 8
+"""Groups. A shard is what measuring tells progress by: at 512 px it takes minutes on a CPU core."""
 _VALIDATION = 5
 """One photo in so many is for validation."""
 _LEAST_PHOTOS = 3
@@ -69,19 +70,27 @@ def keep_pictures(path: Path, pair: Pair, images: Pixels, count: int) -> None:
     write_whole(path, write)
 
 
-def read_pictures(run: Path) -> Iterator[RunPicture]:
-    """In a stable order. Raises BadDataset naming a run that kept none."""
+def _picture_files(run: Path) -> list[Path]:
+    """Of each group, in a stable order. Raises BadDataset naming a run that kept none."""
     files = sorted((run / PICTURES).glob("[!.]*.npz"))
     if not files:
         raise BadDataset(f"{run}: no {PICTURES}/: FR-RL kept none (control.kept_pictures), or has not begun")
-    for path in files:
+    return files
+
+
+def read_pictures(run: Path) -> Iterator[RunPicture]:
+    """In a stable order. Raises BadDataset."""
+    for path in _picture_files(run):
         with np.load(path, allow_pickle=False) as file:
             photo = str(file["image_id"]).rpartition("@")[0]
             yield RunPicture(path.stem, photo, file["lr"], file["gt"], file["sr"])
 
 
-def write_data_set(run: Path, out: Path) -> Manifest:
-    """The curated data set of a run's pictures, to be annotated. Raises BadDataset."""
+def write_data_set(run: Path, out: Path, told: Callable[[int, int], None] = lambda done, total: None) -> Manifest:
+    """The curated data set of a run's pictures, to be annotated; `told` receives the groups done and all of them.
+
+    Raises BadDataset.
+    """
     shards: dict[str, str] = {}
     splits = _splits(run)
     names: list[str] = []
@@ -91,6 +100,7 @@ def write_data_set(run: Path, out: Path) -> Manifest:
         names, total = sorted({*names, *transitions[0]}), total + len(pictures)
         shard = f"{number:05d}.parquet"
         shards |= _write_shard(out, shard, pictures, transitions, splits)
+        told(total, len(_picture_files(run)))
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         digest=manifest_digest(shards),

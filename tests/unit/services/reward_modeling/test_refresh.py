@@ -1,5 +1,7 @@
 """What is told of a judge before and after a refresh."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 import torch
@@ -31,12 +33,11 @@ def group(index: int, quality: tuple[float, ...]) -> Group:
     def draw(*shape: int) -> NDArray[np.uint8]:
         return rng.integers(0, 256, shape, dtype=np.uint8)
 
-    count = len(quality)
     column = np.array(quality)
     return Group(
         input_id=f"g{index}", photo=f"p{index}", split="validation", kind="synthetic", strength=0.5,
         lr=draw(8, 8, 3), gt=draw(SIDE, SIDE, 3), enhancers=(POLICY, EXAGGERATED),
-        families=("generative", "generative"), sr=draw(count, SIDE, SIDE, 3),
+        families=("generative", "generative"), sr=draw(len(quality), SIDE, SIDE, 3),
         q_lr=2.0, anchor=column, q=column, rank=column, fidelity=column / 5,
         metrics={}, kept=True, alpha=1.0, beta=0.0,
     )  # fmt: skip
@@ -56,6 +57,12 @@ def test_labels_that_are_equal_are_no_pair(judge: Judge) -> None:
     groups = [group(0, (3.0, 3.0)), group(1, (4.0, 2.0))]
     assert standing(judge, groups, 7.0).pairs_in_order in (0.0, 1.0)
     assert standing(judge, groups[:1], 7.0).pairs_in_order is None
+
+
+def test_each_group_and_each_probed_crop_is_progress(judge: Judge) -> None:
+    groups, times = [group(index, (4.0, 2.0)) for index in range(3)], count(1)
+    standing(judge, groups, 7.0, lambda: next(times))
+    assert next(times) == 1 + 3 + 3
 
 
 def test_lines_show_before_and_after() -> None:

@@ -69,6 +69,12 @@ def test_the_data_set_has_each_group_with_its_candidates_and_photos_in_one_split
     assert np.array_equal(groups[5].sr[groups[5].enhancers.index("policy_2")], images[2])
 
 
+def test_progress_is_told_every_few_groups(run: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    write_data_set(run, tmp_path / "data", lambda done, total: told.append((done, total)))
+    assert told == [(done, 40) for done in (8, 16, 24, 32, 40)]
+
+
 def test_the_same_run_gives_the_same_digest(run: Path, tmp_path: Path) -> None:
     assert write_data_set(run, tmp_path / "a").digest == write_data_set(run, tmp_path / "b").digest
 
