@@ -9,17 +9,24 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from learner import checkpoint
-from oars.alignment.messages import Conditioning, TrainingSample
+from oars.alignment.messages import Conditioning, PolicySnapshot, TrainingSample
+from oars.compass.data.run_pictures import PICTURES, keep_pictures
+from oars.compass.data.tables import INPUTS, is_finished, write_shard
 from oars.config import RunConfig
+from oars.evaluation.watch import Look
 from oars.files import begin_directory, publish_directory, write_text
+from oars.imaging.crops import Pair
 from services.control.sample_store import read_sample, write_sample
 from services.run.beginning import begin_run
 from services.run.errors import one_line
 from services.run.ledger import Ledger
+from services.run.looks import Entry, Looks
 from services.run.storage import storage_fault
+from services.run.telemetry import Telemetry
 
 
 def a_checkpoint(folder: Path) -> None:
@@ -53,12 +60,50 @@ def a_summary(folder: Path) -> None:
     write_text(folder / "summary.json", "x" * 30_000)
 
 
+def a_look(folder: Path) -> None:
+    looks = Looks(folder)
+    for step in range(20):
+        looks.add(Entry(look=Look(step=step, crops={"psnr": [30.0 + n for n in range(200)]}), levels={}, alarms=[]))
+    assert len(looks.entries()) >= 20
+
+
+def a_good_policy(folder: Path) -> None:
+    Looks(folder).keep(PolicySnapshot(4, "digest", {"lora": torch.ones(16_000)}))
+    assert Looks(folder).good_version == 4
+
+
+def pictures(folder: Path) -> None:
+    gt = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    keep_pictures(folder / PICTURES / "g1.npz", Pair("photo@0", gt[::4, ::4], gt), gt[None], 1)
+
+
+def a_shard(folder: Path) -> None:
+    """Of the data set that the judge's refresh learns from."""
+    rows = [{"input_id": "g1", "photo": "photo", "split": "train", "kind": "synthetic", "lr": os.urandom(30_000)}]
+    write_shard(folder / "refresh" / "00000.parquet", INPUTS, rows, "recipe")
+    assert is_finished(folder / "refresh" / "00000.parquet", "recipe")
+
+
+def numbers(folder: Path) -> None:
+    """metrics.jsonl and TensorBoard, whose writer is a thread of its own."""
+    telemetry = Telemetry(folder, "r1", None)
+    for step in range(200):
+        telemetry.step("fr_rl", step, {"loss": 1.0, "reward": 2.0})
+        telemetry.image("fr_rl/candidates", step, np.zeros((8, 8, 3), np.uint8))
+    telemetry.close()
+
+
 KINDS: dict[str, Callable[[Path], None]] = {
     "checkpoint": a_checkpoint,
     "sample": a_sample,
     "ledger": a_ledger,
     "config": a_config,
     "summary": a_summary,
+    "look": a_look,
+    "good policy": a_good_policy,
+    "pictures": pictures,
+    "shard": a_shard,
+    "numbers": numbers,
 }
 
 

@@ -12,6 +12,7 @@ def test_a_full_disk_is_one_line_at_each_write_and_the_same_write_succeeds_with_
     assert done.returncode == 0, done.stderr
     said = dict(line.split(": ", 1) for line in done.stdout.splitlines())
     full = "No space left on device"
-    assert said["checkpoint"] == said["sample"] == said["summary"] == f"FOLDER: {full}"
+    whole = {"checkpoint", "sample", "summary", "look", "good policy", "pictures", "shard", "numbers"}
+    assert {kind: said[kind] for kind in whole} == dict.fromkeys(whole, f"FOLDER: {full}")
     assert said["config"] == f"FOLDER/r1: cannot be created: {full}"
     assert said["ledger"].startswith("FOLDER") and "KiB free there" in said["ledger"]
