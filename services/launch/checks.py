@@ -34,7 +34,7 @@ def check_all(config: RunConfig) -> list[Finding]:
     """Every finding, in the order in which a run would need it."""
     packages = [_package(name) for name in _PACKAGES]
     machine = [_memory(), _gpus(config), *_memory_of_roles(config), _auth()]
-    return [_python(), *packages, _engine(), _photos(config), *_models(config), *machine]
+    return [_python(), *packages, _engine(), _photos(config), *_models(config), *_refresh(config), *machine]
 
 
 def _python() -> Finding:
@@ -60,8 +60,14 @@ def _engine() -> Finding:
 
 def _photos(config: RunConfig) -> Finding:
     from oars.imaging.survey import survey
+    from services.launch.preflight import check_shown
 
-    return _attempt("photos", lambda: survey(config.data, config.seed).line)
+    def line() -> str:
+        found = survey(config.data, config.seed)
+        check_shown(config, len(found.train))
+        return found.line
+
+    return _attempt("photos", line)
 
 
 def _models(config: RunConfig) -> list[Finding]:
@@ -80,6 +86,16 @@ def _judge(config: RunConfig) -> str:
     from reward_server.checkpoint import describe_judge
 
     return config.reward.endpoint or describe_judge(config.judge)
+
+
+def _refresh(config: RunConfig) -> list[Finding]:
+    from services.reward_modeling.refresh_settings import stage_training
+
+    def line() -> str:
+        training = stage_training(config)
+        return f"the judge is trained, at most {training.steps} steps" if training else ""
+
+    return [_attempt("refresh", line)] if config.stages.refresh else []
 
 
 def _attempt(what: str, find: Callable[[], str]) -> Finding:

@@ -3,8 +3,10 @@
 `oars align` asks where its cluster will be this machine's, the driver always, the doctor for each by itself.
 """
 
+from oars.compass.data.run_pictures import LEAST_PHOTOS
 from oars.compass.reward import Reward
 from oars.config import RunConfig
+from oars.imaging.photos import NoPhotos
 from oars.imaging.survey import Survey, survey
 from oars.miniature import resolve_model
 from oars.restorers.weights import weight_files
@@ -42,4 +44,16 @@ def check_inputs(config: RunConfig) -> Survey:
     check_refresh(config)
     if config.generator.pre_restoration != "none":
         weight_files(config.generator.pre_restoration)
-    return survey(config.data, config.seed)
+    found = survey(config.data, config.seed)
+    check_shown(config, len(found.train))
+    return found
+
+
+def check_shown(config: RunConfig, photos: int) -> None:
+    """That FR-RL shows as many of its training photos as the refresh needs. Raises NoPhotos."""
+    stage = config.stages.fr_rl
+    if config.stages.refresh and min(photos, crops := stage.steps * stage.groups) < LEAST_PHOTOS:
+        raise NoPhotos(
+            f"stages.refresh: pictures of {LEAST_PHOTOS} photos are needed, and FR-RL would show {crops} crops "
+            f"(stages.fr_rl: steps x groups) of {photos} photos (data.photos)"
+        )

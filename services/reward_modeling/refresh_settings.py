@@ -6,10 +6,11 @@ from pathlib import Path
 
 from oars.compass.formula import GAMMA
 from oars.compass.training.files import check_start
-from oars.config import JudgeConfig, RunConfig
+from oars.config import BadConfig, JudgeConfig, RunConfig
 from oars.config.annotation import AnnotationConfig, load_annotation
 from oars.config.judge_training import JudgeTrainingConfig, load_training
 from oars.deployment import DEFAULT_ANNOTATION, DEFAULT_TRAINING, deploy_path
+from oars.errors import naming
 
 
 def refresh_training(judge: JudgeConfig, path: Path | None, overrides: Sequence[str] = ()) -> JudgeTrainingConfig:
@@ -19,8 +20,10 @@ def refresh_training(judge: JudgeConfig, path: Path | None, overrides: Sequence[
 
 def stage_training(config: RunConfig) -> JudgeTrainingConfig | None:
     """The training of `stages.refresh`; None without one. Raises BadConfig."""
-    refresh = config.stages.refresh
-    return refresh_training(config.judge, refresh.training) if refresh else None
+    if (refresh := config.stages.refresh) is None:
+        return None
+    with naming("stages.refresh.training", BadConfig):
+        return refresh_training(config.judge, refresh.training)
 
 
 def check_refresh(config: RunConfig) -> None:

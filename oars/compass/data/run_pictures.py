@@ -42,7 +42,7 @@ _SHARD = 8
 """Groups. A shard is what measuring tells progress by: at 512 px it takes minutes on a CPU core."""
 _VALIDATION = 5
 """One photo in so many is for validation."""
-_LEAST_PHOTOS = 3
+LEAST_PHOTOS = 3
 """Two to fit the scale of labels on, one to validate on."""
 
 
@@ -154,8 +154,8 @@ def _write_shard(
 def _splits(run: Path) -> dict[str, DataSplit]:
     """Of the photos in the order of their names' hashes, the first fifth is for validation. Raises BadDataset."""
     photos = {picture.photo for picture in read_pictures(run)}
-    if len(photos) < _LEAST_PHOTOS:
-        raise BadDataset(f"{run}: pictures of {len(photos)} photos, {_LEAST_PHOTOS} are needed: let FR-RL run longer")
+    if len(photos) < LEAST_PHOTOS:
+        raise BadDataset(f"{run}: pictures of {len(photos)} photos, {LEAST_PHOTOS} are needed: let FR-RL run longer")
     ordered = sorted(photos, key=lambda photo: hashlib.sha256(photo.encode()).digest())
     validation = ordered[: max(1, len(ordered) // _VALIDATION)]
     return {photo: "validation" if photo in validation else "train" for photo in ordered}

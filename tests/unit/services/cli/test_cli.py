@@ -237,6 +237,27 @@ def test_a_folder_that_cannot_be_evaluated_on_is_said_before_a_cluster_starts(tm
     assert doctor.exit_code == 1 and "1 to train on, 0 to evaluate on" in doctor.output
 
 
+@pytest.mark.parametrize("command", [("align", "--fresh"), ("align", "--dry-run")])
+def test_a_refresh_that_could_not_be_made_is_one_line_before_a_cluster_starts(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Two photos to train on, by the hashes of their names, and one to evaluate on."""
+    for name in ("DSC_0015.jpg", "b0.jpg", "a1.jpg"):
+        Image.effect_noise((640, 480), 64).save(tmp_path / name)
+    training = tmp_path / "training.yaml"
+    asked = [f"--set=data.photos={tmp_path}", f"--set=runs={tmp_path / 'runs'}", "--set=stages.refresh={}"]
+    given = [*command, "--set=stages.refresh={training: '" + str(training) + "'}"]
+    assert f"stages.refresh.training: {training}: cannot be read" in fails_with(*given)
+    training.write_text("{step: 3}")
+    assert f"stages.refresh.training: {training}: step: " in fails_with(*given)
+    assert "stages.refresh: pictures of 3 photos are needed" in fails_with(*command, *asked)
+    few = ["--set=stages.fr_rl.steps=1", "--set=stages.fr_rl.groups=2", "--set=stages.refresh={}"]
+    assert "FR-RL would show 2 crops" in fails_with(*command, *few)
+    doctor = runner.invoke(app, ["doctor", *given[-1:], *few[:2]])
+    assert doctor.exit_code == 1 and f"MISS refresh: stages.refresh.training: {training}" in doctor.output
+    assert "MISS photos: stages.refresh: " in doctor.output
+
+
 def test_a_dry_run_prints_the_plan_and_starts_nothing(tmp_path: Path) -> None:
     shown = runner.invoke(app, ["align", "--dry-run", "--set", f"runs={tmp_path}"])
     assert shown.exit_code == 0 and "FR-RL: 22 steps of 4 groups of 8 candidates" in shown.output

@@ -43,7 +43,7 @@ def test_a_device_that_the_training_misses_is_one_line_naming_the_field(tmp_path
 
 
 def test_a_training_or_a_judge_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(BadConfig, match=r"nowhere\.yaml: cannot be read"):
+    with pytest.raises(BadConfig, match=r"^stages\.refresh\.training: .*nowhere\.yaml: cannot be read"):
         check_refresh(config(tmp_path / "nowhere.yaml"))
     with pytest.raises(MissingModel, match="nowhere"):
         check_refresh(config(judge={"path": str(tmp_path / "nowhere")}))

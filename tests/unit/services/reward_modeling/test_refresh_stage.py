@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_roles import Silent
@@ -13,6 +14,7 @@ from oars.evaluation.refreshed import Refreshed, Standing
 from services.control.judge_exchange import serve_judge
 from services.reward_modeling.refresh_stage import refresh_judge
 from services.run.ledger import Ledger
+from services.run.progress import ProgressLine
 from services.run.refreshed import refresh_files, refresh_folder
 from services.run.run import Run
 from services.run.stopping import StopRequest
@@ -61,6 +63,22 @@ def test_a_refresh_that_is_done_is_noted_and_not_done_again(run: Run) -> None:
     exchanges = Exchanges()
     asyncio.run(refresh_judge(run, False, exchanges))
     assert exchanges == [] and [(stage.name, stage.steps) for stage in run.stages] == [("refresh", 3)]
+
+
+def test_a_line_of_progress_is_a_sign_of_life(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long all of it takes: the watchdog counts from the last line."""
+    alive: list[bool] = []
+
+    async def refreshed(*arguments: Any) -> Refreshed:
+        run.watchdog.waits.last_progress = -1e9
+        arguments[-1].update(ProgressLine("measure", 1, 2))
+        alive.append(run.watchdog.waits.last_progress > 0)
+        finish_refresh(run)
+        return Refreshed.model_validate_json((refresh_folder(run.directory) / "refresh.json").read_text())
+
+    monkeypatch.setattr("services.reward_modeling.refresh.refresh", refreshed)
+    asyncio.run(refresh_judge(run, False, Exchanges()))
+    assert alive == [True]
 
 
 def test_the_refreshed_judge_is_served_by_the_runs_application(run: Run) -> None:
