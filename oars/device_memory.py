@@ -5,9 +5,10 @@ What depends on the picture's size was measured at 512 x 512 with random full-si
 and is taken to grow with the area. Ours.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oars.config import RunConfig
+from oars.config.judge_training import JudgeTrainingConfig
 
 # Bytes a parameter: at rest in bfloat16 or float32; trained with its gradient and AdamW's two moments, all float32.
 _HALF, _FULL, _TRAINED = 2, 4, 16
@@ -15,6 +16,9 @@ _HALF, _FULL, _TRAINED = 2, 4, 16
 # (calculated: a block's widest layer, float32 under the adapter), one training point
 # with checkpointing, and without (calculated: of 60 blocks, not one).
 _DECODED, _DENOISED, _POINT, _POINT_WHOLE = 2.2, 0.4, 1.73, 55.0
+# The same of one transition that a judge of so many parameters is taught, in all its prompts (calculated; taken to grow
+# with the parameters).
+_TAUGHT, _TAUGHT_WHOLE, JUDGE = 0.9, 7.0, 8.77e9
 # Float32 elements of DeepSpeed's buckets and gathered parameters (learner/engine.py).
 _ZERO_ELEMENTS = 0.9e9
 # vLLM profiles one picture of the processor's greatest size before it reserves its KV cache.
@@ -36,6 +40,8 @@ class Sizes:
     judge: int
     kv_bytes: int
     """Bytes of one token in the judge's KV cache, bfloat16."""
+    refreshed: int = 0
+    """Parameters that `stages.refresh` trains."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +71,29 @@ Phases = dict[str, list[Need]]
 """What is there at a time, by phase."""
 
 
-def needs(config: RunConfig, sizes: Sizes) -> list[Need]:
-    """Every role, each in the phase or phases that it has."""
-    return list({need.role: need for phase in phases(config, sizes).values() for need in phase}.values())
+def needs(phases: Phases) -> list[Need]:
+    """Every role, as in the first phase that it has."""
+    found: dict[str, Need] = {}
+    for need in (need for phase in phases.values() for need in phase):
+        found.setdefault(need.role, need)
+    return list(found.values())
 
 
-def phases(config: RunConfig, sizes: Sizes) -> Phases:
-    """Roles that hold memory at the same time. A judge elsewhere holds none of this cluster's."""
+def phases(config: RunConfig, sizes: Sizes, training: JudgeTrainingConfig | None = None) -> Phases:
+    """Roles that hold memory at the same time; `training` of `stages.refresh`. A judge elsewhere holds none of this
+    cluster's."""
     judge = [] if config.reward.endpoint else [_judge(config, sizes)]
-    rl = {"RL": [_reinforcement(config, sizes), _worker(config, sizes), *judge]}
-    return rl if _no_cold_start(config) else {"cold start": [_cold_start(config, sizes), *judge]} | rl
+    rl = [_reinforcement(config, sizes), _worker(config, sizes), *judge]
+    found = {} if _no_cold_start(config) else {"cold start": [_cold_start(config, sizes), *judge]}
+    return found | {"RL": rl} | (_refresh_phases(config, sizes, training, rl, judge) if training else {})
+
+
+def _refresh_phases(
+    config: RunConfig, sizes: Sizes, training: JudgeTrainingConfig, rl: list[Need], judge: list[Need]
+) -> Phases:
+    """The training, then one more judge; RL's roles stay, and those on a GPU have loaded."""
+    there = [replace(need, loading=0.0) if need.gpus else need for need in rl]
+    return {"refresh": [*there, _refresh(config, training, sizes)], "exchange of the judge": [*there, *judge]}
 
 
 def _no_cold_start(config: RunConfig) -> bool:
@@ -164,6 +183,47 @@ def _judge(config: RunConfig, sizes: Sizes) -> Need:
         "judge.gpu_memory_utilization",
         "lower judge.max_model_len, raise judge.tensor_parallel, or take a smaller judge",
     )
+
+
+def _refresh(config: RunConfig, training: JudgeTrainingConfig, sizes: Sizes) -> Need:
+    learner, taught = training.learner, _TAUGHT if training.learner.gradient_checkpointing else _TAUGHT_WHOLE
+    ranks, stage = learner.ranks, learner.zero_stage
+    rest = sizes.judge if training.trained == "lora" else sizes.judge - sizes.refreshed
+    shown = training.micro_batch * shown_transitions(config, training) * shown_area(config, training)
+    parts = {
+        "trained weights": _trained(sizes.refreshed, ranks, stage) / 1e9,
+        "other weights": _HALF * rest / (ranks if stage == 3 else 1) / 1e9,
+        "buckets": _buckets(stage),
+        "activations": shown * taught * sizes.judge / JUDGE,
+    }
+    return Need(
+        "learner, refresh",
+        parts,
+        learner.resources.num_gpus,
+        ranks,
+        # Each rank reads the whole judge in float32; without a GPU all that it needs is host memory.
+        max(_FULL * sizes.judge / 1e9, 0.0 if learner.resources.num_gpus else sum(parts.values())),
+        learner.gpu_memory_utilization,
+        "stages.refresh: learner.gpu_memory_utilization",
+        "in its training lower micro_batch or candidates, or set trained: lora, learner.gradient_checkpointing or "
+        "learner.zero_stage: 3 with more ranks",
+    )
+
+
+def shown_transitions(config: RunConfig, training: JudgeTrainingConfig) -> int:
+    """Transitions of a group in a step of the refresh."""
+    return min(training.candidates, group_transitions(config)) + training.ladder_length
+
+
+def group_transitions(config: RunConfig) -> int:
+    """Of a group that FR-RL kept: the policy's candidates and three made of them."""
+    return min(config.control.kept_pictures, config.rollout.candidates) + 3
+
+
+def shown_area(config: RunConfig, training: JudgeTrainingConfig) -> float:
+    """Of a picture in a step of the refresh, over 512 x 512."""
+    sides = training.sides or (config.data.crop,)
+    return sum((side / 512) ** 2 for side in sides) / len(sides)
 
 
 def _trained(parameters: int, ranks: int, stage: int) -> float:

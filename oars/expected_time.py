@@ -9,12 +9,19 @@ from dataclasses import dataclass
 
 from oars.config import RunConfig
 from oars.config.alignment import RLStageConfig
-from oars.device_memory import Sizes
+from oars.config.judge_training import JudgeTrainingConfig
+from oars.device_memory import JUDGE, Sizes, group_transitions, shown_area, shown_transitions
 
 _PARAMETERS, _SIDE = 20.43e9, 512
 # Seconds of a pass of one candidate: in sampling; of v_old or v_ref; forward, backward and recomputation of a
 # training point; and of the judge, a transition.
 _PASS, _VELOCITY, _POINT, _TRANSITION = 0.138, 0.128, 1.47, 0.055
+_MEASURED = 2.0
+"""CPU seconds of a picture's metrics, for its labels: a single measurement on one core of a virtual machine."""
+_STANDINGS, _PROBED, _PROBES = 2, 16, 44
+"""The judge before and after; crops that each is probed on; probes of a crop."""
+_VALIDATION = 5
+"""One group in so many is held out of the refresh."""
 _CODED = 0.045
 """Seconds of a candidate in the text encoder and the VAE."""
 _MODELS = 3
@@ -23,14 +30,17 @@ _MODELS = 3
 
 @dataclass(frozen=True)
 class Expected:
-    """Seconds."""
+    """Seconds; None where they are not known."""
 
     what: str
-    seconds: float
+    seconds: float | None
 
 
-def expected(config: RunConfig, sizes: Sizes) -> list[Expected]:
-    """By stage, the evaluation last; empty for a run without GPUs, whose speed was not measured."""
+def expected(
+    config: RunConfig, sizes: Sizes, training: JudgeTrainingConfig | None = None, measuring: int = 1
+) -> list[Expected]:
+    """By stage, the evaluation last; empty for a run without GPUs, whose speed was not measured. `training` of
+    `stages.refresh`, and how many measure its pictures."""
     if not (config.rollout.resources.num_gpus and config.learner.resources.num_gpus):
         return []
     size = _size(config, sizes, config.data.crop)
@@ -38,9 +48,12 @@ def expected(config: RunConfig, sizes: Sizes) -> list[Expected]:
     if cold.weights is None and cold.steps:
         crops = -(-cold.batch // config.learner.ranks)
         found.append(Expected("cold start", cold.steps * crops * _POINT * size))
-    for name, stage in (("FR-RL", config.stages.fr_rl), ("NR-RL", config.stages.nr_rl)):
-        if stage.steps:
-            found.append(Expected(name, stage.steps * _step(config, stage, size)))
+    if (fr_rl := config.stages.fr_rl).steps:
+        found.append(Expected("FR-RL", fr_rl.steps * _step(config, fr_rl, size)))
+    if training:
+        found.append(Expected("refresh", _refresh(config, training, measuring, sizes)))
+    if (nr_rl := config.stages.nr_rl).steps:
+        found.append(Expected("NR-RL", nr_rl.steps * _step(config, nr_rl, size)))
     return [*found, Expected("held-out evaluation", _evaluation(config, sizes))]
 
 
@@ -64,6 +77,24 @@ def _step(config: RunConfig, stage: RLStageConfig, size: float) -> float:
     roles = (sampling / config.rollout.workers, training / config.learner.ranks, candidates * _TRANSITION)
     shared = config.rollout.resources.num_gpus < 1 and config.learner.resources.num_gpus < 1
     return sum(roles) if shared else max(roles)
+
+
+def _refresh(config: RunConfig, training: JudgeTrainingConfig, measuring: int, sizes: Sizes) -> float | None:
+    """Labels of every group, all steps with their measurements, and both judges' standing; None for ranks without
+    GPUs."""
+    learner, groups = training.learner, config.stages.fr_rl.steps * config.stages.fr_rl.groups
+    if not learner.resources.num_gpus:
+        return None
+    area, kept, held_out = (config.data.crop / _SIDE) ** 2, group_transitions(config), -(-groups // _VALIDATION)
+    transition = _TRANSITION * sizes.judge / JUDGE
+    labels = groups * (kept + 1) * _MEASURED * area / measuring
+    passes = 4 if learner.gradient_checkpointing else 3  # a backward pass is two forward passes
+    taught = training.batch_groups * shown_transitions(config, training) * passes * shown_area(config, training)
+    looks = 1 + -(-training.steps // training.evaluate_every)
+    looked = min(training.validation_groups, held_out) * (kept + training.ladder_length) * area
+    standing = (held_out * kept + min(_PROBED, held_out) * _PROBES) * area
+    tuning = (training.steps * taught + looks * looked) / learner.ranks
+    return labels + (tuning + _STANDINGS * standing) * transition
 
 
 def _evaluation(config: RunConfig, sizes: Sizes) -> float:

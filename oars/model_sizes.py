@@ -6,16 +6,17 @@ from math import prod
 from pathlib import Path
 
 from oars.config import LoraConfig, RunConfig
+from oars.config.judge_training import JudgeTrainingConfig
 from oars.device_memory import Sizes
 from oars.miniature import resolve_model
 
 
-def model_sizes(config: RunConfig) -> Sizes:
-    """Sizes of the models that the config names; of a judge elsewhere, which need not be here, 0. Raises
-    MissingModel."""
+def model_sizes(config: RunConfig, training: JudgeTrainingConfig | None = None) -> Sizes:
+    """Sizes of the models that the config names; of a judge elsewhere, which need not be here, 0. `training` of
+    `stages.refresh`. Raises MissingModel."""
     generator = resolve_model(config.generator.path, "generator")
     shapes = weight_shapes(generator / "transformer")
-    judge, token = _judge_sizes(config)
+    judge, token, refreshed = _judge_sizes(config, training)
     return Sizes(
         transformer=_count(shapes),
         text_encoder=sum(_count(weight_shapes(encoder)) for encoder in sorted(generator.glob("text_encoder*"))),
@@ -24,16 +25,25 @@ def model_sizes(config: RunConfig) -> Sizes:
         sft_lora=lora_parameters(shapes, config.stages.cold_start.lora),
         judge=judge,
         kv_bytes=token,
+        refreshed=refreshed,
     )
 
 
-def _judge_sizes(config: RunConfig) -> tuple[int, int]:
-    """Parameters, and bytes of a token's keys and values."""
+def _judge_sizes(config: RunConfig, training: JudgeTrainingConfig | None) -> tuple[int, int, int]:
+    """Parameters, bytes of a token's keys and values, and parameters that are trained."""
     if config.reward.endpoint:
-        return 0, 0
+        return 0, 0, 0
     directory = resolve_model(config.judge.path, "judge")
     settings = json.loads((directory / "config.json").read_text())
-    return _count(weight_shapes(directory)), kv_bytes(settings.get("text_config", settings))
+    shapes, token = weight_shapes(directory), kv_bytes(settings.get("text_config", settings))
+    return _count(shapes), token, judge_trained(shapes, training) if training else 0
+
+
+def judge_trained(shapes: dict[str, tuple[int, ...]], training: JudgeTrainingConfig) -> int:
+    """Parameters that a judge's training learns."""
+    if training.trained == "lora":
+        return lora_parameters(shapes, training.lora)
+    return _count({n: shape for n, shape in shapes.items() if training.trained == "all" or ".visual." not in n})
 
 
 def weight_shapes(directory: Path) -> dict[str, tuple[int, ...]]:

@@ -120,16 +120,15 @@ def _gpus(config: RunConfig) -> Finding:
 
 def _memory_of_roles(config: RunConfig) -> list[Finding]:
     """Memory that each process takes of a GPU, what does not fit here, and the time that the run would take."""
-    from oars.device_memory import needs, phases
-    from oars.expected_time import expected
+    from oars.device_memory import needs
     from oars.memory import readable_bytes
-    from oars.model_sizes import model_sizes
+    from services.launch.costs import costs, duration
     from services.launch.fit import misfits
 
     try:
-        sizes = model_sizes(config)
+        needed = costs(config)
     except UserError:
-        return []  # the finding of the models says what is missing
+        return []  # the findings of the models and the refresh say what is missing
     roles = [
         Finding(
             f"memory, {need.role}",
@@ -137,11 +136,11 @@ def _memory_of_roles(config: RunConfig) -> list[Finding]:
             f"{', '.join(f'{what} {readable_bytes(gb * 1e9)}' for what, gb in need.parts.items() if gb >= 5e-4)}"
             f"; host memory while loading {readable_bytes(need.loading * 1e9)} x {need.processes}",
         )
-        for need in needs(config, sizes)
+        for need in needs(needed.phases)
         if need.gpus
     ]
-    wrong = [Finding("does not fit", line, ok=False) for line in misfits(phases(config, sizes), this_machine())]
-    times = [Finding(f"time, {one.what}", f"about {one.seconds / 3600:.1f} h") for one in expected(config, sizes)]
+    wrong = [Finding("does not fit", line, ok=False) for line in misfits(needed.phases, this_machine())]
+    times = [Finding(f"time, {one.what}", duration(one.seconds)) for one in needed.times]
     return [*roles, *wrong, *times]
 
 

@@ -5,43 +5,43 @@ from pathlib import Path
 
 from oars.config import RunConfig
 from oars.config.alignment import RLStageConfig
-from oars.device_memory import needs, phases
-from oars.expected_time import Expected, expected
+from oars.device_memory import needs
+from oars.expected_time import Expected
 from oars.imaging.survey import Survey
 from oars.memory import readable_bytes
-from oars.model_sizes import model_sizes
+from services.launch.costs import costs, duration
 from services.launch.fit import CannotFit, Machine, misfits
 from services.reward_modeling.refresh_settings import stage_training
-
-_HOUR, _MINUTE = 3600, 60
 
 
 def check_fits(config: RunConfig, machine: Machine) -> None:
     """Raises CannotFit with everything that does not fit into this machine's memory, in one line."""
-    if lines := misfits(phases(config, model_sizes(config)), machine):
+    if lines := misfits(costs(config).phases, machine):
         raise CannotFit("; ".join(lines))
 
 
 def plan_lines(config: RunConfig, photos: Survey, directory: Path | None) -> Iterator[str]:
     """For people. `directory`: that of the run that would go on."""
-    sizes = model_sizes(config)
+    needed = costs(config)
+    sizes = needed.sizes
     yield f"run: {f'go on with {directory}' if directory else f'a new one, {config.name}-TIME, in {config.runs}'}"
     yield f"generator: {config.generator.path}, {sizes.transformer / 1e6:,.0f} M parameters"
     yield f"judge: {config.reward.endpoint or f'{config.judge.path}, {sizes.judge / 1e6:,.0f} M parameters'}"
     yield f"photos: {photos.line}"
     yield from (f"  left out: {line}" for line in photos.left_out[:3])
-    for need in needs(config, sizes):
+    for need in needs(needed.phases):
         device = f"{need.gpus:g} GPU, {readable_bytes(need.total * 1e9)} of it each; " if need.gpus else ""
         loading = readable_bytes(need.loading * 1e9)
         yield f"{need.role}: {need.processes} x {device}{loading} of host memory each while loading"
     yield from _stages(config)
-    yield from _times(expected(config, sizes))
+    yield from _times(needed.times)
 
 
 def _times(times: list[Expected]) -> Iterator[str]:
-    yield from (f"time, {one.what}: about {_duration(one.seconds)}" for one in times)
-    total = sum(one.seconds for one in times)
-    yield f"time, all: about {_duration(total)} on H100s" if times else "time: not known without GPUs"
+    yield from (f"time, {one.what}: {duration(one.seconds)}" for one in times)
+    known = [one.seconds for one in times if one.seconds is not None]
+    rest = ", what is not known aside" if len(known) < len(times) else ""
+    yield f"time, all: {duration(sum(known))} on H100s{rest}" if times else f"time: {duration(None)}"
 
 
 def _stages(config: RunConfig) -> Iterator[str]:
@@ -59,9 +59,3 @@ def _stages(config: RunConfig) -> Iterator[str]:
 
 def _rl(name: str, stage: RLStageConfig, config: RunConfig) -> str:
     return f"{name}: {stage.steps} steps of {stage.groups} groups of {config.rollout.candidates} candidates"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 2 * _MINUTE:
-        return f"{seconds:.0f} s"
-    return f"{seconds / _MINUTE:.0f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.1f} h"
