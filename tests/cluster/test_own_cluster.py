@@ -5,14 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-STARTS = """
-import ray
-from services.launch.cluster import cluster
-
-with cluster(1, None):
-    print("ADDRESS", ray.get_runtime_context().gcs_address, flush=True)
-    input()
-"""
 LOSES = """
 import os, time
 os.environ["RAY_gcs_rpc_server_reconnect_timeout_s"] = "5"  # Ray's minute, until it ends the driver
@@ -25,6 +17,7 @@ with cluster(1, None):
     time.sleep(60)
 """
 SERVES = """
+import ray
 from ray import serve
 from services.launch.cluster import cluster
 
@@ -34,7 +27,8 @@ class Answer:
 
 with cluster(3, None):
     serve.run(Answer.bind(), route_prefix=None)
-    print("SERVES", flush=True)
+    print("ADDRESS", ray.get_runtime_context().gcs_address, flush=True)
+    input()
 """
 # A streamed answer comes back through a server in the process that asked, as every answer of a Serve handle does.
 ASKS = """
@@ -59,23 +53,21 @@ def command(code: str, home: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(words, env=env, text=True, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
 
 
-def test_a_second_command_is_answered(tmp_path: Path) -> None:
-    first = command(STARTS, tmp_path)
-    try:
-        assert first.stdout is not None
-        address = next(line.split()[1] for line in first.stdout if line.startswith("ADDRESS"))
+def test_a_second_command_is_answered_and_serve_ends_with_its_cluster_without_a_word(tmp_path: Path) -> None:
+    with command(SERVES, tmp_path) as first:  # without its input it ends, too
+        assert first.stdin is not None and first.stdout is not None
+        said = ""
+        while "ADDRESS" not in said:
+            line = first.stdout.readline()
+            assert line, said
+            said += line
         assert (tmp_path / ".ray" / "auth_token").is_file()
-        said, _ = command(ASKS, tmp_path, address).communicate(timeout=120)
-        assert "ANSWERS [0, 1, 2]" in said
-    finally:
-        first.communicate("\n", timeout=120)
+        answer, _ = command(ASKS, tmp_path, said.split()[-1]).communicate(timeout=120)
+        assert "ANSWERS [0, 1, 2]" in answer
+        first.stdin.write("\n")
+        first.stdin.flush()
+        said += first.stdout.read()
     assert first.returncode == 0
-
-
-def test_serve_ends_with_its_cluster_without_a_word(tmp_path: Path) -> None:
-    serves = command(SERVES, tmp_path)
-    said, _ = serves.communicate(timeout=240)
-    assert serves.returncode == 0 and "SERVES" in said
     assert "ServeController" not in said
 
 
