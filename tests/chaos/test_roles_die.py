@@ -44,9 +44,11 @@ async def started(config: RunConfig) -> RolloutPool:
     return pool
 
 
-def test_a_killed_worker_is_an_attempt_that_failed_and_comes_back_with_the_version(
+def test_a_killed_worker_comes_back_with_the_version_whether_it_was_busy_or_free(
     generator: Path, ray_cluster: None
 ) -> None:
+    """Busy, it costs an attempt that failed; free, its death is noticed with the next request."""
+
     async def scenario() -> None:
         pool = await started(tiny_config(generator))
         try:
@@ -59,17 +61,6 @@ def test_a_killed_worker_is_an_attempt_that_failed_and_comes_back_with_the_versi
             assert isinstance(before, Sampled) and isinstance(after, Sampled)
             assert (after.receipt.version, after.receipt.digest) == (4, before.receipt.digest)
             assert np.array_equal(await before.images, await after.images), "and what it returned before is still there"
-        finally:
-            await pool.stop()
-
-    asyncio.run(scenario())
-
-
-def test_a_worker_killed_while_free_is_noticed_with_the_next_request(generator: Path, ray_cluster: None) -> None:
-    async def scenario() -> None:
-        pool = await started(tiny_config(generator))
-        try:
-            assert isinstance(await pool.sample(rollout_request(), PATIENCE_S), Sampled)
             await kill("oars:rollout-0")
             results = [await asyncio.wait_for(pool.sample(rollout_request(), PATIENCE_S), PATIENCE_S) for _ in range(3)]
             assert isinstance(results[-1], Sampled)

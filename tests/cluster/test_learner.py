@@ -140,14 +140,21 @@ def test_resuming_from_a_checkpoint_is_bit_identical(config: RunConfig, samples:
     assert run(config, resumed) == expected
 
 
-def test_a_batch_for_another_version_is_refused_before_it_is_trained(config: RunConfig, samples: list[Any]) -> None:
-    async def late(group: LearnerGroup) -> None:
+def test_a_torn_checkpoint_is_one_line_and_a_batch_for_another_version_is_refused_before_it_is_trained(
+    config: RunConfig, samples: list[Any], tmp_path: Path
+) -> None:
+    async def torn_and_late(group: LearnerGroup) -> None:
         await group.begin_rl()
+        await group.save(tmp_path / "step_0", {})
+        next((tmp_path / "step_0").rglob("*model_states.pt")).write_bytes(b"torn")
+        with pytest.raises(BadCheckpoint, match="torn checkpoint") as raised:
+            await group.load(tmp_path / "step_0")
+        assert "\n" not in str(raised.value)
         await group.publish(3)
-        await group.train(batch(samples), 2)
+        with pytest.raises(Fenced, match="for version 2 came to a learner at version 3"):
+            await group.train(batch(samples), 2)
 
-    with pytest.raises(Fenced, match="for version 2 came to a learner at version 3"):
-        run(config, late)
+    run(config, torn_and_late)
 
 
 def three_steps(samples: list[Any], path: Path) -> Callable[[LearnerGroup], Awaitable[tuple[PolicySnapshot, Any]]]:
@@ -215,15 +222,3 @@ def test_one_rank_ships_the_adapter_and_all_read_what_they_saved(
     assert {*sealed, checkpoint.MANIFEST} == written
     for rank in ranks:
         ray.kill(rank)
-
-
-def test_a_torn_checkpoint_is_one_line(config: RunConfig, samples: list[Any], tmp_path: Path) -> None:
-    async def torn(group: LearnerGroup) -> None:
-        await group.begin_rl()
-        await group.save(tmp_path / "step_0", {})
-        next((tmp_path / "step_0").rglob("*model_states.pt")).write_bytes(b"torn")
-        with pytest.raises(BadCheckpoint, match="torn checkpoint") as raised:
-            await group.load(tmp_path / "step_0")
-        assert "\n" not in str(raised.value)
-
-    run(config, torn)
