@@ -45,7 +45,7 @@ async def node_of(actor: Any) -> str:
 
 async def places(config: RunConfig) -> dict[str, list[str]]:
     """Both roles up at once, the learner's ranks connected across the pool."""
-    learner, rollouts = await LearnerGroup.start(config), await RolloutPool.start(config)
+    learner, rollouts = await asyncio.gather(LearnerGroup.start(config), RolloutPool.start(config))
     try:
         names = {"learner": ["learner-0", "learner-1"], "rollout": ["rollout-0", "rollout-1"]}
         return {role: [await node_of(ray.get_actor(n)) for n in found] for role, found in names.items()}
