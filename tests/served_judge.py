@@ -79,3 +79,15 @@ def compass(ray_cluster: None, sharp_judge: Path) -> CompassClient:
     if status is None or status.status != "RUNNING":
         deploy(judge_config(sharp_judge), APP)
     return CompassClient(RewardClientConfig(app=APP, deadline_s=60))
+
+
+@pytest.fixture
+def impatient_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is deployed from now on has one start to come up in, and a second to go in."""
+    from services.launch import serving
+
+    config = serving.serve_config()
+    for application in config["applications"]:
+        for deployment in application["deployments"]:
+            deployment |= {"max_constructor_retry_count": 1, "graceful_shutdown_timeout_s": 1}
+    monkeypatch.setattr(serving, "serve_config", lambda: config)

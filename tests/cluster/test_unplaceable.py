@@ -2,14 +2,19 @@
 
 import pytest
 from ray import serve
+from served_judge import impatient_serve
 
 from oars.config import JudgeConfig
 from reward_server.errors import BadJudge
 from services.launch.serving import deploy
 
+__all__ = ["impatient_serve"]  # a fixture
+
 
 @pytest.mark.parametrize("resources", [{"num_gpus": 1}, {"label_selector": {"oars-pool": "nowhere"}}])
-def test_a_judge_that_no_node_can_hold_is_given_up(resources: dict[str, object], ray_cluster: None) -> None:
+def test_a_judge_that_no_node_can_hold_is_given_up(
+    resources: dict[str, object], impatient_serve: None, ray_cluster: None
+) -> None:
     judge = JudgeConfig.model_validate({"resources": resources})
     with pytest.raises(BadJudge, match=r"does not run after 3 s: wanted \{.*\}.*; there is \{.*'CPU'.*\}") as caught:
         deploy(judge, "unplaceable", deadline_s=3.0)
