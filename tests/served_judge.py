@@ -1,6 +1,7 @@
 """One COMPASS for all tests of a session that need it: the real Serve and vLLM on a judge with random weights.
 
-Import the fixtures `sharp_judge` and `compass` by name. Whoever comes first deploys; `ray_cluster` ends it.
+Import the fixtures `sharp_judge` and `compass` by name, or `exchange`: a second COMPASS, whose judge a test may
+exchange. Whoever comes first deploys; `ray_cluster` ends both.
 """
 
 import json
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from oars.config import JudgeConfig
+from oars.config import JudgeConfig, RewardClientConfig
 from reward_server.client import CompassClient
 
 APP = "compass"
+EXCHANGE = "exchange"
 SIDE = 96  # pixels of an SR candidate
 
 
@@ -68,17 +70,33 @@ def sharp_judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+def exchanged_config(directory: Path) -> JudgeConfig:
+    """The same, with a memory for answers: what `exchange` serves."""
+    return judge_config(directory).model_copy(update={"score_cache": 64})
+
+
 @pytest.fixture(scope="session")
 def compass(ray_cluster: None, sharp_judge: Path) -> CompassClient:
+    _deploy_once(judge_config(sharp_judge), APP)
+    return CompassClient(RewardClientConfig(app=APP, deadline_s=60))
+
+
+@pytest.fixture(scope="session")
+def exchange(ray_cluster: None, sharp_judge: Path) -> RewardClientConfig:
+    """Which judge it serves depends on the tests before; `sharp_judge` if there were none."""
+    _deploy_once(exchanged_config(sharp_judge), EXCHANGE)
+    return RewardClientConfig(app=EXCHANGE, deadline_s=60)
+
+
+def _deploy_once(judge: JudgeConfig, app: str) -> None:
+    """Unless the application runs, with whatever judge."""
     from ray import serve
 
-    from oars.config import RewardClientConfig
     from services.launch.serving import deploy
 
-    status = serve.status().applications.get(APP)
+    status = serve.status().applications.get(app)
     if status is None or status.status != "RUNNING":
-        deploy(judge_config(sharp_judge), APP)
-    return CompassClient(RewardClientConfig(app=APP, deadline_s=60))
+        deploy(judge, app)
 
 
 @pytest.fixture

@@ -1,22 +1,23 @@
 """`stages.refresh` on a real cluster: NR-RL is judged by the judge that learned FR-RL's pictures, whoever kills the
 driver, and whichever judge is served when the next one comes."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from alignment_job import asked, finished, start, wait_for, write_profile
 from ledgers import accounted_for
-from served_judge import judge_config, sharp_judge
+from served_judge import exchange, exchanged_config, sharp_judge
 
+from oars.config import RewardClientConfig
 from oars.report.summary import read_summary
 from reward_server.checkpoint import judge_digest
 from services.launch.scaling import reports
 from services.launch.serving import deploy
 
-__all__ = ["sharp_judge"]  # fixture
-APP = "refreshing"
+pytestmark = pytest.mark.engine
+
+__all__ = ["exchange", "sharp_judge"]  # fixtures
 TRAINING = {
     "steps": 2,
     "evaluate_every": 1,
@@ -30,22 +31,27 @@ JUDGES = "SELECT DISTINCT stage || ' ' || json_extract(provenance, '$.judge_dige
 
 
 @pytest.fixture
-def refreshing(ray_cluster: None, sharp_judge: Path, tmp_path: Path) -> Iterator[Path]:
-    """A profile with a refresh, on an application of its own, which serves the judge of the config."""
-    from ray import serve
-
+def refreshing(exchange: RewardClientConfig, sharp_judge: Path, tmp_path: Path) -> Path:
+    """A profile with a refresh, on an application that serves the judge of the config."""
     training = tmp_path / "training.yaml"
     training.write_text(yaml.safe_dump(TRAINING))
-    deploy(judge_config(sharp_judge), APP)
-    yield write_profile(tmp_path, sharp_judge, reward={"app": APP}, stages={"refresh": {"training": str(training)}})
-    serve.delete(APP)
+    deploy(exchanged_config(sharp_judge), exchange.app)
+    return write_profile(
+        tmp_path,
+        sharp_judge,
+        reward={"app": exchange.app},
+        data={"shown_crops": 0},
+        stages={"refresh": {"training": str(training)}},
+    )
 
 
-def served() -> set[str]:
-    return {report.judge_digest for report in reports(APP)}
+def served(app: str) -> set[str]:
+    return {report.judge_digest for report in reports(app)}
 
 
-def test_the_refreshed_judge_serves_nr_rl_and_every_driver_after_it(refreshing: Path, sharp_judge: Path) -> None:
+def test_the_refreshed_judge_serves_nr_rl_and_every_driver_after_it(
+    refreshing: Path, exchange: RewardClientConfig, sharp_judge: Path
+) -> None:
     run = refreshing.parent / "runs" / "refreshed"
     driver = start("--profile", str(refreshing), "--run-id", "refreshed")
     wait_for(driver, run, '"refresh"', "log.jsonl")  # labels or training under way
@@ -59,13 +65,13 @@ def test_the_refreshed_judge_serves_nr_rl_and_every_driver_after_it(refreshing: 
     driver.communicate()
     accounted_for(run, final=False)
     old, new = judge_digest(sharp_judge), judge_digest(run / "refresh" / "judge")
-    assert old != new and served() == {new}
+    assert old != new and served(exchange.app) == {new}
     done = (run / "refresh" / "refresh.json").read_bytes()
 
-    deploy(judge_config(sharp_judge), APP)  # as the next local cluster of `oars align --resume` does
+    deploy(exchanged_config(sharp_judge), exchange.app)  # as the next local cluster of `oars align --resume` does
     finished(start("--resume", str(run)))
     accounted_for(run)
-    assert served() == {new} and (run / "refresh" / "refresh.json").read_bytes() == done
+    assert served(exchange.app) == {new} and (run / "refresh" / "refresh.json").read_bytes() == done
     assert set(asked(run, JUDGES + "USING (group_id)")) == {f"fr_rl {old}", f"nr_rl {new}"}
     summary = read_summary(run)
     assert summary.status == "succeeded" and summary.judge["judge_digest"] == new

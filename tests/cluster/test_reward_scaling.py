@@ -2,11 +2,10 @@
 
 import asyncio
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from served_judge import group, judge_config, sharp_judge
+from served_judge import exchange, group, impatient_serve, sharp_judge
 
 from oars.config import RewardClientConfig
 from reward_server.checkpoint import judge_digest
@@ -18,26 +17,17 @@ from services.bench.known_scores import compare
 from services.bench.load import Sample, closed_loop
 from services.bench.target import replica_reports, total
 from services.launch.scaling import replace_judge, reports
-from services.launch.serving import deploy
 
-__all__ = ["sharp_judge"]  # fixture
-APP = "exchange"
+pytestmark = pytest.mark.engine
+
+__all__ = ["exchange", "impatient_serve", "sharp_judge"]  # fixtures
 K = 4
 KNOWN = 6
 
 
 @pytest.fixture(scope="module")
-def exchange(ray_cluster: None, sharp_judge: Path) -> Iterator[RewardClientConfig]:
-    from ray import serve
-
-    deploy(judge_config(sharp_judge).model_copy(update={"score_cache": 64}), APP)
-    yield RewardClientConfig(app=APP, deadline_s=60)
-    serve.delete(APP)
-
-
-@pytest.fixture(scope="module")
 def other_judge(sharp_judge: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same judge with other answers."""
+    """A judge with other answers."""
     from safetensors.torch import load_file, save_file
 
     directory = tmp_path_factory.mktemp("other") / "judge"
@@ -89,10 +79,11 @@ def test_a_duplicate_is_answered_from_memory_and_equal_candidates_are_judged_onc
 
 
 def test_while_the_judge_is_exchanged_every_group_is_scored_by_one_of_the_two(
-    exchange: RewardClientConfig, sharp_judge: Path, other_judge: Path
+    exchange: RewardClientConfig, other_judge: Path
 ) -> None:
     groups = [group(100 + number, K) for number in range(KNOWN)]
-    old, new = judge_digest(sharp_judge), judge_digest(other_judge)
+    [serving] = reports(exchange.app)
+    old, new = serving.judge_digest, judge_digest(other_judge)
 
     async def scenario() -> tuple[list[Sample], dict[str, list]]:
         async with CompassClient(exchange) as client:
@@ -103,14 +94,14 @@ def test_while_the_judge_is_exchanged_every_group_is_scored_by_one_of_the_two(
             known = {old: [(await send(number)).outcomes for number in range(KNOWN)]}
             over = False
             load = asyncio.create_task(closed_loop(send, 2, lambda elapsed: not over))
-            await asyncio.to_thread(replace_judge, APP, str(other_judge))
+            await asyncio.to_thread(replace_judge, exchange.app, str(other_judge))
             over = True
             samples = await load
             known[new] = [(await send(number)).outcomes for number in range(KNOWN)]
             return samples, known
 
     samples, known = asyncio.run(scenario())
-    assert {report.judge_digest for report in reports(APP)} == {new}
+    assert {report.judge_digest for report in reports(exchange.app)} == {new}
     assert {sample.judge for sample in samples} == {old, new}, "both answered while it was exchanged"
     assert all(sample.end == "answered" for sample in samples)
     comparison = compare(samples, known, tolerance=1e-3)
@@ -119,14 +110,14 @@ def test_while_the_judge_is_exchanged_every_group_is_scored_by_one_of_the_two(
 
 
 def test_a_judge_that_does_not_come_up_leaves_the_old_one_serving(
-    exchange: RewardClientConfig, sharp_judge: Path, tmp_path: Path
+    exchange: RewardClientConfig, sharp_judge: Path, impatient_serve: None, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(sharp_judge, broken)
     (broken / "config.json").write_text('{"model_type": "qwen3_vl"}')
-    [before] = reports(APP)
+    [before] = reports(exchange.app)
     with pytest.raises(BadJudge, match=r"^judge '[^\n]+' cannot be served: [^\n]+$"):
-        replace_judge(APP, str(broken))
+        replace_judge(exchange.app, str(broken))
 
     async def scenario() -> ScoreResponse:
         async with CompassClient(exchange) as client:
