@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: install demo test test-fast test-cluster lint
+.PHONY: install demo test test-fast test-engine test-cluster lint
 
 # Everything into .venv, on CPUs.
 install: $(READY)
@@ -13,17 +13,22 @@ install: $(READY)
 demo: $(READY)
 	$(BIN)/oars align --profile deploy/profiles/tiny.yaml
 
-# Every layer of tests that two CPU cores can run: the fast ones beside the others, which often wait on one core.
+# Every layer of tests that two CPU cores can run, two at a time: tests with a cluster often wait on one core. They take
+# longest, so they begin first.
 test: $(READY)
-	$(MAKE) --jobs=2 test-fast test-cluster
+	$(MAKE) --jobs=2 --keep-going test-cluster test-fast test-engine
 
 # The layers without a cluster or an engine: pure logic, and parity with libraries and published formulas. Four minutes.
 test-fast: $(READY)
 	$(BIN)/python -m pytest -m "(unit or parity) and not engine"
 
-# The layers with a cluster or an engine.
+# Tests of every layer that start vLLM engines of their own.
+test-engine: $(READY)
+	$(BIN)/python -m pytest -m "engine and not gpu"
+
+# The layers with a cluster; chaos has deadlines, and by its turn the others are done.
 test-cluster: $(READY)
-	$(BIN)/python -m pytest -m "(cluster or chaos or engine) and not gpu and not chaos_long"
+	$(BIN)/python -m pytest -m "(cluster or chaos) and not engine and not gpu and not chaos_long"
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from compass_data import write_tiny_dataset
 from served_judge import judge_config, sharp_judge  # noqa: F401
 
@@ -10,6 +11,8 @@ from oars.compass.data.dataset import CuratedGroup, read_manifest, shard_names
 from oars.compass.data.tables import Row
 from oars.config.annotation import VlmConfig
 from services.reward_modeling.annotators import VlmEngine, anchors_of, ask_all, comparisons_of
+
+pytestmark = pytest.mark.engine
 
 
 def test_a_data_set_is_asked_shard_by_shard_and_every_answer_is_read(

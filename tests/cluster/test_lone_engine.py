@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from served_judge import sharp_judge
 
-__all__ = ["sharp_judge"]  # fixture
+pytestmark = pytest.mark.engine
 
+__all__ = ["sharp_judge"]  # fixture
 TESTS = Path(__file__).parents[1]
 DEADLINE_S = 400  # for a machine that runs much else
 
