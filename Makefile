@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: install demo test test-fast test-engine test-cluster lint
+.PHONY: install demo test test-fast test-engine test-cluster test-chaos lint
 
 # Everything into .venv, on CPUs.
 install: $(READY)
@@ -13,10 +13,11 @@ install: $(READY)
 demo: $(READY)
 	$(BIN)/oars align --profile deploy/profiles/tiny.yaml
 
-# Every layer of tests that two CPU cores can run, two at a time: tests with a cluster often wait on one core. They take
-# longest, so they begin first.
+# Every layer of tests that two CPU cores can run, two at a time: tests with a cluster often wait on one core, and take
+# longest, so they begin first. Chaos has deadlines: it runs alone.
 test: $(READY)
 	$(MAKE) --jobs=2 --keep-going test-cluster test-fast test-engine
+	$(MAKE) test-chaos
 
 # The layers without a cluster or an engine: pure logic, and parity with libraries and published formulas. Four minutes.
 test-fast: $(READY)
@@ -26,9 +27,13 @@ test-fast: $(READY)
 test-engine: $(READY)
 	$(BIN)/python -m pytest -m "engine and not gpu"
 
-# The layers with a cluster; chaos has deadlines, and by its turn the others are done.
+# The layer with a cluster.
 test-cluster: $(READY)
-	$(BIN)/python -m pytest -m "(cluster or chaos) and not engine and not gpu and not chaos_long"
+	$(BIN)/python -m pytest -m "cluster and not engine and not chaos and not gpu"
+
+# What is killed with kill -9.
+test-chaos: $(READY)
+	$(BIN)/python -m pytest -m "chaos and not engine and not gpu and not chaos_long"
 
 lint: $(READY)
 	$(BIN)/ruff check .
