@@ -1,5 +1,5 @@
-"""What can be measured of one output: the panel with metrics by name; and all, with speckle, and DISTS where its
-weights are here."""
+"""What can be measured of one output: the panel with metrics by name; and all: with speckle, ripples, and DISTS where
+its weights are here."""
 
 import math
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from oars.metrics.dists import dists_available, dists_batch
 from oars.metrics.lattice import colour_speckle
 from oars.metrics.no_reference import MIN_SIDE
 from oars.metrics.panel import full_reference, no_reference
+from oars.metrics.ripples import added_ripples
 
 Pixels = NDArray[np.uint8]
 
@@ -29,8 +30,10 @@ def panel(sr: Pixels, gt: Pixels | None, names: Sequence[str]) -> dict[str, floa
 
 def measured(sr: Pixels, gt: Pixels | None, names: Sequence[str]) -> dict[str, float]:
     """`panel`, and what is not in it."""
-    dists = {} if gt is None or not dists_available() else {"dists": float(dists_batch(sr[None], gt[None])[0])}
-    return panel(sr, gt, names) | _finite(dists | {"speckle": colour_speckle(sr)})
+    beside = {} if gt is None else {"added_ripples": added_ripples(sr, gt)}
+    if gt is not None and dists_available():
+        beside["dists"] = float(dists_batch(sr[None], gt[None])[0])
+    return panel(sr, gt, names) | _finite(beside | {"speckle": colour_speckle(sr)})
 
 
 def lower_is_better_of(names: Sequence[str]) -> tuple[str, ...]:
