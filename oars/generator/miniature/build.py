@@ -168,7 +168,8 @@ def _set_style_head(
 
 
 def _publish(pipeline: QwenImageEditPlusPipeline, out: Path) -> Path:
-    # Where the VAE was loaded from is no part of it.
-    pipeline.vae.register_to_config(_name_or_path="miniature")
+    # Where a part was loaded from is no part of it.
+    for part in (pipeline.vae, pipeline.transformer):
+        part.register_to_config(_name_or_path="miniature")
     write_directory(out, pipeline.to(torch.bfloat16).save_pretrained)
     return out

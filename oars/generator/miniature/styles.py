@@ -16,13 +16,14 @@ from torch import Tensor
 from oars.generator.miniature.pool import Pictures, Pixels
 from oars.imaging.perturbations import blurred, sharpened, to_pixels
 
-BOLDNESS, TRUST, SHARPNESS = (0.85, 1.05), (-0.75, 0.5), (-1.0, 0.3)
-"""Least and most of each number of a `Style`. Their middle is a little off what all metrics call best, overdone and
-soft, as a base is that nobody aligned; the best is within (`python -m benchmarks.styles`)."""
+BOLDNESS, TRUST, SHARPNESS = (0.85, 1.05), (-0.75, 0.5), (-0.9, 0.3)
+"""Least and most of each number of a `Style`. Their middle is soft and a little overdone, as a base is that nobody
+aligned; the best is within (`python -m benchmarks.styles`). Trust is worth more to FR-RL's reward than it is to an eye,
+so its range is narrow: what a run changes shall be seen."""
 CODES = 3
 _DIAGONAL = torch.tensor([0.5, -0.5, -0.5, 0.5])
-COARSE = 2.0
-"""Sigma of what counts as coarse, pixels."""
+COARSE, FINE = 2.0, 1.6
+"""Sigmas of what counts as coarse and of what sharpness is about, pixels."""
 
 
 class Style(NamedTuple):
@@ -32,7 +33,7 @@ class Style(NamedTuple):
     """Share of the coarse contents, in which the restored picture differs from the LR, that is the LR's; below 0 they
     differ more. The LR is right about them where it is clean, and brings its noise where it is not."""
     sharpness: float
-    """Amount of an unsharp mask of sigma 1 px."""
+    """Amount of an unsharp mask; at -1 the picture is blurred."""
 
 
 def styles_of(codes: Tensor) -> list[Style]:
@@ -69,7 +70,7 @@ def styled(pair: Pictures, style: Style) -> Pixels:
     as the photo's own texture, a flow paints samples, and they look like speckle and blotches.
     """
     restored, lr = pair.restored.astype(np.float32), pair.lr.astype(np.float32)
-    best = sharpened(restored, 1.0, style.sharpness) + np.float32(style.trust) * blurred(lr - restored, COARSE)
+    best = sharpened(restored, FINE, style.sharpness) + np.float32(style.trust) * blurred(lr - restored, COARSE)
     return to_pixels(lr + np.float32(style.boldness) * (best - lr))
 
 
