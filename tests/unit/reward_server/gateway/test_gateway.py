@@ -155,8 +155,9 @@ def test_only_who_trusts_the_certificate_talks(scheme: str, tmp_path: Path) -> N
 def test_a_passed_deadline_cancels_the_work(scheme: str) -> None:
     async def run() -> None:
         judge = KnownJudge()
-        judge.hold_s = 30
         async with opened(judge) as gateway, client(gateway, scheme) as compass:
+            await compass.score("first", LR, GROUP)  # opens the connection, which can take longer than the deadline
+            judge.hold_s = 30
             answer = await compass.score("a", LR, GROUP, deadline_s=0.3)
             assert [getattr(outcome, "reason", None) for outcome in answer.outcomes] == [FailureReason.DEADLINE] * 3
             await _until(lambda: judge.cancelled == 1)
