@@ -31,7 +31,9 @@ def build(
     batch: Annotated[
         int, typer.Option(min=2, help="Samples a step: half as many crops, each in two styles.")
     ] = _BASE.batch,
-    shards: Annotated[int, typer.Option(help="Pairs that the base is trained on, in shards of 64.")] = _BASE.shards,
+    shards: Annotated[
+        int, typer.Option(help="Pairs that decoder and base are trained on, in shards of 64.")
+    ] = _BASE.shards,
     lr: Annotated[float, typer.Option(help="Peak learning rate of the base.")] = _BASE.lr,
     warmup: Annotated[int, typer.Option(help="Warm-up steps up to the peak rate.")] = _BASE.warmup,
     ema: Annotated[float, typer.Option(help="Decay of the base's moving average.")] = _BASE.ema_decay,

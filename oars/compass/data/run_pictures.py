@@ -92,7 +92,7 @@ def write_data_set(run: Path, out: Path, told: Callable[[int, int], None] = lamb
     Raises BadDataset.
     """
     shards: dict[str, str] = {}
-    splits = _splits(run)
+    splits, kept = _splits(run), len(_picture_files(run))
     names: list[str] = []
     total = 0
     for number, pictures in enumerate(_batches(read_pictures(run))):
@@ -100,7 +100,7 @@ def write_data_set(run: Path, out: Path, told: Callable[[int, int], None] = lamb
         names, total = sorted({*names, *transitions[0]}), total + len(pictures)
         shard = f"{number:05d}.parquet"
         shards |= _write_shard(out, shard, pictures, transitions, splits)
-        told(total, len(_picture_files(run)))
+        told(total, kept)
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         digest=manifest_digest(shards),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 DECODER_STEPS = 2500
-"""Of the VAE's decoder alone, after the VAE: so many of its skeleton, then of its branches."""
+"""Of the VAE's decoder alone: so many of its skeleton, unless it has trained branches, then of its branches."""
 
 
 @dataclass(frozen=True)
