@@ -16,6 +16,7 @@ from torch import Tensor
 
 from learner.engine import Engine
 from learner.plan import Dealt, chunked, deal
+from learner.rate import rate
 from learner.report import StepReport
 from learner.sft_weights import ADAPTER, save_sft_weights
 from oars.alignment.flow_matching import flow_matching_loss, interpolate, uniform_times
@@ -63,7 +64,9 @@ class ColdStart:
             return values.sum() * weight
 
         own, stage = deal(range(len(pairs)), self._world)[self._rank], self._stage
-        self._engine.set_learning_rate(stage.optimiser.lr * rate(self.steps, stage.steps, stage.warmup))
+        self._engine.set_learning_rate(
+            stage.optimiser.lr * rate(self.steps, stage.steps, stage.optimiser.floor, stage.warmup)
+        )
         grad_norm = self._engine.step([partial(loss, chunk) for chunk in chunked(own, stage.optimiser.micro_batch)])
         self.steps += 1
         mean = self._engine.total(losses).item() / len(pairs)
@@ -95,15 +98,6 @@ class ColdStart:
 
     def close(self) -> None:
         self._engine.close()
-
-
-def rate(step: int, steps: int, warmup: int) -> float:
-    """Share of the peak learning rate at `step` of `steps`: linear, up over `warmup` steps, then down to 2 % (ours).
-
-    AdamW's first steps move every weight by the whole rate; without the fall the last updates' noise stays in the
-    weights, and shows as grain in the images.
-    """
-    return min((step + 1) / (warmup + 1), max(1.0 - step / max(steps, 1), 0.02))
 
 
 def cold_start_zero_stage(config: RunConfig) -> int:

@@ -19,6 +19,7 @@ from learner.adapters import read_adapter, save_adapters
 from learner.engine import Engine
 from learner.old_velocity import Frozen, OldVelocity, Samples, sample_of
 from learner.plan import MicroBatch, Optimality, deal, micro_batches
+from learner.rate import rate
 from learner.report import StepReport
 from oars.alignment.flow_grpo import GrpoParts
 from oars.alignment.messages import PolicySnapshot, TrainingSample
@@ -70,6 +71,8 @@ class Reinforcement:
                 sums.add_(torch.stack([v.detach().double().sum() for v in values]).cpu())
             return parts.total.sum() * (counted * self._world / count)
 
+        optimiser = self._config.optimiser
+        self._engine.set_learning_rate(optimiser.lr * rate(self.steps, self._config.stages.rl_steps, optimiser.floor))
         with self._policy.using("current"):
             grad_norm = self._engine.step([partial(loss, d.work, d.counted) for d in share])
         self.steps += 1

@@ -118,7 +118,10 @@ class OptimiserConfig(Config):
     """AdamW, one step per batch of groups."""
 
     lr: PositiveFloat = 3e-4
-    """Learning rate (published for RL: 3e-4)."""
+    """Learning rate at its highest (published for RL: 3e-4)."""
+    floor: float = Field(default=1.0, ge=0, le=1)
+    """The rate falls linearly to 0 over the phase's steps, but not below this share of `lr`. 1: it is constant
+    (published for RL)."""
     weight_decay: NonNegativeFloat = 1e-4
     """AdamW's decoupled weight decay."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
@@ -132,8 +135,17 @@ class OptimiserConfig(Config):
     """Training points (or cold-start crops) in one forward pass; bounds memory."""
 
 
+class ColdStartOptimiserConfig(OptimiserConfig):
+    """AdamW, one step per batch of LR-HR pairs."""
+
+    lr: PositiveFloat = 1e-4
+    """Learning rate at its highest (ours)."""
+    floor: float = Field(default=0.02, ge=0, le=1)
+    """As `optimiser.floor`. AdamW's last updates would leave their noise in the weights, seen as grain (ours)."""
+
+
 class ColdStartConfig(Config):
-    """Flow-matching SFT on LR-HR pairs, at a rate that falls linearly to 2 % (ours)."""
+    """Flow-matching SFT on LR-HR pairs."""
 
     weights: Path | None = None
     """Directory of SFT weights (a diffusers transformer) to take in place of training; no step is made."""
@@ -151,7 +163,7 @@ class ColdStartConfig(Config):
     """LR-HR pairs in one optimiser step."""
     warmup: NonNegativeInt = 0
     """Optimiser steps in which the rate rises linearly from 0 before it falls."""
-    optimiser: OptimiserConfig = OptimiserConfig(lr=1e-4)
+    optimiser: ColdStartOptimiserConfig = ColdStartOptimiserConfig()
 
 
 class RLStageConfig(Config):
@@ -183,6 +195,11 @@ class StagesConfig(Config):
     """Between the RL stages, so that NR-RL and the evaluation have a judge that knows the policy's pictures; `{}` with
     the embedded training. The application `reward.app` goes on with that judge after the run. None: no refresh."""
     nr_rl: RLStageConfig = RLStageConfig()
+
+    @property
+    def rl_steps(self) -> int:
+        """Optimiser steps of both RL stages."""
+        return self.fr_rl.steps + self.nr_rl.steps
 
     def rl(self, name: str) -> RLStageConfig:
         """The config of an RL stage by its name (oars/alignment/stage.py)."""

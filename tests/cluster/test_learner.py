@@ -115,6 +115,31 @@ def test_with_a_large_eps_a_step_follows_the_gradient(config: RunConfig, samples
     assert moved == pytest.approx((1 - config.objective.ema) * clipped / 1e3, rel=1e-2)
 
 
+def test_the_rate_falls_over_the_steps_of_rl(config: RunConfig, samples: list[Any]) -> None:
+    def with_floor(floor: float) -> RunConfig:
+        optimiser = config.optimiser.model_copy(
+            update={"lr": 1.0, "eps": 1e3, "weight_decay": 0.0, "betas": (0.0, 0.999), "floor": floor}
+        )
+        stages = config.stages.model_copy(
+            update={name: config.stages.rl(name).model_copy(update={"steps": 1}) for name in ("fr_rl", "nr_rl")}
+        )
+        copied = config.objective.old_policy.model_copy(update={"schedule": "copy"})
+        objective = config.objective.model_copy(update={"old_policy": copied})
+        return config.model_copy(update={"optimiser": optimiser, "stages": stages, "objective": objective})
+
+    async def second_step(group: LearnerGroup) -> tuple[str, float]:
+        await group.begin_rl()
+        await group.train(batch(samples), -1)
+        first = await group.publish(0)
+        await group.train(batch(samples), 0)
+        second = await group.publish(1)
+        moved = [second.tensors[name] - first.tensors[name] for name in first.tensors]
+        return first.digest, torch.cat([tensor.flatten() for tensor in moved]).norm().item()
+
+    constant, falling = (run(with_floor(floor), second_step) for floor in (1.0, 0.0))
+    assert falling == (constant[0], pytest.approx(constant[1] / 2, rel=1e-3))
+
+
 def test_resuming_from_a_checkpoint_is_bit_identical(config: RunConfig, samples: list[Any], tmp_path: Path) -> None:
     async def digests(group: LearnerGroup) -> tuple[str, str, float]:
         report = await group.train(batch(samples), 2)
