@@ -6,6 +6,7 @@ a run can do: the policy learns to shift the codes, in the direction of the rewa
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +39,10 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     profile = load_profile(deploy_path("profiles/tiny.yaml"), [f"data.photos={given.photos}"])
+    codes = np.random.default_rng(derive_seed("styles", 0)).standard_normal((given.count, STYLES, CODES))
     found: dict[float, dict[str, Values]] = {}
     for strength in STRENGTHS:
-        codes, table = measured(profile, strength, given.count)
+        table = measured_styles(profile, strength, [styles_of(torch.from_numpy(row)) for row in codes])
         found[strength] = {name: effects(codes, values) for name, values in table.items()}
     details = {by: shifted(found, by) for by in ("reward", "judged")}
     details |= {f"strength {strength}": listed(of) for strength, of in found.items()}
@@ -51,30 +53,27 @@ def main() -> None:
     print(write_result(outcome, given.results))
 
 
-def measured(profile: RunConfig, strength: float, count: int) -> tuple[Values, Table]:
-    """Codes [groups, STYLES, CODES], and what was measured of the pictures in their styles."""
+def measured_styles(profile: RunConfig, strength: float, styles: Sequence[Sequence[Style]]) -> Table:
+    """Of one train crop for each row of `styles`: its pictures in these, measured and judged; [crops, styles] each."""
     data = profile.data.model_copy(update={"strength": (strength, strength)})
     restorer, judge = (
         PreRestorer(profile.generator.pre_restoration),
         Judge.load(resolve_model(profile.judge.path, "judge")),
     )
     labels, photos = judge_labels(profile.judge), find_photos(data.photos, "train")
-    codes = np.random.default_rng(derive_seed("styles", 0)).standard_normal((count, STYLES, CODES))
     rows: list[dict[str, list[float]]] = []
-    for index in range(count):
+    for index, row in enumerate(styles):
         pair = training_pair(photos, data, profile.seed, index)
         assert pair.gt is not None
         size = pair.gt.shape[:2]
         pictures = Pictures(restorer.restore([pair.lr], *size)[0], resize(pair.lr, *size))
-        images = np.stack([styled(pictures, style) for style in _styles(codes[index])])
+        images = np.stack([styled(pictures, style) for style in row])
         read, fidelity = judge.score(pair.lr, images), measured_fidelity(images, pair.gt, labels)
+        readings = {"f": list(fidelity)} | {name: [getattr(each, name) for each in read] for name in ("q_lr", "q_sr")}
         panels = [panel(image, pair.gt, ()) for image in images]
-        rows.append(rewards(profile, fidelity, read) | {name: [each[name] for each in panels] for name in panels[0]})
-    return codes, {name: np.array([row[name] for row in rows]) for name in rows[0]}
-
-
-def _styles(codes: Values) -> list[Style]:
-    return styles_of(torch.from_numpy(codes))
+        shown = {name: [each[name] for each in panels] for name in panels[0]}
+        rows.append(rewards(profile, fidelity, read) | readings | shown)
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def effects(codes: Values, values: Values) -> Values:

@@ -16,12 +16,12 @@ from torch import Tensor
 from oars.generator.miniature.pool import Pictures, Pixels
 from oars.imaging.perturbations import blurred, sharpened, to_pixels
 
-BOLDNESS, TRUST, SHARPNESS = (0.85, 1.05), (-0.75, 0.5), (-1.0, 0.3)
+BOLDNESS, TRUST, SHARPNESS = (0.85, 1.05), (-0.75, 0.5), (-0.75, 0.35)
 """Least and most of each number of a `Style`. Their middle is a little off what all metrics call best, overdone and
 soft, as a base is that nobody aligned; the best is within (`python -m benchmarks.styles`)."""
 CODES = 3
 _DIAGONAL = torch.tensor([0.5, -0.5, -0.5, 0.5])
-COARSE, FINE = 2.0, 1.0
+COARSE, FINE = 2.0, 1.6
 """Sigmas of what counts as coarse and of what sharpness is about, pixels."""
 
 
