@@ -21,6 +21,7 @@ from oars.compass.training.examples import Batch, draw_batch, open_examples
 from oars.compass.training.files import JudgeFiles
 from oars.config import OptimiserConfig
 from oars.config.judge_training import JudgeOptimiserConfig, JudgeTrainingConfig
+from oars.device import cap_device_memory
 from oars.files import begin_directory, publish_directory, write_directory
 from oars.precision import compute_dtype, computing_in
 from oars.seeds import derive_seed
@@ -68,6 +69,7 @@ class JudgeRank(RankProcess):
 
     def begin(self) -> None:
         """Load the judge to start from, and the examples."""
+        cap_device_memory(self._config.learner.gpu_memory_utilization)
         self._preparation = None
         self._tuning = Tuning(self._config, self._files, self._rank, self._world)
 
