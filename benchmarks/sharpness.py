@@ -5,17 +5,12 @@ ColorVideoVDP and PSNR bear follows its reward, not the eye: a lower `reward.par
 evaluation photo is looked at.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 
-from benchmarks.result import RESULTS, Result, write_result
+from benchmarks.result import Result, write_result
 from benchmarks.scoring import Table
-from benchmarks.styles import STRENGTHS, measured_styles
+from benchmarks.styles import STRENGTHS, asked, measured_styles
 from oars.compass.formula import compass_reward
-from oars.config import load_profile
-from oars.deployment import deploy_path
 from oars.generator.miniature.styles import Style
 
 AMOUNTS = (-0.75, -0.5, -0.3, -0.1, 0.1, 0.3, 0.6)
@@ -25,14 +20,9 @@ SHOWN = ("f", "q_sr", "stlpips", "cvvdp", "psnr")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", default="all", help="the run's `data.photos`")
-    parser.add_argument("--count", type=int, default=16, help="crops of each strength")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for sharpness.json")
-    given = parser.parse_args()
-    profile = load_profile(deploy_path("profiles/tiny.yaml"), [f"data.photos={given.photos}"])
-    styles = [[Style(boldness=1.0, trust=0.0, sharpness=amount) for amount in AMOUNTS]] * given.count
-    curves = [with_rewards(measured_styles(profile, strength, styles)) for strength in STRENGTHS]
+    given = asked(__doc__)
+    styles = [[Style(boldness=1.0, trust=0.0, sharpness=amount) for amount in AMOUNTS]] * given.crops
+    curves = [with_rewards(measured_styles(given.profile, strength, styles)) for strength in STRENGTHS]
     rows = {name: np.mean([curve[name] for curve in curves], axis=(0, 1)).tolist() for name in curves[0]}
     print("sharpness", *AMOUNTS)
     print(*(f"{name:>14} {[round(value, 3) for value in row]}" for name, row in rows.items()), sep="\n")

@@ -8,6 +8,7 @@ a run can do: the policy learns to shift the codes, in the direction of the rewa
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -32,17 +33,11 @@ STRENGTHS, STYLES, SHIFT = (0.0, 0.5, 1.0), 16, 0.6
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", default="all", help="the run's `data.photos`")
-    parser.add_argument("--count", type=int, default=16, help="groups of each strength")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for styles.json")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    profile = load_profile(deploy_path("profiles/tiny.yaml"), [f"data.photos={given.photos}"])
-    codes = np.random.default_rng(derive_seed("styles", 0)).standard_normal((given.count, STYLES, CODES))
+    given = asked(__doc__)
+    codes = np.random.default_rng(derive_seed("styles", 0)).standard_normal((given.crops, STYLES, CODES))
     found: dict[float, dict[str, Values]] = {}
     for strength in STRENGTHS:
-        table = measured_styles(profile, strength, [styles_of(torch.from_numpy(row)) for row in codes])
+        table = measured_styles(given.profile, strength, [styles_of(torch.from_numpy(row)) for row in codes])
         found[strength] = {name: effects(codes, values) for name, values in table.items()}
     details = {by: shifted(found, by) for by in ("reward", "judged")}
     details |= {f"strength {strength}": listed(of) for strength, of in found.items()}
@@ -51,6 +46,27 @@ def main() -> None:
     gain = float(np.mean(details["reward"]["stlpips"]))
     outcome = Result(name="styles", value=gain, unit="ST-LPIPS along FR-RL's reward", details=details)
     print(write_result(outcome, given.results))
+
+
+class Asked(NamedTuple):
+    """What a measurement of styles is asked for on the command line."""
+
+    profile: RunConfig
+    crops: int
+    """Train crops, of each strength."""
+    results: Path
+
+
+def asked(description: str | None) -> Asked:
+    """The command line's options. One thread computes from then on."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--photos", default="all", help="the run's `data.photos`")
+    parser.add_argument("--count", type=int, default=16, help="train crops of each strength")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the result's JSON")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    profile = load_profile(deploy_path("profiles/tiny.yaml"), [f"data.photos={given.photos}"])
+    return Asked(profile, given.count, given.results)
 
 
 def measured_styles(profile: RunConfig, strength: float, styles: Sequence[Sequence[Style]]) -> Table:
