@@ -11,10 +11,15 @@ from oars.report.summary import Alarm
 
 Levels = Mapping[AlarmName, float]
 
+GOOD = 0.5
+"""Share of a limit. What crosses a limit began before: honest runs of the miniature stay below a third of the lattice's."""
+
 
 def is_good(levels: Levels, config: AlarmsConfig) -> bool:
-    """No level is above a limit that ends RL. The first look, which has no levels, is good."""
-    return not any(config.alarm(name).action != "warn" for name in _above(levels, config))
+    """A roll-back may go back to it: no level is above half of a limit that ends or pauses RL. The first look, which has
+    no levels, is good."""
+    limits = {name: config.alarm(name).limit for name in levels if config.alarm(name).action != "warn"}
+    return all(levels[name] <= GOOD * limit for name, limit in limits.items())
 
 
 def raised(step: int, history: Sequence[Levels], config: AlarmsConfig) -> list[Alarm]:

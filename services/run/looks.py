@@ -53,7 +53,7 @@ class Looks:
         write_whole(self._policy, lambda path: save_file(policy.tensors, path, metadata=names))
 
     def good(self) -> PolicySnapshot:
-        """The policy of the last look without an alarm. Raises OSError if there was none."""
+        """The policy of the last good look. Raises OSError if there was none."""
         names = self._names()
         return PolicySnapshot(int(names["version"]), names["digest"], load_file(self._policy))
 
