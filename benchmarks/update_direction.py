@@ -2,14 +2,16 @@
 
 Groups are sampled from the profile's generator on training photos and scored as in FR-RL. The objective's gradient in
 the adapter is taken at the weights themselves, for both normalisers and several rewards, and that of a regression to
-the same candidates beside it: what is common to all groups. Then a step of one length along each is measured on the
-held-out crops, against no step (docs/alignment.md).
+the same candidates beside it: what is common to all groups. For FR-RL's reward also with each spread that it can be
+measured in (`objective.optimality.spread`). Then a step of one length along each is measured on the held-out crops,
+against no step (docs/alignment.md).
 """
 
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ from oars.alignment.optimality import optimalities
 from oars.alignment.training_points import training_point, training_times
 from oars.compass.judge import Judge
 from oars.config import ObjectiveConfig, RunConfig, load_profile
-from oars.config.alignment import OptimalityConfig
+from oars.config.alignment import OptimalityConfig, Spread
 from oars.deployment import deploy_path
 from oars.evaluation.intervals import paired_difference
 from oars.generator.codec import Codec
@@ -40,6 +42,10 @@ from reward_server.checkpoint import judge_directory
 from services.control.measured_fidelity import judge_labels, measured_fidelity
 
 REWARDS = ("reward", "fidelity", "q_sr")
+RULES: dict[str, tuple[str, Spread]] = {name: (name, "batch") for name in REWARDS} | {
+    f"reward_{spread}": ("reward", spread) for spread in get_args(Spread) if spread != "batch"
+}
+"""Which of the rewards, in which spread, makes the optimality of each direction."""
 NORMALISERS = ("error", "time")
 
 
@@ -170,11 +176,10 @@ def _points(group: Scored, objective: ObjectiveConfig) -> Iterator[tuple[Tensor,
 
 
 def _gradients(direction: Direction, groups: list[Scored], objective: ObjectiveConfig) -> dict[str, Tensor]:
-    plain = OptimalityConfig(spread="batch")
     ones = [np.ones(len(group.x0), np.float32) for group in groups]
     gradients = {"regression": direction.gradient(groups, ones, objective)}
-    for name in REWARDS:
-        optimality = optimalities([g.scores[name] for g in groups], plain)
+    for name, (reward, spread) in RULES.items():
+        optimality = optimalities([g.scores[reward] for g in groups], OptimalityConfig(spread=spread))
         gradients[name] = direction.gradient(groups, optimality, objective)
     along = gradients["reward"] @ gradients["regression"] / gradients["regression"].square().sum()
     return gradients | {"reward_without_regression": gradients["reward"] - along * gradients["regression"]}
