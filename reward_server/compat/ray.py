@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import ray
+from ray._common.utils import reset_ray_address
 from ray._private.authentication.authentication_token_setup import (
     enable_token_auth_by_default,
     ensure_token_if_auth_enabled,
@@ -27,6 +28,7 @@ __all__ = [
     "maybe_enable_token_auth_if_token_available",
     "memory_summary",
     "read_ray_address",
+    "reset_ray_address",
     "serve_details",
     "stop_serve",
     "travel",

@@ -12,7 +12,7 @@ from oars.report.summary import Alarm
 Levels = Mapping[AlarmName, float]
 
 GOOD = 0.5
-"""Share of a limit. What crosses a limit began before: honest runs of the miniature stay below a third of the lattice's."""
+"""Share of a limit. What crosses a limit began before: those of honest runs of the miniature stay below 0.4."""
 
 
 def is_good(levels: Levels, config: AlarmsConfig) -> bool:

@@ -21,7 +21,7 @@ from reward_server.compat.ray import (
     stop_serve,
 )
 from services.launch.addresses import NoCluster, check_temporary_folder
-from services.launch.joining import join
+from services.launch.joining import join, withdraw
 from services.launch.local_head import LocalHead
 from services.reward_modeling.refresh_settings import refresh_cpus, stage_training
 
@@ -68,6 +68,7 @@ def cluster(
         yield Cluster(head.dashboard if head else f"http://{context.dashboard_url}", own=head is not None)
     finally:
         if head:
+            withdraw(head.address)
             stop_serve(_STOP_DEADLINE_S)
         ray.shutdown()
         if head:

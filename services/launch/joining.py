@@ -12,7 +12,7 @@ from typing import Any
 
 import ray
 
-from reward_server.compat.ray import read_ray_address
+from reward_server.compat.ray import read_ray_address, reset_ray_address
 from services.run.errors import BAD_INPUT
 
 JOIN_DEADLINE_S = 50.0
@@ -38,6 +38,13 @@ def join(address: str, namespace: str, deadline_s: float = JOIN_DEADLINE_S) -> A
         return None
     finally:
         watch.cancel()
+
+
+def withdraw(address: str) -> None:
+    """Let `auto` no longer find the head at `address` on this machine: it is about to end."""
+    # Ray remembers it by another host than it was told.
+    if (read_ray_address() or "").rpartition(":")[2] == address.rpartition(":")[2]:
+        reset_ray_address()
 
 
 def _head_listens(address: str) -> bool:

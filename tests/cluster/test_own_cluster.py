@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from reward_server.compat.ray import read_ray_address
+
 LOSES = """
 import os, time
 os.environ["RAY_gcs_rpc_server_reconnect_timeout_s"] = "5"  # Ray's minute, until it ends the driver
@@ -68,6 +70,7 @@ def test_a_second_command_is_answered_and_serve_ends_with_its_cluster_without_a_
         first.stdin.flush()
         said += first.stdout.read()
     assert first.returncode == 0
+    assert said.split("ADDRESS ")[1].split()[0] != read_ray_address()  # the next command starts a cluster of its own
     assert "ServeController" not in said
 
 

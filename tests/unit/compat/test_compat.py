@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 PRIVATE = [
+    ("ray", "ray._common.utils", "reset_ray_address"),
     ("ray", "ray._private.authentication.authentication_token_setup", "enable_token_auth_by_default"),
     ("ray", "ray._private.authentication.authentication_token_setup", "ensure_token_if_auth_enabled"),
     ("ray", "ray._private.authentication.authentication_token_setup", "maybe_enable_token_auth_if_token_available"),

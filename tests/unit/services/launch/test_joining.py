@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from services.launch import joining
-from services.launch.joining import join
+from services.launch.joining import join, withdraw
 
 JOINS = """
 import sys
@@ -44,3 +44,14 @@ def test_a_cluster_that_answers_is_joined_and_the_watch_ends(monkeypatch: pytest
         address = f"127.0.0.1:{answers.getsockname()[1]}"
         assert join(address, "run")["namespace"] == "run"
     assert join("ray://host.invalid:10001", "run")["address"] == "ray://host.invalid:10001"
+
+
+@pytest.mark.parametrize(("remembered", "forgotten"), [("192.0.2.1:6", True), ("192.0.2.1:7", False), (None, False)])
+def test_a_head_that_ends_is_found_no_more_and_another_one_is(
+    monkeypatch: pytest.MonkeyPatch, remembered: str | None, forgotten: bool
+) -> None:
+    calls = []
+    monkeypatch.setattr(joining, "read_ray_address", lambda: remembered)
+    monkeypatch.setattr(joining, "reset_ray_address", lambda: calls.append(remembered))
+    withdraw("127.0.0.1:6")
+    assert bool(calls) is forgotten
