@@ -37,8 +37,8 @@ class AlarmConfig(Config):
     """Level above which a look counts."""
     action: Action = "warn"
     """`warn`: say so. `pause`: write a checkpoint and end with exit code 3; `oars align --resume RUN` goes on. `stop`:
-    end RL here, and evaluate. `roll_back`: end RL, and evaluate the weights of the last look at which no alarm that ends
-    or pauses RL was above half its limit."""
+    end RL here, and evaluate. `roll_back`: end RL, and evaluate the weights of the last look at which no alarm that
+    ends or pauses RL was above half its limit."""
 
 
 class AlarmsConfig(Config):
