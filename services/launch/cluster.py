@@ -64,6 +64,9 @@ def cluster(
     if context is None:
         before_start()
         head, context = _start(cpus, start_deadline_s)
+    elif address == "auto":
+        where = context.address_info["address"]
+        print(f"joined this machine's Ray cluster, {where}; if a command started it, it ends with that", flush=True)
     try:
         yield Cluster(head.dashboard if head else f"http://{context.dashboard_url}", own=head is not None)
     finally:

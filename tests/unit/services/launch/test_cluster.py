@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,6 +27,18 @@ def test_what_makes_a_start_useless_is_said_before_it(monkeypatch: pytest.Monkey
     monkeypatch.setattr(cluster, "LocalHead", lambda *_: pytest.fail("a head was started"))
     with pytest.raises(CannotPlace, match="1 GPUs wanted"), cluster.cluster(1, None, before_start=refused):
         pass
+
+
+@pytest.mark.parametrize("address", ["auto", "127.0.0.1:6"])
+def test_who_finds_a_cluster_is_told_that_another_command_may_end_it(
+    address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = SimpleNamespace(address_info={"address": "127.0.0.1:6"}, dashboard_url="127.0.0.1:7")
+    monkeypatch.setattr(cluster, "join", lambda *_: found)
+    with cluster.cluster(1, address) as joined:
+        assert joined == cluster.Cluster("http://127.0.0.1:7", own=False)
+    line = "joined this machine's Ray cluster, 127.0.0.1:6; if a command started it, it ends with that\n"
+    assert capsys.readouterr().out == (line if address == "auto" else "")
 
 
 def test_the_nodes_of_a_cluster_of_our_own_keep_the_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
