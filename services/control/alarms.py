@@ -18,8 +18,8 @@ GOOD = 0.5
 def is_good(levels: Levels, config: AlarmsConfig) -> bool:
     """A roll-back may go back to it: no level is above half of a limit that ends or pauses RL. The first look, which
     has no levels, is good."""
-    limits = {name: config.alarm(name).limit for name in levels if config.alarm(name).action != "warn"}
-    return all(levels[name] <= GOOD * limit for name, limit in limits.items())
+    ending = [name for name in levels if config.alarm(name).action != "warn"]
+    return all(levels[name] <= GOOD * config.alarm(name).limit for name in ending)
 
 
 def raised(step: int, history: Sequence[Levels], config: AlarmsConfig) -> list[Alarm]:
