@@ -34,6 +34,8 @@ class Example:
     input_id: str
     views: Pixels
     """[1 + K, H, W, 3], the LR at the candidates' size."""
+    truth: Pixels | None
+    """[H, W, 3], the ground truth, which no judge is shown as a candidate: ladders start from it."""
     quality: Floats
     """[1 + K] in [1, 5]"""
     fidelity: Floats
@@ -52,6 +54,7 @@ def example_of(group: Group, config: JudgeTrainingConfig, told: Mapping[str, str
     return Example(
         group.input_id,
         np.concatenate([view[None], group.sr[seen]]),
+        group.gt,
         np.array([group.q_lr, *quality[seen]], np.float32),
         group.fidelity[seen].astype(np.float32),
         np.array([told.get(group.enhancers[k], "") for k in seen]),
@@ -68,6 +71,8 @@ class Examples:
     starts: NDArray[np.int64]
     shapes: NDArray[np.int64]
     """[G, 3]: 1 + K, H, W."""
+    truths: NDArray[np.bool_]
+    """[G]: whether the ground truth follows the views."""
     quality: Floats
     """[G, 1 + K max], NaN beyond a group's own."""
     fidelity: Floats
@@ -79,11 +84,13 @@ class Examples:
 
     def __getitem__(self, index: int) -> Example:
         count, height, width = (int(n) for n in self.shapes[index])
-        start = int(self.starts[index])
-        views = self.pictures[start : start + count * height * width * 3].reshape(count, height, width, 3)
+        start, known = int(self.starts[index]), bool(self.truths[index])
+        flat = self.pictures[start : start + (count + known) * height * width * 3]
+        shown = flat.reshape(count + known, height, width, 3)
         return Example(
             str(self.ids[index]),
-            views,
+            shown[:count],
+            shown[count] if known else None,
             self.quality[index, :count],
             self.fidelity[index, : count - 1],
             self.explanations[index, : count - 1],
@@ -93,19 +100,21 @@ class Examples:
 def pack(examples: Iterable[Example | None], path: Path) -> int:
     """Write those that there are to `path` with `.bin` (pictures) and `.npz` (labels), not yet synced; their number."""
     kept: list[Example] = []
-    starts, shapes, at = [], [], 0
+    starts, shapes, truths, at = [], [], [], 0
     with path.with_suffix(".bin").open("wb") as file:
         for example in filter(None, examples):
-            file.write(np.ascontiguousarray(example.views).tobytes())
             starts.append(at)
             shapes.append(example.views.shape[:3])
-            kept.append(replace(example, views=_NO_PIXELS))
-            at += example.views.size
+            truths.append(example.truth is not None)
+            for pictures in (example.views, example.truth):
+                at += 0 if pictures is None else file.write(np.ascontiguousarray(pictures).tobytes())
+            kept.append(replace(example, views=_NO_PIXELS, truth=None))
     np.savez(
         path.with_suffix(".npz"),
         ids=np.array([example.input_id for example in kept], str),
         starts=np.array(starts, np.int64),
         shapes=np.array(shapes, np.int64).reshape(-1, 3),
+        truths=np.array(truths, bool),
         quality=_padded([example.quality for example in kept], np.nan),
         fidelity=_padded([example.fidelity for example in kept], np.nan),
         explanations=_padded([example.explanations for example in kept], ""),
@@ -145,8 +154,8 @@ class Batch:
     explanations: NDArray[np.str_]
     """[G, K], empty: none."""
     ladders: Pixels
-    """[G, C, H, W, 3]: one of each group's candidates, changed ever more (`oars/compass/training/ladders.py`); C
-    may be 0."""
+    """[G, C, H, W, 3]: each group's ground truth or one of its candidates, changed ever more
+    (`oars/compass/training/ladders.py`); C may be 0."""
     margins: Floats
     """[G, C, 2]: how far F and Q_SR should lie under the ladder's first picture, as shares of their ranges."""
 
@@ -164,23 +173,34 @@ def draw_batch(examples: Examples, config: JudgeTrainingConfig, groups: int, see
     side = int(rng.choice(config.sides)) if config.sides else None
     rows = _drawn_groups(examples, side, groups, rng)
     count = min(config.candidates, int(examples.shapes[rows, 0].min()) - 1)
-    parts = [_shown(examples[int(row)], count, side, rng) for row in rows]
-    views, quality, fidelity, told = (np.stack(column) for column in zip(*parts, strict=True))
-    return Batch(views, quality, fidelity, told, *_ladders(views, quality, config.ladder_length, rng))
+    shown = [_shown(examples[int(row)], count, side, rng) for row in rows]
+    views, quality, fidelity, told = (
+        np.stack(column)
+        for column in zip(*((one.views, one.quality, one.fidelity, one.explanations) for one in shown), strict=True)
+    )
+    return Batch(views, quality, fidelity, told, *_ladders(shown, config.ladder_length, rng))
 
 
-def _ladders(views: Pixels, quality: Floats, length: int, rng: np.random.Generator) -> tuple[Pixels, Floats]:
-    """One ladder a group, of any candidate in its better half, since a blurred one gains by sharpening; the next
-    group's lends foreign content. Without a `length`, none."""
-    groups, pictures, *shape = views.shape
+def _ladders(shown: Sequence[Example], length: int, rng: np.random.Generator) -> tuple[Pixels, Floats]:
+    """One ladder a group; the next group's first picture lends foreign content. Without a `length`, none."""
     if not length:
-        return np.empty((groups, 0, *shape), np.uint8), np.empty((groups, 0, 2), np.float32)
-    better = np.argsort(-quality[:, 1:], axis=1)[:, : pictures // 2]
-    bases = views[np.arange(groups), 1 + rng.permuted(better, axis=1)[:, 0]]
-    ladders = [
-        draw_ladder(base, foreign, length, rng) for base, foreign in zip(bases, np.roll(bases, -1, 0), strict=True)
-    ]
+        return np.empty((len(shown), 0, *shown[0].views.shape[1:]), np.uint8), np.empty((len(shown), 0, 2), np.float32)
+    bases = [ladder_base(example, rng) for example in shown]
+    lenders = [*bases[1:], bases[0]]
+    ladders = [draw_ladder(base, foreign, length, rng) for base, foreign in zip(bases, lenders, strict=True)]
     return np.stack([ladder.pictures for ladder in ladders]), np.stack([ladder.margins for ladder in ladders])
+
+
+def ladder_base(example: Example, rng: np.random.Generator) -> Pixels:
+    """The ground truth, in half of the draws where there is one; else any candidate in the group's better half, since
+    a blurred one gains by sharpening. A judge that never saw the truth mistakes its finest texture for a fault."""
+    if example.truth is not None and rng.random() < _TRUTH_SHARE:
+        return example.truth
+    better = np.argsort(-example.quality[1:])[: len(example.quality) // 2]
+    return example.views[1 + rng.choice(better)]
+
+
+_TRUTH_SHARE = 0.5
 
 
 def _drawn_groups(examples: Examples, side: int | None, groups: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -194,14 +214,25 @@ def _drawn_groups(examples: Examples, side: int | None, groups: int, rng: np.ran
     return rng.choice(fitting, size=min(groups, len(fitting)), replace=False)
 
 
-def _shown(example: Example, count: int, side: int | None, rng: np.random.Generator) -> tuple[NDArray[Any], ...]:
+def _shown(example: Example, count: int, side: int | None, rng: np.random.Generator) -> Example:
+    """`count` of its candidates; LR, candidates and truth are turned, cut and coloured alike."""
     chosen = np.sort(rng.choice(len(example.fidelity), size=count, replace=False))
     pictures = np.concatenate([[0], chosen + 1])
     views = example.views[pictures]
+    if example.truth is not None:
+        views = np.concatenate([views, example.truth[None]])
     if side is not None:
         top, left = (int(rng.integers(length - side + 1)) for length in views.shape[1:3])
         views = views[:, top : top + side, left : left + side]
-    return augmented(views, rng), example.quality[pictures], example.fidelity[chosen], example.explanations[chosen]
+    views = augmented(views, rng)
+    return Example(
+        example.input_id,
+        views[: 1 + count],
+        None if example.truth is None else views[-1],
+        example.quality[pictures],
+        example.fidelity[chosen],
+        example.explanations[chosen],
+    )
 
 
 def augmented(views: Pixels, rng: np.random.Generator) -> Pixels:

@@ -2,9 +2,10 @@
 
 What a group of SR methods never shows is two pictures that differ in one thing: the same picture with and without a
 cast, a grid, an object in another place. Reinforcement learning finds such differences if the judge does not see them.
-So a training batch brings, beside each group, a ladder: a picture of the group, and the same one at growing strengths
-of one perturbation (`oars/imaging/perturbations.py`). How much each score should fall along the ladder is a property of
-the perturbation (`changes`), no measurement. Weak strengths come more often than strong ones: a policy begins there.
+So a training batch brings, beside each group, a ladder: its ground truth or a candidate, and the same one at growing
+strengths of one perturbation (`oars/imaging/perturbations.py`). How much each score should fall along the ladder is a
+property of the perturbation (`changes`), no measurement. Weak strengths come more often than strong ones: a policy
+begins there.
 """
 
 from dataclasses import dataclass

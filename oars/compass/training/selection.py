@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
 from oars.compass.pairs import pair_accuracy
-from oars.compass.training.examples import Example, Examples, Pixels
+from oars.compass.training.examples import Example, Examples, Pixels, ladder_base
 from oars.compass.training.ladders import draw_ladder
 from oars.config.judge_training import JudgeTrainingConfig
 from oars.seeds import derive_seed
@@ -38,10 +38,9 @@ def order_accuracy(judge: Judge, example: Example) -> float:
 
 
 def ladder_accuracy(judge: Judge, example: Example, foreign: Pixels, length: int, seed: int) -> float:
-    """Share of the pairs of a ladder of one of the group's candidates whose reward is in the right order."""
+    """Share of the pairs of one of the group's ladders whose reward is in the right order."""
     rng = np.random.default_rng(seed)
-    picture = example.views[rng.integers(1, len(example.views))]
-    ladder = draw_ladder(picture, foreign, length, rng)
+    ladder = draw_ladder(ladder_base(example, rng), foreign, length, rng)
     readings = judge.score(example.views[0], ladder.pictures)
     read = np.array([(reading.fidelity, reading.q_lr, reading.q_sr) for reading in readings])
     return pair_accuracy(_rewards(read), -ladder.margins.sum(1, dtype=np.float64))

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from oars.compass.data.dataset import read_groups
 from oars.compass.miniature.judge_model import build_processor, build_tokenizer, judge_config, new_judge
-from oars.compass.training.examples import Batch, NoExamples, augmented, draw_batch, example_of, open_examples, pack
+from oars.compass.training.examples import (
+    Batch,
+    NoExamples,
+    augmented,
+    draw_batch,
+    example_of,
+    ladder_base,
+    open_examples,
+    pack,
+)
 from oars.compass.training.objective import Counts, JudgeObjective
 from oars.config import BadConfig
 from oars.config.judge_training import JudgeTrainingConfig, TargetConfig, load_training
@@ -93,14 +102,25 @@ def test_windows_are_cut_where_asked_and_must_fit(packed):
         draw_batch(examples, CONFIG.model_copy(update={"sides": (64,)}), 2, 0)
 
 
-def test_each_group_brings_a_ladder_of_one_of_its_own_candidates(packed):
+def test_each_group_brings_a_ladder_of_its_truth_or_of_a_better_candidate(data, packed):
     examples, with_ladders = open_examples(packed), CONFIG.model_copy(update={"ladder_length": 3})
-    one, same, without = (draw_batch(examples, config, 4, 5) for config in (with_ladders, with_ladders, CONFIG))
-    assert one.ladders.shape == (4, 3, 32, 32, 3) and without.ladders.shape == (4, 0, 32, 32, 3)
+    one, same, without = (draw_batch(examples, config, 12, 5) for config in (with_ladders, with_ladders, CONFIG))
+    assert one.ladders.shape == (12, 3, 32, 32, 3) and without.ladders.shape == (12, 0, 32, 32, 3)
     assert np.array_equal(one.ladders, same.ladders) and np.array_equal(one.views, without.views)
+    of_a_candidate = []
     for views, quality, ladder in zip(one.views, one.quality[:, 1:], one.ladders, strict=True):
         better = np.flatnonzero(quality >= np.median(quality))
-        assert any(np.array_equal(views[1 + k], ladder[0]) for k in better)
+        of_a_candidate.append(any(np.array_equal(views[1 + k], ladder[0]) for k in better))
+    assert any(of_a_candidate) and not all(of_a_candidate)
+
+
+def test_a_ladder_starts_from_the_truth_or_from_a_candidate_where_there_is_none(data, packed):
+    example, rng = open_examples(packed)[0], np.random.default_rng(0)
+    truth = next(read_groups(data)).gt
+    assert truth is not None and example.truth is not None and np.array_equal(example.truth, truth)
+    seen = {ladder_base(example, rng).tobytes() for _ in range(40)}
+    unpaired = {ladder_base(replace(example, truth=None), rng).tobytes() for _ in range(40)}
+    assert seen == unpaired | {example.truth.tobytes()} and example.truth.tobytes() not in unpaired
 
 
 def test_the_order_of_a_ladder_is_learnt(packed, objective):
