@@ -219,7 +219,7 @@ class LowQualityConfig(Config):
     """
 
     photos: str | None = Field(default=None, min_length=1)
-    """Folder of real low-quality photos, with shards or without; their pixels are inputs, untouched."""
+    """Folder of real low-quality photos, as `data.photos` takes one; their pixels are inputs, untouched."""
     share: Probability = 0.5
     """Share of the inputs that are drawn from it; the others are of `data.photos`."""
 

@@ -21,7 +21,7 @@ class DataConfig(Config):
 
     photos: str = Field(default="packages", min_length=1)
     """`packages`, `wallpapers`, `backgrounds`, `all` (what of these is installed), or a folder, which may hold tar and
-    Parquet shards."""
+    Parquet shards, on disk or in a bucket: `s3://BUCKET/FOLDER`, `gs://BUCKET/FOLDER`."""
     scale: PositiveInt = 4
     """Enlargement factor."""
     crop: PositiveInt = 512

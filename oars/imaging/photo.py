@@ -1,4 +1,5 @@
-"""One source photo: a file, or a member of a shard. Its bytes are read when its pixels are asked for."""
+"""One source photo: a file, a bucket's object, or a member of a shard. Its bytes are read when its pixels are asked
+for."""
 
 import hashlib
 import io
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from oars.imaging.bucket import BadBucket, Blob
 from oars.imaging.fingerprint import fingerprint
 from oars.imaging.image_io import BadImage, check_whole, decode_picture
 from oars.imaging.shards import BadShard, Place, read_member
@@ -37,8 +39,8 @@ class Photo:
     """`name` identifies it in manifests and group ids; `reduction` shrinks it to sharp pixels."""
 
     name: str
-    path: Path
-    """The file, or the shard that holds it."""
+    path: Path | Blob
+    """The file or object, or the shard that holds it."""
     reduction: int = 1
     place: Place | None = None
     """In the shard."""
@@ -55,7 +57,7 @@ class Photo:
         try:
             return self.path.read_bytes() if self.place is None else read_member(self.path, self.place)
         except (OSError, BadShard) as error:
-            raise BadImage(f"{self._label}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+            raise self._unreadable(error) from error
 
     def digest(self) -> str:
         """SHA-256 of `read()`. Raises BadImage."""
@@ -71,20 +73,25 @@ class Photo:
         try:
             there = self.path.stat()
         except OSError as error:
-            raise BadImage(f"{self._label}: cannot be read: {error.strerror}") from error
+            raise self._unreadable(error) from error
         return _look(self, with_fingerprint, there.st_mtime_ns, there.st_size)
 
     def _open(self) -> BinaryIO:
-        if self.place is not None:
+        if self.place is not None or isinstance(self.path, Blob):  # one request for all of it
             return io.BytesIO(self.read())
         try:
             return self.path.open("rb")
         except OSError as error:
-            raise BadImage(f"{self._label}: cannot be read: {error.strerror or error}") from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError | BadShard) -> BadImage:
+        if isinstance(error, BadBucket):
+            return BadImage(str(error))  # it names the object
+        return BadImage(f"{self._label}: cannot be read: {getattr(error, 'strerror', None) or error}")
 
     @property
     def _label(self) -> str:
-        return printable(self.path) if self.place is None else self.name
+        return printable(str(self.path)) if self.place is None else self.name
 
 
 @lru_cache(_LOOKS)

@@ -2,7 +2,8 @@
 
 The file stands as long as no folder and no shard below has changed, by their times of change; what changed within two
 seconds of the look at it is looked at again, as clocks of file systems are coarse. A photo that is overwritten in its
-place is not noticed. A folder of few photos is looked at each time.
+place is not noticed. A bucket's folders are listed anew each time, and any change in the lists is noticed. A folder of
+few photos is looked at each time.
 """
 
 import hashlib
@@ -18,7 +19,8 @@ import pyarrow as pa
 
 from oars.files import write_whole
 from oars.home import kept_in
-from oars.imaging.folder import changes, folder_photos
+from oars.imaging.bucket import Blob, decoded, encoded
+from oars.imaging.folder import changes, folder_photos, state
 from oars.imaging.photo_table import SCHEMA, Found, PhotoTable, record_batches
 
 FEW = 200
@@ -29,8 +31,8 @@ _CHANGES, _BEGAN = b"changes", b"began_ns"
 _log = logging.getLogger(__name__)
 
 
-def folder_table(folder: Path) -> PhotoTable:
-    """All photos below a folder. Raises NoPhotos for a folder below that cannot be read."""
+def folder_table(folder: Path | Blob) -> PhotoTable:
+    """All photos below a folder. Raises NoPhotos for a folder below that cannot be read, BadBucket."""
     kept = index_file(folder)
     if (table := _mapped(kept)) is not None and table.schema.equals(SCHEMA) and _stands(table.schema.metadata):
         return PhotoTable(table)
@@ -44,9 +46,10 @@ def folder_table(folder: Path) -> PhotoTable:
     return PhotoTable(pa.ipc.open_file(pa.memory_map(os.fspath(kept))).read_all())
 
 
-def index_file(folder: Path) -> Path:
+def index_file(folder: Path | Blob) -> Path:
     """Where the list of a folder is kept."""
-    name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:24]
+    place = folder if isinstance(folder, Blob) else folder.absolute()
+    name = hashlib.sha256(os.fsencode(encoded(place))).hexdigest()[:24]
     return kept_in("photos") / f"{name}.arrow"
 
 
@@ -69,7 +72,11 @@ def _stands(metadata: dict[bytes, bytes] | None) -> bool:
     if not metadata or _CHANGES not in metadata:
         return False
     latest = int(metadata[_BEGAN]) - _COARSE_NS
-    return all(
-        os.path.exists(path) and os.stat(path).st_mtime_ns == changed < latest
-        for path, changed in json.loads(metadata[_CHANGES]).items()
-    )
+    return all(_is_as_it_was(decoded(path), kept, latest) for path, kept in json.loads(metadata[_CHANGES]).items())
+
+
+def _is_as_it_was(path: Path | Blob, kept: int, latest: int) -> bool:
+    try:
+        return state(path) == kept and (isinstance(path, Blob) or kept < latest)
+    except OSError:  # it is gone, or can be seen no more
+        return False

@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from oars.imaging.bucket import decoded, encoded
 from oars.imaging.fingerprint import FINGERPRINT_BYTES, Fingerprints
 from oars.imaging.image_io import BadImage
 from oars.imaging.photo import Look, Photo
@@ -99,7 +99,7 @@ def _row(found: Found, with_fingerprint: bool) -> dict[str, Any]:
     place = {"first": photo.place.first, "second": photo.place.second} if photo.place else {}
     return place | {
         "name": photo.name,
-        "path": os.fsencode(photo.path),
+        "path": os.fsencode(encoded(photo.path)),
         "reduction": photo.reduction,
         "evaluation": found.split == "evaluation",
         "length": look.length,
@@ -141,7 +141,7 @@ class PhotoTable(Sequence[Photo]):
             return PhotoTable(self._table, self._rows[index])
         [row] = self._table.slice(int(self._rows[index]), 1).to_pylist()
         place = None if row["first"] is None else Place(row["first"], row["second"])
-        return Photo(row["name"], Path(os.fsdecode(row["path"])), row["reduction"], place)
+        return Photo(row["name"], decoded(os.fsdecode(row["path"])), row["reduction"], place)
 
     def column(self, name: str) -> NDArray[Any]:
         """Values of a column of numbers or truths, one a photo."""

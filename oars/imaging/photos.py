@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
+from oars.imaging.bucket import Blob, is_bucket
 from oars.imaging.folder import NoPhotos
 from oars.imaging.photo import Photo
 from oars.imaging.photo_index import folder_table
@@ -20,10 +21,10 @@ BACKGROUND_DIR = Path("/usr/share")
 
 
 def photos_by_split(source: str) -> dict[Split, PhotoTable]:
-    """Photos of `packages`, `wallpapers`, `backgrounds`, `all` (whatever of these is installed) or a folder, in a
-    stable order.
+    """Photos of `packages`, `wallpapers`, `backgrounds`, `all` (whatever of these is installed), a folder or one of a
+    bucket, in a stable order.
 
-    Raises NoPhotos naming a source that is none of these.
+    Raises NoPhotos naming a source that is none of these, BadBucket.
     """
     found = _photos(source)
     evaluation = found.column("evaluation").astype(bool)
@@ -42,9 +43,12 @@ def _photos(source: str) -> PhotoTable:
         return PhotoTable.of(found for each in get_args(Source) for found in _listed_photos(each))
     if source in get_args(Source):
         return PhotoTable.of(_listed_photos(source))
+    if is_bucket(source):
+        return folder_table(Blob.of(source))
     if _is_folder(source):
         return folder_table(Path(source))
-    raise NoPhotos(f"no photos in {source!r}: expected 'packages', 'wallpapers', 'backgrounds', 'all' or a folder")
+    known = "'packages', 'wallpapers', 'backgrounds', 'all', a folder, s3://BUCKET/FOLDER or gs://BUCKET/FOLDER"
+    raise NoPhotos(f"no photos in {source!r}: expected {known}")
 
 
 def _listed_photos(source: str) -> Iterator[Found]:

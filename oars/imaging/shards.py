@@ -9,9 +9,12 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from oars.imaging.bucket import Blob
 
 SHARD_SUFFIXES = {".tar", ".parquet"}
 _ROWS = 8
@@ -31,7 +34,7 @@ class Place:
     second: int
 
 
-def members(shard: Path, suffixes: set[str]) -> Iterator[tuple[str, Place]]:
+def members(shard: Path | Blob, suffixes: set[str]) -> Iterator[tuple[str, Place]]:
     """Name and place of each picture, in the shard's order. Raises BadShard after those that can be read.
 
     Of a tar the members with one of `suffixes` count; rows of a table are named by their number.
@@ -42,7 +45,7 @@ def members(shard: Path, suffixes: set[str]) -> Iterator[tuple[str, Place]]:
         raise BadShard(" ".join(str(error).split())) from error
 
 
-def read_member(shard: Path, place: Place) -> bytes:
+def read_member(shard: Path | Blob, place: Place) -> bytes:
     """Bytes of a picture. Raises BadShard."""
     try:
         if shard.suffix.lower() == ".tar":
@@ -54,22 +57,26 @@ def read_member(shard: Path, place: Place) -> bytes:
         raise BadShard(" ".join(str(error).split())) from error
 
 
-def _tar_members(shard: Path, suffixes: set[str]) -> Iterator[tuple[str, Place]]:
-    with tarfile.open(shard, "r:") as tar:
+def _tar_members(shard: Path | Blob, suffixes: set[str]) -> Iterator[tuple[str, Place]]:
+    with shard.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
         while (member := tar.next()) is not None:
             if member.isfile() and Path(member.name).suffix.lower() in suffixes:
                 yield member.name, Place(member.offset_data, member.size)
             tar.members = []  # type: ignore[attr-defined]  # it would keep them all
 
 
-def _rows(shard: Path) -> Iterator[tuple[str, Place]]:
-    with pq.ParquetFile(shard) as table:
+def _rows(shard: Path | Blob) -> Iterator[tuple[str, Place]]:
+    with _table(shard) as table:
         _picture_column(table.schema_arrow)
         number = 0
         for group in range(table.num_row_groups):
             for row in range(table.metadata.row_group(group).num_rows):
                 yield f"{number:08d}", Place(group, row)
                 number += 1
+
+
+def _table(shard: Path | Blob, **reading: Any) -> pq.ParquetFile:
+    return pq.ParquetFile(shard.open("rb") if isinstance(shard, Blob) else shard, **reading)
 
 
 def _picture_column(schema: pa.Schema) -> str:
@@ -86,11 +93,11 @@ class _TableReader(threading.local):
     """Goes on where the last row was read; so pictures in their order cost one pass, in each thread."""
 
     def __init__(self) -> None:
-        self._at: tuple[Path, int] | None = None
+        self._at: tuple[Path | Blob, int] | None = None
         self._start, self._batch = 0, pa.array([], pa.binary())
         self._batches: Iterator[pa.RecordBatch] = iter(())
 
-    def row(self, shard: Path, place: Place) -> bytes:
+    def row(self, shard: Path | Blob, place: Place) -> bytes:
         if self._at != (shard, place.first) or place.second < self._start:
             self._open(shard, place.first)
         while place.second >= self._start + len(self._batch):
@@ -101,8 +108,8 @@ class _TableReader(threading.local):
             self._batch = column.field("bytes") if pa.types.is_struct(column.type) else column
         return self._batch[place.second - self._start].as_py() or b""
 
-    def _open(self, shard: Path, group: int) -> None:
-        table = pq.ParquetFile(shard, pre_buffer=False, buffer_size=2**20)
+    def _open(self, shard: Path | Blob, group: int) -> None:
+        table = _table(shard, pre_buffer=False, buffer_size=2**20)
         column = _picture_column(table.schema_arrow)
         self._batches = table.iter_batches(_ROWS, row_groups=[group], columns=[column], use_threads=False)
         self._at, self._start, self._batch = (shard, group), 0, pa.array([], pa.binary())

@@ -4,6 +4,7 @@ The photos of a split take turns; each input is one window of its photo. Window 
 other photos, splits or counts there are.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from oars.compass.data.dataset import DataSplit, Kind
 from oars.compass.data.tables import Row, recipe_of
 from oars.config.base import BadConfig
 from oars.config.curation import FULL_SIZE, CountsConfig, CurationConfig
-from oars.files import sha256
+from oars.imaging.bucket import Blob
 from oars.imaging.crops import Window, degraded_window, photo_pixels, random_window, texture
 from oars.imaging.image_io import encode_png
 from oars.imaging.photo import Photo
@@ -131,7 +132,7 @@ def shards(plans: Sequence[InputPlan], size: int) -> Shards:
     return [(f"{start // size:05d}.parquet", tuple(plans[start : start + size])) for start in starts]
 
 
-def inputs_recipe(config: CurationConfig, plans: Sequence[InputPlan], digests: dict[Path, str]) -> str:
+def inputs_recipe(config: CurationConfig, plans: Sequence[InputPlan], digests: dict[Path | Blob, str]) -> str:
     """Digest of all that a shard of inputs depends on; `digests` is of the photos' files."""
     made_of = [
         (plan.input_id, plan.photo.name, plan.photo.reduction, digests[plan.photo.path], plan.number) for plan in plans
@@ -140,8 +141,14 @@ def inputs_recipe(config: CurationConfig, plans: Sequence[InputPlan], digests: d
     return recipe_of("inputs", config.seed, config.scale, config.crop, synthetic, made_of)
 
 
-def photo_digests(plans: Sequence[InputPlan]) -> dict[Path, str]:
-    return {path: sha256(path) for path in {plan.photo.path for plan in plans}}
+def photo_digests(plans: Sequence[InputPlan]) -> dict[Path | Blob, str]:
+    """SHA-256 of each file or shard."""
+    return {path: _digest(path) for path in {plan.photo.path for plan in plans}}
+
+
+def _digest(path: Path | Blob) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def make_inputs(config: CurationConfig, plans: Sequence[InputPlan]) -> Iterator[Row]:

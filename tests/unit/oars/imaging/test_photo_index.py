@@ -116,7 +116,7 @@ def test_evaluation_photos_are_drawn_by_the_seed_and_opened_again(folder: Path) 
     age(folder)
     few = surveyed(folder, evaluation_crops=2)
     assert len(few.evaluation) == 2 < few.evaluation_split and "drawn of" in few.line
-    few.evaluation[0].path.write_bytes(b"no more")
+    Path(str(few.evaluation[0].path)).write_bytes(b"no more")
     age(folder)
     other = surveyed(folder, evaluation_crops=2)
     assert len(other.evaluation) == 2 and few.evaluation[0] not in other.evaluation
