@@ -1,8 +1,8 @@
 """The one base of every config model: frozen, unknown keys are errors. Importable without torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from oars.errors import UserError
 
@@ -19,6 +19,26 @@ class BadConfig(UserError, ValueError):
 
 
 class Config(BaseModel):
-    """A frozen node of the config tree. An unknown key, anywhere, is an error that names it."""
+    """A frozen node of the config tree. An unknown key, anywhere, is an error that names it.
+
+    A section that names a few of its fields keeps the others of the default in its place, which may differ from those
+    of its class: the cold start's LoRA has another rank than RL's.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_what_is_not_named(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        defaults = {name: cls.model_fields[name].default for name in given if name in cls.model_fields}
+        return {name: _completed(defaults.get(name), value) for name, value in given.items()}
+
+
+def _completed(default: object, value: object) -> object:
+    """The fields of `default`, with those that `value` names in their places."""
+    if not isinstance(default, Config) or not isinstance(value, dict):
+        return value
+    kept = {name: getattr(default, name) for name in type(default).model_fields}
+    return kept | {name: _completed(kept.get(name), one) for name, one in value.items()}

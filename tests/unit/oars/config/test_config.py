@@ -7,7 +7,10 @@ import pytest
 
 from oars.compass.reward import Reward
 from oars.config import BadConfig, RunConfig, load_profile
+from oars.config.alarms import AlarmConfig
+from oars.config.base import Config
 from oars.config.curation import CurationConfig
+from oars.config.judge_training import JUDGE_LORA_TARGETS, JudgeTrainingConfig
 from oars.deployment import deploy_path
 
 PROFILES = sorted(deploy_path("profiles").glob("*.yaml"))
@@ -139,3 +142,23 @@ def test_a_generator_that_cannot_make_the_crop_of_a_data_set_is_refused() -> Non
     bicubic = {"name": "b", "kind": "classical", "method": "bicubic"}
     with pytest.raises(pydantic.ValidationError, match="crop: 100 is no multiple of 8, which enhancer 'g' needs"):
         CurationConfig.model_validate({"crop": 100, "enhancers": [generator, bicubic]})
+
+
+def test_a_section_that_names_one_field_keeps_the_other_defaults_of_its_place(tmp_path: Path) -> None:
+    one = _profile(tmp_path, "name: a")
+    config = load_profile(one, ["alarms.divergence.action=warn", "stages.cold_start.lora.rank=64"])
+    assert config.alarms.divergence == AlarmConfig(limit=1.0, action="warn")
+    assert (config.stages.cold_start.lora.rank, config.stages.cold_start.lora.alpha) == (64, 128)
+    assert JudgeTrainingConfig.model_validate({"lora": {"rank": 8}}).lora.targets == JUDGE_LORA_TARGETS
+    named = _profile(tmp_path, "name: a\nstages: {cold_start: {lora: {rank: 64}}}\nalarms: {lattice: {limit: 2}}")
+    assert load_profile(named).stages.cold_start.lora == config.stages.cold_start.lora
+    assert load_profile(named).alarms.lattice == AlarmConfig(limit=2.0, action="roll_back")
+
+
+@pytest.mark.parametrize("name", sorted(RunConfig.model_fields))
+def test_an_empty_section_is_the_default(name: str) -> None:
+    default = RunConfig.model_fields[name].default
+    if isinstance(default, Config):
+        for inner in type(default).model_fields:
+            section: dict[str, object] = {name: {inner: {}} if isinstance(getattr(default, inner), Config) else {}}
+            assert getattr(RunConfig.model_validate(section | {"name": "a"}), name) == default
