@@ -31,13 +31,17 @@ class Refreshed(_Record):
     judge_after: str
     before: Standing
     after: Standing
+    exaggerated_below_told: float | None = None
+    """`exaggerated_below` by the labels themselves, which no judge that learns them exceeds but by chance; None in an
+    earlier version's file."""
 
     @property
     def shares(self) -> list[tuple[str, float | None, float | None]]:
         """For people: the name of each share, before, after."""
-        before, after = self.before, self.after
+        before, after, told = self.before, self.after, self.exaggerated_below_told
         return [
             ("exaggerated below the policy's own", before.exaggerated_below, after.exaggerated_below),
+            *([("the same by the labels", told, told)] if told is not None else []),
             ("pairs in the order of the labels", before.pairs_in_order, after.pairs_in_order),
             *((name, before.probes[name], share) for name, share in after.probes.items()),
         ]

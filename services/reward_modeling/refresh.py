@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from oars.compass.data.dataset import MANIFEST, Group, read_groups
+from oars.compass.data.dataset import MANIFEST, Group, Values, read_groups
 from oars.compass.data.run_pictures import EXAGGERATED, POLICY, write_data_set
 from oars.compass.formula import compass_reward
 from oars.compass.judge import Judge
@@ -81,9 +81,15 @@ def _compare(
         judge_after=judge_digest(files.judge),
         before=standing(Judge.load(start), groups, gamma, probed),
         after=standing(Judge.load(files.judge), groups, gamma, probed),
+        exaggerated_below_told=exaggerated_below_told(groups, gamma),
     )
     write_text(files.work / REPORT, result.model_dump_json(indent=1) + "\n")
     return result
+
+
+def exaggerated_below_told(groups: Sequence[Group], gamma: float) -> float:
+    """Share of groups whose labels make a lower reward for the exaggerated candidate than for the candidate itself."""
+    return float(np.mean([_exaggerated_below(g, _rewards(g.fidelity, g.q_lr, g.q, gamma)) for g in groups]))
 
 
 def standing(
@@ -93,9 +99,8 @@ def standing(
     below, ordered = [], []
     for group in groups:
         read = scored_group(group, judge)
-        rewards = [compass_reward(f, read.q_lr, q, gamma) for f, q in zip(read.fidelity, read.q_sr, strict=True)]
-        by_name = dict(zip(group.enhancers, rewards, strict=True))
-        below.append(by_name[EXAGGERATED] < by_name[POLICY])
+        rewards = _rewards(read.fidelity, read.q_lr, read.q_sr, gamma)
+        below.append(_exaggerated_below(group, rewards))
         ordered += _orders(rewards, group.q.tolist())
         probed()
     rows = probe(judge, scenes_of(groups, _PROBED), gamma, probed=probed)
@@ -105,6 +110,15 @@ def standing(
         pairs_in_order=float(np.mean(ordered)) if ordered else None,
         probes=falls,
     )
+
+
+def _rewards(fidelity: Values, q_lr: float, quality: Values, gamma: float) -> list[float]:
+    return [compass_reward(f, q_lr, q, gamma) for f, q in zip(fidelity, quality, strict=True)]
+
+
+def _exaggerated_below(group: Group, rewards: Sequence[float]) -> bool:
+    by_name = dict(zip(group.enhancers, rewards, strict=True))
+    return by_name[EXAGGERATED] < by_name[POLICY]
 
 
 def _orders(rewards: Sequence[float], quality: Sequence[float]) -> list[bool]:

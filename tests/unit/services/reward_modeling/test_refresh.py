@@ -10,7 +10,7 @@ from oars.compass.data.run_pictures import EXAGGERATED, POLICY
 from oars.compass.judge import Judge
 from oars.compass.miniature.judge_model import build_judge
 from oars.evaluation.refreshed import Refreshed, Standing
-from services.reward_modeling.refresh import lines, standing
+from services.reward_modeling.refresh import exaggerated_below_told, lines, standing
 
 SIDE = 32
 
@@ -71,3 +71,8 @@ def test_lines_show_before_and_after() -> None:
     )
     assert said[0].split() == ["exaggerated", "below", "the", "policy's", "own", "40", "%", "->", "86", "%"]
     assert said[2].split() == ["blur", "50", "%", "->", "88", "%"]
+
+
+def test_the_labels_own_share_counts_groups_whose_labels_put_the_exaggerated_below() -> None:
+    groups = [group(0, (4.0, 2.0)), group(1, (2.0, 4.0)), group(2, (3.0, 2.9)), group(3, (3.0, 3.0))]
+    assert exaggerated_below_told(groups, 7.0) == 0.5
