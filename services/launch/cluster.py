@@ -43,8 +43,8 @@ class Cluster:
 
     dashboard: str
     """Address of the job server, http://host:port."""
-    own: bool
-    """Started here, on this machine, with this Python."""
+    own: str | None = None
+    """Address of the head, if it was started here, on this machine, with this Python."""
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def cluster(
         where = context.address_info["address"]
         print(f"joined this machine's Ray cluster, {where}; if a command started it, it ends with that", flush=True)
     try:
-        yield Cluster(head.dashboard if head else f"http://{context.dashboard_url}", own=head is not None)
+        yield Cluster(head.dashboard, head.address) if head else Cluster(f"http://{context.dashboard_url}")
     finally:
         if head:
             withdraw(head.address)

@@ -175,7 +175,7 @@ def main(arguments: Sequence[str]) -> int:
             if not given.resume and succeeded(directory):
                 print(f"run {directory.name} has succeeded already: {directory}", flush=True)
                 return 0
-            connect(directory.name)
+            connect(directory.name, given.address)
             await_predecessor(directory.name, config.control.start_deadline_s)
             check_inputs(config)
             return execute(config, directory)
@@ -203,6 +203,9 @@ def _parser() -> argparse.ArgumentParser:
         "--run-id",
         help="name of the run directory; one that is there is gone on with. Default: the profile's name and the time",
     )
+    parser.add_argument(
+        "--address", help="Ray cluster. Default: RAY_ADDRESS, as in a submitted job, else this machine's"
+    )
     return parser
 
 
@@ -222,14 +225,14 @@ def _config_of(given: argparse.Namespace, run: Path | None) -> RunConfig:
     return load_profile(run / CONFIG if run else given.profile, given.set)
 
 
-def connect(run_id: str) -> None:
-    """Connect to the cluster that RAY_ADDRESS names (as in a submitted job), or to the one on this machine. Raises
-    NoCluster.
+def connect(run_id: str, address: str | None = None) -> None:
+    """Connect to the cluster at `address`, else to the one that RAY_ADDRESS names (as in a submitted job), else to the
+    one on this machine. Raises NoCluster.
 
     The run's id is its namespace, so that runs that share a cluster may both have a `learner-0`.
     """
     quiet_ray()
-    address = checked_address(os.environ.get("RAY_ADDRESS")) or "auto"
+    address = address or checked_address(os.environ.get("RAY_ADDRESS")) or "auto"
     if join(address, run_id) is None:
         raise NoCluster(f"no Ray cluster at {address!r}: start one with `ray start --head`, or use `oars align`")
 

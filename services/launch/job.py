@@ -53,6 +53,8 @@ class AlignJob:
         cluster of our own the job uses this Python and these files. Elsewhere the code of a checkout travels with it;
         an installed package does not, since the nodes have theirs. Raises TooLarge."""
         words = [sys.executable if where.own else "python", "-m", "services.launch.driver", "--sent-config", *what]
+        if where.own:  # Ray tells a job of the machine's newest cluster, whichever that is
+            words += ["--address", where.own]
         recipe = yaml.safe_load(deploy_path(RUNTIME_ENV).read_text())
         sent = (_absolute_paths(config) if where.own else config).model_dump_json()
         env = {"env_vars": recipe["env_vars"] | {SENT_CONFIG: sent}}

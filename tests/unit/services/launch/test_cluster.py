@@ -36,7 +36,7 @@ def test_who_finds_a_cluster_is_told_that_another_command_may_end_it(
     found = SimpleNamespace(address_info={"address": "127.0.0.1:6"}, dashboard_url="127.0.0.1:7")
     monkeypatch.setattr(cluster, "join", lambda *_: found)
     with cluster.cluster(1, address) as joined:
-        assert joined == cluster.Cluster("http://127.0.0.1:7", own=False)
+        assert joined == cluster.Cluster("http://127.0.0.1:7")
     line = "joined this machine's Ray cluster, 127.0.0.1:6; if a command started it, it ends with that\n"
     assert capsys.readouterr().out == (line if address == "auto" else "")
 

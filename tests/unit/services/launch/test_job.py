@@ -13,7 +13,7 @@ import pytest
 
 from oars.config import RunConfig, load_profile
 from oars.deployment import deploy_path
-from services.launch import job
+from services.launch import driver, job
 from services.launch.cluster import Cluster
 from services.launch.driver import main
 from services.launch.job import AlignJob
@@ -21,7 +21,8 @@ from services.launch.upload import TooLarge, check_upload, is_checkout
 from services.run.beginning import begin_run
 from services.run.run_directory import SENT_CONFIG, claimed
 
-ELSEWHERE = Cluster("http://head:8265", own=False)
+ELSEWHERE = Cluster("http://head:8265")
+HEAD = "127.0.0.1:6379"
 NOBODY = "http://127.0.0.1:9"
 
 
@@ -53,10 +54,13 @@ def config(runs: Path) -> RunConfig:
     return load_profile(deploy_path(), [f"runs={runs}", "seed=7"])
 
 
-@pytest.mark.parametrize("own", [True, False])
-def test_a_job_carries_the_resolved_config(tmp_path: Path, own: bool) -> None:
+@pytest.mark.parametrize("own", [HEAD, None])
+def test_a_job_carries_the_resolved_config_and_the_head_that_was_started_for_it(
+    tmp_path: Path, own: str | None
+) -> None:
     begun = AlignJob.begin(config(tmp_path), "paper", Cluster("http://127.0.0.1:8265", own))
-    assert shlex.split(begun.entrypoint)[1:] == ["-m", "services.launch.driver", "--sent-config", "--run-id", "paper"]
+    words = ["-m", "services.launch.driver", "--sent-config", "--run-id", "paper"]
+    assert shlex.split(begun.entrypoint)[1:] == words + (["--address", HEAD] if own else [])
     assert begun.name.startswith("paper-"), "a job's name is used once"
     sent = begun.runtime_env["env_vars"]
     assert isinstance(sent, dict) and RunConfig.model_validate_json(sent[SENT_CONFIG]) == config(tmp_path)
@@ -73,6 +77,18 @@ def test_the_driver_takes_the_config_that_was_sent(
     monkeypatch.setenv(SENT_CONFIG, config(tmp_path).model_copy(update={"seed": 8}).model_dump_json())
     assert main(["--sent-config", "--run-id", "paper"]) == 2
     assert "seed: 7, not 8" in capsys.readouterr().err
+
+
+def test_a_driver_joins_the_cluster_that_it_is_told_before_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6380")
+    asked: list[str] = []
+    monkeypatch.setattr(driver, "join", lambda address, namespace: asked.append(address))
+    words = ["--profile", str(deploy_path()), "--set", f"runs={tmp_path}", "--run-id", "one"]
+    assert [main([*words, "--address", HEAD]), main(words)] == [2, 2]
+    assert asked == [HEAD, "127.0.0.1:6380"]
+    assert f"no Ray cluster at {HEAD!r}" in capsys.readouterr().err
 
 
 def test_a_driver_without_a_config_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,9 +151,9 @@ def proxies(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return given
 
 
-@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("own", [HEAD, None])
 def test_a_job_is_submitted_past_a_proxy_and_keeps_the_proxies_of_its_nodes(
-    own: bool, job_server: str, proxies: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own: str | None, job_server: str, proxies: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job, "ROOT", tmp_path / "site-packages")  # so that no code travels
     monkeypatch.setattr(job, "_SERVER_WAIT_S", 0.0)

@@ -114,7 +114,7 @@ def test_a_retry_of_the_entrypoint_goes_on_with_its_run(tmp_path: Path, monkeypa
     arguments[arguments.index("--profile") + 1] = str(deploy_path())  # whose models and photos are here
     arrivals: list[str] = []
 
-    def connect(run_id: str) -> None:
+    def connect(run_id: str, address: str | None) -> None:
         arrivals.append(run_id)
         raise NoCluster("none here")
 
