@@ -23,7 +23,7 @@ test: $(READY)
 test-fast: $(READY)
 	$(BIN)/python -m pytest -m "(unit or parity) and not engine"
 
-# Tests of every layer that start vLLM engines of their own.
+# Tests of every layer that start vLLM engines, or clusters in processes, of their own.
 test-engine: $(READY)
 	$(BIN)/python -m pytest -m "engine and not gpu"
 

@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.engine
+
 TESTS = Path(__file__).parents[1]
 DEADLINE_S = 400
 

@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from reward_server.compat.ray import read_ray_address
+
+pytestmark = pytest.mark.engine
 
 LOSES = """
 import os, time

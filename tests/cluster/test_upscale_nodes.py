@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from served_judge import sharp_judge  # noqa: F401
 from tiny import picture
 
 from services.results.enlargements import REPORT, Report
+
+pytestmark = pytest.mark.engine
 
 TESTS = Path(__file__).parents[1]
 DEADLINE_S = 400
