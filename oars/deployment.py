@@ -6,6 +6,8 @@ _PACKAGE = Path(__file__).resolve().parent
 DEFAULT_PROFILE = "profiles/tiny.yaml"
 DEFAULT_TRAINING = "compass/train-continue.yaml"
 """Of a judge: on from the embedded one."""
+DEFAULT_REFRESH = "compass/train-refresh.yaml"
+"""Of a judge, by what one run's policy made."""
 DEFAULT_ANNOTATION = "compass/annotation.yaml"
 """By the measured metrics."""
 

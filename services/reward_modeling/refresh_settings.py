@@ -9,13 +9,13 @@ from oars.compass.training.files import check_start
 from oars.config import BadConfig, JudgeConfig, RunConfig
 from oars.config.annotation import AnnotationConfig, load_annotation
 from oars.config.judge_training import JudgeTrainingConfig, load_training
-from oars.deployment import DEFAULT_ANNOTATION, DEFAULT_TRAINING, deploy_path
+from oars.deployment import DEFAULT_ANNOTATION, DEFAULT_REFRESH, deploy_path
 from oars.errors import naming
 
 
 def refresh_training(judge: JudgeConfig, path: Path | None, overrides: Sequence[str] = ()) -> JudgeTrainingConfig:
     """The training on from this judge; `path` None: the embedded config. Raises BadConfig."""
-    return load_training(path or deploy_path(DEFAULT_TRAINING), [f"init={judge.path}", *overrides])
+    return load_training(path or deploy_path(DEFAULT_REFRESH), [f"init={judge.path}", *overrides])
 
 
 def stage_training(config: RunConfig) -> JudgeTrainingConfig | None:

@@ -1,9 +1,9 @@
 """The pictures that a run keeps of FR-RL, and the data set for its judge that they become.
 
 A run keeps, of each group with a ground truth, LR, ground truth and a few candidates (`pictures/GROUP.npz`). The data
-set holds them as enhancers `policy_0`, `policy_1`, ... beside three that span the scale: the bicubic LR, and the
-first candidate with half and with 1.7 times of what it adds to that. Photos, not crops, are split into train and
-validation. Ours.
+set holds them as enhancers `policy_0`, `policy_1`, ... beside four that span the scale: the bicubic LR, the first
+candidate with half and with 1.7 times of what it adds to that, and the ground truth. Photos, not crops, are split into
+train and validation. Ours.
 """
 
 import hashlib
@@ -35,7 +35,8 @@ from oars.imaging.image_io import encode_png
 Pixels = NDArray[np.uint8]
 
 PICTURES = "pictures"
-POLICY, TIMID, EXAGGERATED, BICUBIC = "policy_0", "policy_timid", "policy_exaggerated", "bicubic"
+POLICY, TIMID, EXAGGERATED = "policy_0", "policy_timid", "policy_exaggerated"
+BICUBIC, TRUTH = "bicubic", "truth"
 _TIMID, _EXAGGERATED = 0.5, 1.7
 """Factors on what a candidate adds to the bicubic LR: half of the policy's faults, and faults that anyone sees."""
 _SHARD = 8
@@ -121,6 +122,7 @@ def transitions_of(picture: RunPicture) -> dict[str, Pixels]:
     made = {name: low + factor * added for name, factor in ((TIMID, _TIMID), (EXAGGERATED, _EXAGGERATED))}
     return {
         BICUBIC: low,
+        TRUTH: picture.gt,
         **{f"policy_{k}": one for k, one in enumerate(picture.sr)},
         **{name: np.clip(np.rint(one), 0, 255).astype(np.uint8) for name, one in made.items()},
     }

@@ -13,6 +13,7 @@ from oars.compass.data.run_pictures import (
     PICTURES,
     POLICY,
     TIMID,
+    TRUTH,
     RunPicture,
     keep_pictures,
     read_pictures,
@@ -58,7 +59,7 @@ def test_the_data_set_has_each_group_with_its_candidates_and_photos_in_one_split
     manifest = read_manifest(tmp_path / "data")
     groups = [g for shard in shard_names(manifest) for g in read_shard_groups(tmp_path / "data", manifest, shard)]
     assert len(groups) == 40 and {g.kind for g in groups} == {"synthetic"}
-    names = {BICUBIC, POLICY, "policy_1", "policy_2", TIMID, EXAGGERATED}
+    names = {BICUBIC, TRUTH, POLICY, "policy_1", "policy_2", TIMID, EXAGGERATED}
     assert all(set(g.enhancers) == names for g in groups)
     splits: dict[str, set[str]] = {}
     for one in groups:

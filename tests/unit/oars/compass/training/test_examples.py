@@ -28,6 +28,7 @@ from oars.config import BadConfig
 from oars.config.judge_training import JudgeTrainingConfig, TargetConfig, load_training
 from oars.deployment import deploy_path
 
+PROFILES = ["train-scratch", "train-continue", "train-refresh", "train-ablation", "train-8b", "train-one-gpu"]
 CONFIG = JudgeTrainingConfig(held_out_enhancers=("method_1",), candidates=2)
 
 
@@ -168,7 +169,7 @@ def test_an_explanation_is_learnt_after_the_score(packed, objective):
     assert told > untold + 0.1
 
 
-@pytest.mark.parametrize("profile", ["train-scratch", "train-continue", "train-ablation", "train-8b", "train-one-gpu"])
+@pytest.mark.parametrize("profile", PROFILES)
 def test_the_shipped_profiles_are_good(profile):
     assert load_training(deploy_path(f"compass/{profile}.yaml")).steps > 0
 
