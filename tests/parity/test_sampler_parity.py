@@ -63,7 +63,8 @@ def test_euler_equals_the_pipeline(
         return lambda x, t: predict_velocity(pipeline.transformer, x, t, [of], torch.float32)
 
     times = flow_times(pipeline.scheduler, 5, noise.shape[1])
-    led = guided(velocity(conditioning), velocity(away), cfg)
+    # Guidance of 1, which neither computes, would leave its rounding.
+    led = guided(velocity(conditioning), velocity(away), cfg) if cfg > 1 else velocity(conditioning)
     with torch.no_grad():
         ours = denoise(led, noise, times, "euler")
     assert (ours - noise).abs().max() > 0.1
