@@ -7,7 +7,9 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
+from typing import Literal, Protocol
 
 from oars.errors import UserError
 from oars.names import printable
@@ -108,7 +110,13 @@ def publish_directory(path: Path) -> None:
     sync(path.parent)
 
 
-def sha256(path: Path) -> str:
+class Openable(Protocol):
+    """A `Path`, or an object of a bucket."""
+
+    def open(self, mode: Literal["rb"], /) -> BufferedReader: ...
+
+
+def sha256(path: Openable) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

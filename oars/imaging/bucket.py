@@ -34,7 +34,7 @@ class Stat(NamedTuple):
     st_mtime_ns: int
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Blob:
     """An object, or a folder of objects."""
 

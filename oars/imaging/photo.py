@@ -87,7 +87,8 @@ class Photo:
     def _unreadable(self, error: OSError | BadShard) -> BadImage:
         if isinstance(error, BadBucket):
             return BadImage(str(error))  # it names the object
-        return BadImage(f"{self._label}: cannot be read: {getattr(error, 'strerror', None) or error}")
+        why = getattr(error, "strerror", None) or " ".join(str(error).split())
+        return BadImage(f"{self._label}: cannot be read: {why}")
 
     @property
     def _label(self) -> str:

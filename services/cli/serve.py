@@ -79,7 +79,7 @@ def serve(
         deploy(config.judge, config.reward.app, config.control.start_deadline_s)
         ports = deploy_gateway(gateway)
         typer.echo(f"COMPASS is ready: application {config.reward.app!r}, {' and '.join(endpoints(gateway, ports))}")
-        if joined.own:
+        if joined.own_head:
             typer.echo("Ctrl-C ends it, and the cluster that was started for it")
             _wait_for_interrupt()
 

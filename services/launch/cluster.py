@@ -43,7 +43,7 @@ class Cluster:
 
     dashboard: str
     """Address of the job server, http://host:port."""
-    own: str | None = None
+    own_head: str | None = None
     """Address of the head, if it was started here, on this machine, with this Python."""
 
 

@@ -52,13 +52,13 @@ class AlignJob:
         """The resolved config travels in the job's environment, so that the driver does not resolve it again. On a
         cluster of our own the job uses this Python and these files. Elsewhere the code of a checkout travels with it;
         an installed package does not, since the nodes have theirs. Raises TooLarge."""
-        words = [sys.executable if where.own else "python", "-m", "services.launch.driver", "--sent-config", *what]
-        if where.own:  # Ray tells a job of the machine's newest cluster, whichever that is
-            words += ["--address", where.own]
+        words = [sys.executable if where.own_head else "python", "-m", "services.launch.driver", "--sent-config", *what]
+        if where.own_head:  # Ray tells a job of the machine's newest cluster, whichever that is
+            words += ["--address", where.own_head]
         recipe = yaml.safe_load(deploy_path(RUNTIME_ENV).read_text())
-        sent = (_absolute_paths(config) if where.own else config).model_dump_json()
+        sent = (_absolute_paths(config) if where.own_head else config).model_dump_json()
         env = {"env_vars": recipe["env_vars"] | {SENT_CONFIG: sent}}
-        if not where.own and is_checkout(ROOT):
+        if not where.own_head and is_checkout(ROOT):
             check_upload(ROOT, recipe["excludes"])
             env = recipe | {"working_dir": str(ROOT)} | env
         return cls(name, shlex.join(words), env)

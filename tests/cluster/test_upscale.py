@@ -13,6 +13,7 @@ import pytest
 import ray
 import yaml
 from command_line import runner
+from enlargement_settings import settings_of
 from PIL import Image
 from tiny import picture, tiny_config
 
@@ -21,7 +22,7 @@ from oars.generator.miniature.tiny import build_tiny
 from services.cli.main import app
 from services.results.enlargement_tasks import Task
 from services.results.enlargement_workers import NotShared, NoWorkers, enlarge_on_ray
-from services.results.enlargements import REPORT, Enlargements, Load, Record, Report, Settings
+from services.results.enlargements import REPORT, Enlargements, Load, Record, Report
 
 PATIENCE_S = 400
 # Ctrl-C works as in a terminal, even if a shell's background job, where it is ignored, runs the tests.
@@ -43,18 +44,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
 
 @pytest.fixture(scope="module")
 def load(config: RunConfig) -> Load:
-    settings = Settings(
-        generator="tiny",
-        weights_digest="",
-        scale=4,
-        model_scale=4,
-        sampler=config.sampler,
-        colour="low_pass",
-        seed=0,
-        candidates=1,
-        judge=None,
-    )
-    return partial(Enlargements.load, config, None, settings)
+    return partial(Enlargements.load, config, None, settings_of(config))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import ray
+from enlargement_settings import settings_of
 from ray.cluster_utils import Cluster
 from served_judge import judge_config
 from tiny import tiny_config
@@ -41,17 +42,7 @@ def main(folder: Path, judge: Path) -> None:
         data={"crop": 64, "evaluation_crop": 64, "shown_crop": 64},
         judge=judge_config(judge).model_dump(mode="json"),
     )
-    settings = Settings(
-        generator="tiny",
-        weights_digest="",
-        scale=4,
-        model_scale=4,
-        sampler=config.sampler,
-        colour="low_pass",
-        seed=0,
-        candidates=2,
-        judge=str(judge),
-    )
+    settings = settings_of(config, 2, str(judge))
     here, there, seen = (folder / name for name in ("here", "there", "seen"))
     seen.mkdir()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})

@@ -4,7 +4,6 @@ The photos of a split take turns; each input is one window of its photo. Window 
 other photos, splits or counts there are.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from oars.compass.data.dataset import DataSplit, Kind
 from oars.compass.data.tables import Row, recipe_of
 from oars.config.base import BadConfig
 from oars.config.curation import FULL_SIZE, CountsConfig, CurationConfig
+from oars.files import sha256
 from oars.imaging.bucket import Blob
 from oars.imaging.crops import Window, degraded_window, photo_pixels, random_window, texture
 from oars.imaging.image_io import encode_png
@@ -143,12 +143,7 @@ def inputs_recipe(config: CurationConfig, plans: Sequence[InputPlan], digests: d
 
 def photo_digests(plans: Sequence[InputPlan]) -> dict[Path | Blob, str]:
     """SHA-256 of each file or shard."""
-    return {path: _digest(path) for path in {plan.photo.path for plan in plans}}
-
-
-def _digest(path: Path | Blob) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return {path: sha256(path) for path in {plan.photo.path for plan in plans}}
 
 
 def make_inputs(config: CurationConfig, plans: Sequence[InputPlan]) -> Iterator[Row]:

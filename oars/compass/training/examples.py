@@ -35,7 +35,7 @@ class Example:
     views: Pixels
     """[1 + K, H, W, 3], the LR at the candidates' size."""
     truth: Pixels | None
-    """[H, W, 3], the ground truth, which no judge is shown as a candidate: ladders start from it."""
+    """[H, W, 3], the ground truth, from which half of the ladders start; None: none is known."""
     quality: Floats
     """[1 + K] in [1, 5]"""
     fidelity: Floats
