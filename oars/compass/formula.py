@@ -25,6 +25,12 @@ def quality_gain(q_lr: float, q_sr: float) -> float:
     return q_sr - q_lr
 
 
+def static_sum(fidelity: float, q_sr: float, fidelity_weight: float = 4.0) -> float:
+    """fidelity_weight * F + Q_SR, whatever the input: the same price for fidelity everywhere (deploy/experiments/
+    static-sum.yaml; ours). With 4, both terms range over 4."""
+    return fidelity_weight * fidelity + q_sr
+
+
 def judged(fidelity: float, q_lr: float, q_sr: float, confidence: Confidence, min_confidence: float) -> Judged | Failed:
     """The judge's answer as readings, or as the failure that it is. NaN fails every comparison below."""
     low, high = FIDELITY_RANGE

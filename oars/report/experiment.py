@@ -64,8 +64,8 @@ def page(name: str, config: ExperimentConfig, runs: Runs) -> str:
             "|---|---|---|---|---|---|---|",
             *(_row(effect) for effect in effects(config, runs)),
             "",
-            "| arm | overrides | minutes a run | alarms |",
-            "|---|---|---|---|",
+            "| arm | overrides | minutes a run | alarms | runs |",
+            "|---|---|---|---|---|",
             *(_arm(arm, overrides, list(runs.get(arm, {}).values())) for arm, overrides in config.arms.items()),
             "",
         ]
@@ -85,7 +85,8 @@ def _figures(change: Interval) -> list[str]:
 def _arm(arm: str, overrides: Sequence[str], runs: Sequence[Summary]) -> str:
     minutes = f"{fmean(run.seconds_total for run in runs) / 60:.1f}" if runs else "-"
     alarms = sum(bool(run.alarms) for run in runs)
-    return f"| {arm} | {', '.join(f'`{one}`' for one in overrides) or '-'} | {minutes} | {alarms} of {len(runs)} |"
+    changed, ids = ", ".join(f"`{one}`" for one in overrides) or "-", ", ".join(run.run_id for run in runs)
+    return f"| {arm} | {changed} | {minutes} | {alarms} of {len(runs)} | {ids} |"
 
 
 def _differences(before: Mapping[int, Summary], after: Mapping[int, Summary], metric: str) -> list[float]:

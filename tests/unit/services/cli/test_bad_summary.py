@@ -13,7 +13,7 @@ from services.run.beginning import begin_run
 from services.run.ledger import Ledger
 
 BAD = "e-other-2"
-"""Also the last run of the experiment `e`."""
+"""By its settings also a run of the experiment `e`, as the good one is."""
 CONTENTS = {
     "empty": (b"", "EOF"),
     "cut short": (b'{"run_id": "bad"', "EOF"),
