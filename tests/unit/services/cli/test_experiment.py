@@ -51,11 +51,12 @@ def test_a_run_with_other_settings_is_none_of_the_arm(
     all_of(tmp_path / "runs", SHORT)
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # whose machines have the photos
     begun: list[list[str]] = []
-    monkeypatch.setattr(subprocess, "run", lambda command, **_: begun.append(command) or _Failed())
+
+    def fail(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        begun.append(command)
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(subprocess, "run", fail)
     line = fails_with("experiment", file, "--runs", str(tmp_path / "runs"), "--set", "stages.nr_rl.steps=5")
     assert "e-plain-0: exit code 1" in line
     assert begun[0][-8:-4] == ["--set", SHORT, "--set", "stages.nr_rl.steps=5"]
-
-
-class _Failed:
-    returncode = 1
