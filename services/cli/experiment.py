@@ -18,6 +18,7 @@ from oars.deployment import DEFAULT_PROFILE, deploy_path
 from oars.errors import UserError
 from oars.files import write_text
 from services.cli.options import Set
+from services.run.beginning import difference
 from services.run.run_directory import CONFIG, list_runs, runs_folder, succeeded
 
 
@@ -78,14 +79,19 @@ def _run(title: str, config: ExperimentConfig, arm: str, seed: int, folder: Path
 def _finished(config: ExperimentConfig, arm: str, seed: int, folder: Path) -> Path | None:
     """The run that has succeeded with these settings. Raises BadSummary."""
     settings = _settings(config, arm, seed, folder)
-    return next((run for run in list_runs(folder) if _made_with(run) == settings and succeeded(run)), None)
+    return next((run for run in list_runs(folder) if _is_of(run, settings) and succeeded(run)), None)
+
+
+def _is_of(run: Path, settings: RunConfig) -> bool:
+    made_with = _made_with(run)
+    return made_with is not None and difference(settings, made_with) is None
 
 
 @cache
 def _made_with(run: Path) -> RunConfig | None:
     """Settings of a run, which never change; None for one of another version of OARS."""
     try:
-        return load_profile(run / CONFIG, [f"runs={run.parent}"])
+        return load_profile(run / CONFIG)
     except BadConfig:
         return None
 

@@ -43,7 +43,7 @@ def existing_run(config: RunConfig, run_id: str) -> Path | None:
         if _holds_nothing(directory):
             return None
         raise BadRun(f"{directory} exists and is no run; choose another --run-id")
-    if field := _difference(config, load_profile(directory / CONFIG)):
+    if field := difference(config, load_profile(directory / CONFIG)):
         raise BadRun(f"run {run_id!r} exists with another {field}; choose another --run-id, or go on with --resume")
     return directory
 
@@ -76,7 +76,7 @@ def _create(directory: Path, config: RunConfig) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _difference(given: RunConfig, stored: RunConfig) -> str | None:
+def difference(given: RunConfig, stored: RunConfig) -> str | None:
     """The first field that differs, with both values; not `runs`, which is where it was found."""
     ours, theirs = (_leaves(config.model_dump(mode="json", exclude={"runs"})) for config in (given, stored))
     for name in [*ours, *theirs]:

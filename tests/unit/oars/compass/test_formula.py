@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oars.compass.formula import compass_reward, judged
+from oars.compass.formula import compass_reward, judged, static_sum
 from oars.compass.outcome import Failed, FailureReason, Judged
 from oars.compass.score_tokens import Confidence
 
@@ -38,6 +38,13 @@ def test_reward_stays_in_its_range(fidelity, q_lr, q_sr):
 def test_a_good_input_punishes_lost_fidelity_harder(lost, gain):
     losses = [compass_reward(1, q, q + gain) - compass_reward(1 - lost, q, q + gain) for q in (1.5, 4.0)]
     assert losses[0] < losses[1]
+
+
+@given(quality, quality)
+def test_a_static_sum_asks_the_same_price_for_lost_fidelity_at_any_quality(a, b):
+    prices = [static_sum(0.75, q_sr) - static_sum(0.5, q_sr) for q_sr in (a, b)]
+    assert prices == pytest.approx([1.0, 1.0])
+    assert static_sum(0.5, b) - static_sum(0.5, a) == pytest.approx(b - a)
 
 
 @pytest.mark.parametrize("slot", range(3))
